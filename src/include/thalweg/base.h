@@ -103,8 +103,8 @@ bool tw_strn_to_real(const char *s, size_t n, double *x) TW_CHECKED;
  */
 struct tw_rng {
     uint32_t key[2], ctr[4], out[4];
-    unsigned used;   /* words of out already given */
-    double spare;    /* second normal of a pair */
+    unsigned used; /* words of out already given */
+    double spare;  /* second normal of a pair */
     bool have_spare;
 };
 /* One name per use of randomness: never reuse a number for another purpose. */
@@ -118,9 +118,9 @@ enum tw_purpose {
 struct tw_rng tw_rng_stream(uint64_t seed, enum tw_purpose purpose, uint64_t item);
 uint32_t tw_rng_u32(struct tw_rng *r);
 uint64_t tw_rng_u64(struct tw_rng *r);
-double tw_rng_real(struct tw_rng *r);                 /* in [0, 1), 53 bits */
-uint64_t tw_rng_below(struct tw_rng *r, uint64_t n);  /* uniform in [0, n), n >= 1, unbiased */
-double tw_rng_normal(struct tw_rng *r);               /* standard normal */
+double tw_rng_real(struct tw_rng *r);                /* in [0, 1), 53 bits */
+uint64_t tw_rng_below(struct tw_rng *r, uint64_t n); /* uniform in [0, n), n >= 1, unbiased */
+double tw_rng_normal(struct tw_rng *r);              /* standard normal */
 void tw_philox4x32(const uint32_t ctr[4], const uint32_t key[2], uint32_t out[4]);
 
 /* ---- sums --------------------------------------------------------------------------- */

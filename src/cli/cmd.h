@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* cli/cmd.h - what a command is, and the services that every command gets: results on
+ * stdout as a table or as JSON, messages and progress on stderr, provenance.
+ *
+ * A new command is one file cmd_NAME.c that defines `const struct tw_cmd tw_cmd_NAME`, one
+ * row in commands.c, and one page man/thalweg-NAME.1.scd. */
+#ifndef TW_CLI_CMD_H
+#define TW_CLI_CMD_H
+
+#include <time.h>
+
+#include "json.h"
+#include "opt.h"
+#include "thalweg/base.h"
+
+enum tw_exit {
+    TW_EXIT_OK = 0,
+    TW_EXIT_NEGATIVE = 1, /* a check that the user asked for says no */
+    TW_EXIT_USAGE = 2,
+    TW_EXIT_FILE = 3,    /* a file cannot be read, written or is wrong; memory is short */
+    TW_EXIT_NUMERIC = 4, /* no convergence, every point non-finite */
+    TW_EXIT_STOPPED = 5  /* stopped early, partial results saved */
+};
+
+struct tw_call;
+
+struct tw_cmd {
+    const char *name;
+    const char *group;    /* heading in `thalweg help` */
+    const char *summary;  /* lower case, no full stop */
+    const char *operands; /* "LAW FILE[@SPEC]...", "" if none */
+    unsigned uses;        /* TW_USES_... */
+    const struct tw_opt *opts;
+    size_t opts_size;     /* sizeof the options struct */
+    const void *defaults; /* its initial contents */
+    int (*run)(struct tw_call *call);
+};
+
+/* One run of a command. */
+struct tw_call {
+    const struct tw_cmd *cmd;
+    struct tw_common common;
+    void *opts; /* the command's own options struct, parsed */
+    int argc;   /* operands */
+    char **argv;
+    struct tw_str command_line; /* as typed, quoted for a shell: for provenance */
+    struct timespec started;
+    struct tw_json json;    /* the "result" object; written at the end if --json */
+    struct tw_str warnings; /* JSON strings, comma separated */
+    size_t nwarnings;
+    struct tw_err err;
+};
+
+/* The table of commands, in the order of `thalweg help`. */
+extern const struct tw_cmd *const tw_cmds[];
+extern const size_t tw_ncmds;
+
+/* Print call->err as "thalweg CMD: message" and return the exit code that goes with it. */
+int tw_cmd_fail(struct tw_call *call);
+/* A usage mistake: one sentence plus "see 'thalweg help CMD'"; TW_EXIT_USAGE. */
+int tw_cmd_usage(struct tw_call *call, const char *fmt, ...) TW_PRINTF(2, 3);
+/* A warning: on stderr at once (unless -q) and in the JSON's "warnings". */
+void tw_cmd_warn(struct tw_call *call, const char *fmt, ...) TW_PRINTF(2, 3);
+/* A remark on stderr unless -q ("read 3 curves ..."). */
+void tw_cmd_note(struct tw_call *call, const char *fmt, ...) TW_PRINTF(2, 3);
+/* The same, only with -v. */
+void tw_cmd_debug(struct tw_call *call, const char *fmt, ...) TW_PRINTF(2, 3);
+/* Seconds since the command began. */
+double tw_cmd_seconds(const struct tw_call *call);
+
+/* Run one command line (argv[0] is the program); the whole program but for main's stdout
+ * check. */
+int tw_main(int argc, char **argv);
+
+/* ---- tables on stdout --------------------------------------------------------------- */
+
+/* Collects cells, then prints them aligned: text left, numbers right. Does nothing when the
+ * call is --json. */
+struct tw_table {
+    struct tw_str cells; /* NUL-separated */
+    size_t ncol, ncell;
+};
+void tw_table_head(struct tw_table *t, const char *const *names, size_t ncol);
+void tw_table_text(struct tw_table *t, const char *s);
+void tw_table_real(struct tw_table *t, const char *fmt, double x); /* fmt like "%.4g"; NaN: "-" */
+void tw_table_size(struct tw_table *t, size_t n);
+void tw_table_print(struct tw_table *t); /* to stdout, then released */
+
+/* ---- progress on stderr ------------------------------------------------------------- */
+
+/* Shown only when stderr is a terminal, this process is in its foreground and more than a
+ * second has passed; in a pipe one line a minute. Call tw_progress_step from one thread. */
+struct tw_progress {
+    const char *what;
+    size_t total;
+    struct timespec started;
+    double last_shown;
+    bool terminal, shown, quiet;
+};
+void tw_progress_start(struct tw_progress *p, const struct tw_call *call, const char *what,
+                       size_t total);
+void tw_progress_step(struct tw_progress *p, size_t done, const char *extra); /* extra: NULL */
+void tw_progress_end(struct tw_progress *p);
+
+/* Set by SIGINT and SIGTERM (once: finish the point and save; twice: leave at once). */
+bool tw_stop_requested(void);
+
+#endif

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What every command gets: messages, warnings, tables, progress. The one file that decides
+ * what goes to stderr and how. */
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cmd.h"
+
+/* ---- messages ------------------------------------------------------------------------- */
+
+static double seconds_between(const struct timespec *a, const struct timespec *b)
+{
+    return (double)(b->tv_sec - a->tv_sec) + 1e-9 * (double)(b->tv_nsec - a->tv_nsec);
+}
+
+double tw_cmd_seconds(const struct tw_call *call)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return seconds_between(&call->started, &now);
+}
+
+static void say(const struct tw_call *call, const char *kind, const char *fmt, va_list ap)
+    TW_PRINTF(3, 0);
+static void say(const struct tw_call *call, const char *kind, const char *fmt, va_list ap)
+{
+    fflush(stdout);
+    fprintf(stderr, "thalweg %s: %s", call->cmd->name, kind);
+    vfprintf(stderr, fmt, ap);
+    fputc('\n', stderr);
+}
+
+int tw_cmd_fail(struct tw_call *call)
+{
+    fflush(stdout);
+    fprintf(stderr, "thalweg %s: %s\n", call->cmd->name, call->err.msg);
+    switch (call->err.code) {
+    case TW_EDOMAIN:
+    case TW_ENOCONV:
+        return TW_EXIT_NUMERIC;
+    case TW_EINVAL:
+        return TW_EXIT_USAGE;
+    case TW_ESTOP:
+        return TW_EXIT_STOPPED;
+    case TW_OK:
+    case TW_ENOMEM:
+    case TW_EIO:
+    case TW_EFORMAT:
+        break;
+    }
+    return TW_EXIT_FILE;
+}
+
+int tw_cmd_usage(struct tw_call *call, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    say(call, "", fmt, ap);
+    va_end(ap);
+    fprintf(stderr, "usage: thalweg %s [options]%s%s   (see 'thalweg help %s')\n", call->cmd->name,
+            *call->cmd->operands ? " " : "", call->cmd->operands, call->cmd->name);
+    return TW_EXIT_USAGE;
+}
+
+void tw_cmd_warn(struct tw_call *call, const char *fmt, ...)
+{
+    struct tw_str text = { 0 };
+    va_list ap;
+
+    va_start(ap, fmt);
+    tw_str_vaddf(&text, fmt, ap);
+    va_end(ap);
+    if (text.s && !text.failed) {
+        if (call->nwarnings++)
+            tw_str_add(&call->warnings, ",");
+        tw_json_quote(&call->warnings, text.s);
+        if (!call->common.quiet) {
+            fflush(stdout);
+            fprintf(stderr, "thalweg %s: warning: %s\n", call->cmd->name, text.s);
+        }
+    }
+    tw_str_release(&text);
+}
+
+void tw_cmd_note(struct tw_call *call, const char *fmt, ...)
+{
+    va_list ap;
+
+    if (call->common.quiet)
+        return;
+    va_start(ap, fmt);
+    say(call, "", fmt, ap);
+    va_end(ap);
+}
+
+void tw_cmd_debug(struct tw_call *call, const char *fmt, ...)
+{
+    va_list ap;
+
+    if (!call->common.verbose)
+        return;
+    va_start(ap, fmt);
+    say(call, "", fmt, ap);
+    va_end(ap);
+}
+
+/* ---- tables --------------------------------------------------------------------------- */
+
+void tw_table_head(struct tw_table *t, const char *const *names, size_t ncol)
+{
+    t->ncol = ncol;
+    for (size_t i = 0; i < ncol; i++)
+        tw_table_text(t, names[i]);
+}
+
+void tw_table_text(struct tw_table *t, const char *s)
+{
+    tw_str_addn(&t->cells, s, strlen(s) + 1);
+    t->ncell++;
+}
+
+void tw_table_real(struct tw_table *t, const char *fmt, double x)
+{
+    char buf[64];
+
+    if (isnan(x)) {
+        tw_table_text(t, "-");
+        return;
+    }
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+    (void)snprintf(buf, sizeof buf, fmt, x);
+#pragma GCC diagnostic pop
+    tw_table_text(t, buf);
+}
+
+void tw_table_size(struct tw_table *t, size_t n)
+{
+    char buf[32];
+
+    (void)snprintf(buf, sizeof buf, "%zu", n);
+    tw_table_text(t, buf);
+}
+
+static bool numeric(const char *s)
+{
+    double x;
+
+    return !strcmp(s, "-") || tw_str_to_real(s, &x);
+}
+
+/* Columns on a terminal: a UTF-8 continuation byte takes none. */
+static size_t shown_width(const char *s)
+{
+    size_t n = 0;
+
+    for (; *s; s++)
+        n += ((unsigned char)*s & 0xC0) != 0x80;
+    return n;
+}
+
+void tw_table_print(struct tw_table *t)
+{
+    enum { MAXCOL = 32 };
+    size_t width[MAXCOL] = { 0 };
+    bool right[MAXCOL];
+    const char *c;
+
+    if (t->cells.failed || t->ncol == 0 || t->ncol > MAXCOL)
+        goto out;
+    for (size_t j = 0; j < t->ncol; j++)
+        right[j] = t->ncell > t->ncol;
+    c = t->cells.s;
+    for (size_t i = 0; i < t->ncell; i++, c += strlen(c) + 1) {
+        size_t n = shown_width(c), j = i % t->ncol;
+
+        width[j] = n > width[j] ? n : width[j];
+        if (i >= t->ncol && !numeric(c))
+            right[j] = false;
+    }
+    c = t->cells.s;
+    for (size_t i = 0; i < t->ncell; i++, c += strlen(c) + 1) {
+        size_t j = i % t->ncol;
+        int pad = (int)(width[j] - shown_width(c));
+
+        if (right[j])
+            printf("%*s%s", pad, "", c);
+        else if (j + 1 < t->ncol)
+            printf("%s%*s", c, pad, "");
+        else
+            fputs(c, stdout);
+        fputs(j + 1 < t->ncol ? "  " : "\n", stdout);
+    }
+out:
+    tw_str_release(&t->cells);
+    *t = (struct tw_table){ 0 };
+}
+
+/* ---- progress ------------------------------------------------------------------------- */
+
+static double since(const struct timespec *t)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return seconds_between(t, &now);
+}
+
+void tw_progress_start(struct tw_progress *p, const struct tw_call *call, const char *what,
+                       size_t total)
+{
+    *p = (struct tw_progress){ .what = what, .total = total, .quiet = call->common.quiet };
+    p->terminal = isatty(STDERR_FILENO) && tcgetpgrp(STDERR_FILENO) == getpgrp();
+    (void)clock_gettime(CLOCK_MONOTONIC, &p->started);
+}
+
+void tw_progress_step(struct tw_progress *p, size_t done, const char *extra)
+{
+    const double every = p->terminal ? 0.2 : 60.0;
+    double t = since(&p->started);
+    double left;
+
+    if (p->quiet || done == 0 || t < 1.0 || t - p->last_shown < every)
+        return;
+    p->last_shown = t;
+    p->shown = true;
+    left = done < p->total ? t * (double)(p->total - done) / (double)done : 0.0;
+    fprintf(stderr, "%s%s: %zu of %zu (%.0f %%), %.3g/s, %.0f s left%s%s%s",
+            p->terminal ? "\r" : "", p->what, done, p->total,
+            100.0 * (double)done / (double)p->total, (double)done / t, left, extra ? ", " : "",
+            extra ? extra : "", p->terminal ? "\033[K" : "\n");
+    fflush(stderr);
+}
+
+void tw_progress_end(struct tw_progress *p)
+{
+    if (p->shown && p->terminal)
+        fputs("\r\033[K", stderr);
+    p->shown = false;
+}
+
+/* ---- signals -------------------------------------------------------------------------- */
+
+static volatile sig_atomic_t stop_signals;
+
+static void on_signal(int sig)
+{
+    if (stop_signals++) {
+        (void)signal(sig, SIG_DFL);
+        (void)raise(sig);
+    }
+}
+
+bool tw_stop_requested(void)
+{
+    static bool installed;
+
+    if (!installed) {
+        struct sigaction sa = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
+
+        installed = true;
+        (void)sigaction(SIGINT, &sa, NULL);
+        (void)sigaction(SIGTERM, &sa, NULL);
+    }
+    return stop_signals > 0;
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* thalweg/figure.h - paper-ready figures with gnuplot.
+ *
+ * A figure NAME.pdf comes with NAME.gp and NAME.dat: a short script with its options as
+ * variables at the top, the house style in it, and the numbers. `gnuplot NAME.gp` makes the
+ * same figure again, anywhere, so a user restyles by editing it; ~/.config/thalweg/style.gp
+ * is loaded last if it exists. A figure is made at its final size in a paper. */
+#ifndef TW_FIGURE_H
+#define TW_FIGURE_H
+
+#include "thalweg/base.h"
+
+/* Sizes in inches, font sizes in points: text widths and fonts of venues' style files. */
+struct tw_venue {
+    const char *name, *title;
+    double full, half; /* text width, column (or two side by side) */
+    const char *font;  /* serif family; */
+    double label_size; /* axis labels; ticks and key are one point smaller */
+};
+extern const struct tw_venue tw_venues[]; /* ends with name NULL; the first is the default */
+const struct tw_venue *tw_venue_find(const char *name); /* NULL if unknown */
+
+struct tw_figure_opts {
+    const char *venue;   /* NULL: default */
+    const char *width;   /* "full", "half" or inches; NULL: "half" */
+    double height;       /* inches; 0: by content */
+    const char *font;    /* "serif", "sans" or a family; NULL: the venue's */
+    const char *format;  /* "pdf", "png", "svg", "tex", "eps"; NULL: by the path's suffix */
+    const char *command; /* provenance for the comment at the head of the script */
+    const char *inputs;  /* "path sha256" lines for the same; may be NULL */
+};
+
+/* A loss curve as measured, and the law's line and band over every step. */
+struct tw_figure_curve {
+    const char *name;
+    const char *role; /* "fitted", "held out", "forecast": the look depends on it */
+    size_t n;
+    const double *x, *y; /* (n) measured; n == 0: none */
+    size_t m;
+    const double *line_x, *line;             /* (m) the law; m == 0: none */
+    const double *lo95, *hi95, *lo68, *hi68; /* (m) NULL: no band */
+    size_t k;
+    const double *lr_x, *lr; /* (k) learning rate; k == 0: none */
+    double fitted_to;        /* last x that took part in a fit; NAN: none. Beyond it the line
+                                is dashed and the border is marked */
+};
+struct tw_figure_curves {
+    const char *x_label, *y_label; /* "training step", "loss" */
+    size_t n;
+    const struct tw_figure_curve *curves;
+    bool show_lr;        /* a low panel with the learning rates */
+    bool show_residuals; /* a low panel with (measured - law) / law in per cent */
+    bool log_x, log_y;
+};
+/* Writes path, and NAME.gp and NAME.dat beside it. TW_EIO: cannot be written, gnuplot is
+ * missing or fails (its own last message is passed on; the side files stay). */
+enum tw_status tw_figure_curves(const char *path, const struct tw_figure_curves *f,
+                                const struct tw_figure_opts *opts, struct tw_err *err) TW_CHECKED;
+
+/* Profiles of the objective: one panel per parameter, objective minus its minimum against the
+ * parameter, the interval's threshold as a line. */
+struct tw_figure_profile {
+    const char *name; /* "alpha", "lambda": Greek names are drawn as Greek letters */
+    size_t n;
+    const double *x, *rise;         /* (n) */
+    double best, lo, hi, threshold; /* NAN: not drawn */
+    bool log_distance_to_one;       /* draw 1 - x on a log axis (for lambda) */
+};
+enum tw_status tw_figure_profiles(const char *path, const struct tw_figure_profile *p, size_t n,
+                                  const struct tw_figure_opts *opts, struct tw_err *err) TW_CHECKED;
+
+/* gnuplot's version and the terminals it has, as one line each; for `thalweg doctor`.
+ * Strings are the caller's to release. TW_EIO if gnuplot cannot be run. */
+enum tw_status tw_figure_doctor(struct tw_str *version, struct tw_str *terminals,
+                                struct tw_err *err) TW_CHECKED;
+
+/* Draw NAME.gp once more to the terminal on standard output: sixel if the terminal says it
+ * can, else characters. Only when stdout is a terminal; TW_EINVAL otherwise. */
+enum tw_status tw_figure_show(const char *path, struct tw_err *err) TW_CHECKED;
+
+#endif
