@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* thalweg/law.h - scaling laws of loss curves: fit them, say how sure the fit is, forecast.
+ *
+ * A law maps a schedule and parameters to the loss at every step. Each law is one file in
+ * src/law/ and one row of tw_laws. Everything here works on plain structs and touches no file.
+ *
+ * Throughout, residuals are r = log y - log yhat, and "stacked" arrays hold the points of all
+ * curves one after another. */
+#ifndef TW_LAW_H
+#define TW_LAW_H
+
+#include "thalweg/base.h"
+#include "thalweg/fit.h"
+#include "thalweg/schedule.h"
+
+/* ---- laws --------------------------------------------------------------------------------- */
+
+/* One measured curve, or one to forecast (y NULL). x are log positions that are steps of the
+ * schedule (tw_schedule_index), increasing. Nothing is copied: it must outlive what uses it. */
+struct tw_law_curve {
+    const char *name;
+    size_t n;
+    const double *x, *y; /* (n); y > 0 and finite */
+    const struct tw_schedule *schedule;
+};
+
+/* What of the warm-up enters the annealing term: all differences of the rate, or none. */
+enum tw_warmup { TW_WARMUP_SKIP, TW_WARMUP_KEEP };
+
+struct tw_law {
+    const char *name, *title, *formula, *source;
+    const char *about; /* a paragraph for `thalweg laws NAME` */
+    size_t nparams;
+    const struct tw_fit_param *params;
+    const char *const *meanings; /* (nparams) with units */
+
+    /* Features of some curves that do not depend on parameters. NULL with *err set when out
+     * of memory or an x is no step of its schedule. */
+    void *(*model_alloc)(const struct tw_law_curve *curves, size_t n, enum tw_warmup warmup,
+                         struct tw_err *err);
+    void (*model_free)(void *model); /* NULL is fine */
+    /* What one thread remembers between predictions (features of the last parameters). NULL
+     * when out of memory. A model itself is read only: any number of threads may share it. */
+    void *(*memo_alloc)(const void *model);
+    void (*memo_free)(void *memo); /* NULL is fine */
+    /* The loss at every stacked point, and unless NULL its derivatives (points x nparams, row
+     * major). */
+    void (*predict)(const void *model, void *memo, const double *theta, double *y, double *jac);
+    unsigned costly; /* bit j: a change of parameter j throws the memo away; searches hold such
+                        parameters at first */
+    /* Up to max starts (max x nparams), best first, from stacked losses y; returns how many. */
+    size_t (*starts)(const void *model, const double *y, double *theta, size_t max);
+    /* One sentence if these curves cannot determine the parameters whatever their noise; NULL
+     * if they can. */
+    const char *(*unidentified)(const void *model);
+};
+extern const struct tw_law *const tw_laws[]; /* ends with NULL */
+const struct tw_law *tw_law_find(const char *name);
+
+/* S1 (sum of rates) and S2 (annealing area with memory lambda) at every step of a schedule:
+ * arrays of schedule->n; either may be NULL. For plots and checks. */
+void tw_law_annealing_features(const struct tw_schedule *s, enum tw_warmup warmup, double lambda,
+                               double *s1, double *s2);
+
+/* ---- fitting ------------------------------------------------------------------------------ */
+
+struct tw_law_fit_opts {
+    enum tw_fit_loss loss;
+    double delta; /* Huber's, on log loss [1e-3] */
+    enum tw_warmup warmup;
+    bool choose_warmup; /* ignore `warmup` and choose by tw_law_choose_warmup's rule */
+    bool fixed[TW_FIT_MAX_PARAMS];
+    double fixed_value[TW_FIT_MAX_PARAMS];
+    size_t starts;    /* at most [16] */
+    size_t bootstrap; /* replicates; 0: none */
+    size_t block;     /* points a block; 0: from the residuals' autocorrelation */
+    unsigned profile; /* bit j: profile parameter j */
+    bool model_error; /* refit without each curve in turn (needs 2 or more curves) */
+    double level;     /* of the intervals [0.95] */
+    uint64_t seed;
+};
+struct tw_law_fit_opts tw_law_fit_defaults(void);
+
+/* Scores of one curve: e = y - yhat. */
+struct tw_law_score {
+    size_t n;
+    double r2, mae, rmse;
+    double pred_e;          /* mean |e| / y */
+    double worst_e;         /* max |e| / y */
+    double bias;            /* mean e */
+    double final_error;     /* e at the last point */
+    double autocorrelation; /* of the log residuals at lag 1 */
+};
+
+struct tw_law_profile {
+    size_t param, n;
+    double *x, *rise; /* (n) parameter and objective minus its minimum, x increasing */
+    double threshold; /* of the rise at the ends of the interval */
+    double lo, hi;    /* NAN on a side where the rise never reaches the threshold */
+};
+
+struct tw_law_fit {
+    const struct tw_law *law;
+    struct tw_law_fit_opts opts; /* as used: warmup chosen, block filled in */
+    double theta[TW_FIT_MAX_PARAMS];
+    double lo[TW_FIT_MAX_PARAMS], hi[TW_FIT_MAX_PARAMS]; /* bootstrap percentiles; NAN: none */
+    struct tw_fit_result min;
+
+    /* The certificate: of the starts tried, how many ended at the best objective (to 1e-6). */
+    size_t starts, at_optimum;
+
+    size_t ncurves, n;          /* curves, stacked points */
+    size_t *first;              /* (ncurves + 1): points first[c] .. first[c+1] belong to curve c */
+    double *yhat, *r;           /* (n) */
+    struct tw_law_score *score; /* (ncurves) */
+    double *correlation;        /* (p x p) of the bootstrap replicates, or NULL */
+
+    size_t replicates, failed; /* of the bootstrap: asked for, not converged */
+    double *theta_boot;        /* (replicates x p); a failed one is a row of NAN */
+    double inflation;          /* long-run variance of the scores over their variance: how much the
+                                  residuals' memory widens intervals */
+    size_t nprofiles;
+    struct tw_law_profile *profiles;
+
+    /* What a curve that took no part in the fit adds: the standard deviation of its own offset
+     * in log loss, from leaving each curve out in turn; NAN if not computed. */
+    double model_error;
+    size_t left_out;      /* curves that could be left out */
+    double *left_out_mae; /* (ncurves) mean |y - yhat| of each when left out; NAN: could not */
+
+    /* How the warm-up was chosen: the rule's score for skip and keep; NAN if not asked. */
+    double warmup_score[2];
+};
+
+/*
+ * Fit `law` to n curves. *fit is {0} on entry; release it even after a failure.
+ * TW_EDOMAIN: fewer points than parameters, or a loss that is not positive (named).
+ * TW_ENOCONV: no start converged. TW_ENOMEM.
+ */
+enum tw_status tw_law_fit_run(const struct tw_law *law, const struct tw_law_curve *curves, size_t n,
+                              const struct tw_law_fit_opts *opts, struct tw_law_fit *fit,
+                              struct tw_err *err) TW_CHECKED;
+void tw_law_fit_release(struct tw_law_fit *fit);
+
+struct tw_law_score tw_law_score_of(const double *y, const double *yhat, size_t n);
+
+/* ---- forecasting -------------------------------------------------------------------------- */
+
+/* A forecast at m points; all arrays (m), the caller's. Bands hold a new run's measured loss:
+ * parameters (bootstrap), noise (the fit's residuals), and the model error of a curve that
+ * took no part. NULL arrays are not filled. */
+struct tw_law_band {
+    double *y;
+    double *lo68, *hi68, *lo95, *hi95;
+};
+enum tw_status tw_law_forecast(const struct tw_law_fit *fit, const struct tw_law_curve *curve,
+                               const struct tw_law_band *band, struct tw_err *err) TW_CHECKED;
+
+#endif

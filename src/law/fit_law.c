@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "solve.h"
+
+struct tw_law_fit_opts tw_law_fit_defaults(void)
+{
+    return (struct tw_law_fit_opts){
+        .loss = TW_FIT_HUBER,
+        .delta = 1e-3,
+        .warmup = TW_WARMUP_SKIP,
+        .starts = 16,
+        .level = 0.95,
+    };
+}
+
+struct tw_law_score tw_law_score_of(const double *y, const double *yhat, size_t n)
+{
+    struct tw_law_score s = { .n = n, .r2 = NAN, .autocorrelation = NAN };
+    double mean = 0.0, ss = 0.0, total = 0.0;
+
+    if (n == 0)
+        return (struct tw_law_score){ 0, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN };
+    for (size_t i = 0; i < n; i++)
+        mean += y[i] / (double)n;
+    for (size_t i = 0; i < n; i++) {
+        const double e = y[i] - yhat[i];
+
+        s.mae += fabs(e) / (double)n;
+        s.bias += e / (double)n;
+        s.pred_e += fabs(e) / y[i] / (double)n;
+        s.worst_e = fmax(s.worst_e, fabs(e) / y[i]);
+        ss += e * e;
+        total += (y[i] - mean) * (y[i] - mean);
+    }
+    s.rmse = sqrt(ss / (double)n);
+    if (total > 0.0)
+        s.r2 = 1.0 - ss / total;
+    s.final_error = y[n - 1] - yhat[n - 1];
+    return s;
+}
+
+static enum tw_status describe(const struct tw_law_problem *p, struct tw_law_fit *fit,
+                               struct tw_err *err)
+{
+    fit->ncurves = p->ncurves;
+    fit->n = p->n;
+    fit->first = tw_alloc(p->ncurves + 1, sizeof *fit->first);
+    fit->yhat = tw_alloc(p->n, sizeof *fit->yhat);
+    fit->r = tw_alloc(p->n, sizeof *fit->r);
+    fit->score = tw_alloc(p->ncurves, sizeof *fit->score);
+    if (!fit->first || !fit->yhat || !fit->r || !fit->score)
+        return tw_err_set(err, TW_ENOMEM, "out of memory");
+    memcpy(fit->first, p->first, (p->ncurves + 1) * sizeof *fit->first);
+    if (!tw_law_predict(p->law, p->model, fit->theta, fit->yhat))
+        return tw_err_set(err, TW_ENOMEM, "out of memory");
+    for (size_t i = 0; i < p->n; i++)
+        fit->r[i] = p->log_y[i] - log(fit->yhat[i]);
+    for (size_t c = 0; c < p->ncurves; c++) {
+        const size_t i = p->first[c], n = p->first[c + 1] - i;
+
+        fit->score[c] = tw_law_score_of(p->y + i, fit->yhat + i, n);
+        fit->score[c].autocorrelation = tw_fit_autocorrelation(fit->r + i, n, 1);
+    }
+    return TW_OK;
+}
+
+static enum tw_status run(const struct tw_law_problem *p, const struct tw_law_curve *curves,
+                          struct tw_law_fit *fit, struct tw_err *err)
+{
+    enum tw_status rc;
+
+    rc = tw_law_solve(p, fit->theta, &fit->min, &fit->starts, &fit->at_optimum, err);
+    if (rc == TW_OK)
+        rc = describe(p, fit, err);
+    if (rc == TW_OK)
+        rc = tw_law_profile_run(p, fit, err);
+    if (rc == TW_OK)
+        rc = tw_law_bootstrap_run(p, fit, err);
+    if (rc == TW_OK && fit->opts.model_error)
+        rc = tw_law_leave_out_run(p->law, curves, p->ncurves, &fit->opts, fit, err);
+    return rc;
+}
+
+enum tw_status tw_law_fit_run(const struct tw_law *law, const struct tw_law_curve *curves, size_t n,
+                              const struct tw_law_fit_opts *opts, struct tw_law_fit *fit,
+                              struct tw_err *err)
+{
+    struct tw_law_problem p;
+    enum tw_status rc;
+
+    fit->law = law;
+    fit->opts = *opts;
+    fit->model_error = fit->warmup_score[0] = fit->warmup_score[1] = NAN;
+    for (size_t j = 0; j < TW_FIT_MAX_PARAMS; j++)
+        fit->lo[j] = fit->hi[j] = NAN;
+    rc = tw_law_problem_init(&p, law, curves, n, &fit->opts, err);
+    if (rc == TW_OK)
+        rc = run(&p, curves, fit, err);
+    tw_law_problem_release(&p);
+    return rc;
+}
+
+void tw_law_fit_release(struct tw_law_fit *fit)
+{
+    free(fit->first);
+    free(fit->yhat);
+    free(fit->r);
+    free(fit->score);
+    free(fit->correlation);
+    free(fit->theta_boot);
+    free(fit->left_out_mae);
+    for (size_t i = 0; fit->profiles && i < fit->nprofiles; i++) {
+        free(fit->profiles[i].x);
+        free(fit->profiles[i].rise);
+    }
+    free(fit->profiles);
+    *fit = (struct tw_law_fit){ 0 };
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* law/law_parts.h - what laws share when they look for starts. */
+#ifndef TW_LAW_PARTS_H
+#define TW_LAW_PARTS_H
+
+#include "thalweg/law.h"
+
+struct tw_law_start {
+    double theta[TW_FIT_MAX_PARAMS];
+    double objective;
+};
+
+/*
+ * Weighted linear least squares of y on (1, power, -area), weights 1/y^2 (relative error):
+ * theta[0] + theta[1] power - theta[3] area, all three kept positive. Fills theta[0, 1, 3]
+ * and the sum of squared relative errors. False if the system is singular even without the
+ * area.
+ */
+bool tw_law_linear_start(const double *power, const double *area, const double *y, size_t n,
+                         struct tw_law_start *s);
+
+/* The best `max` of n starts, best first, as rows of p parameters; returns how many. */
+size_t tw_law_best_starts(struct tw_law_start *s, size_t n, size_t p, double *theta, size_t max);
+
+#endif

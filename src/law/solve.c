@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "solve.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- the problem -------------------------------------------------------------------------- */
+
+static enum tw_status stack(struct tw_law_problem *p, const struct tw_law_curve *curves,
+                            struct tw_err *err)
+{
+    p->y = tw_alloc(p->n, sizeof *p->y);
+    p->log_y = tw_alloc(p->n, sizeof *p->log_y);
+    if (!p->y || !p->log_y)
+        return tw_err_set(err, TW_ENOMEM, "out of memory");
+    for (size_t c = 0; c < p->ncurves; c++)
+        for (size_t i = 0; i < curves[c].n; i++) {
+            const double y = curves[c].y[i];
+
+            if (!(y > 0.0) || !isfinite(y))
+                return tw_err_set(err, TW_EDOMAIN,
+                                  "%s: loss %g at x = %g: a loss must be positive to be fitted "
+                                  "on its logarithm",
+                                  curves[c].name, y, curves[c].x[i]);
+            p->y[p->first[c] + i] = y;
+            p->log_y[p->first[c] + i] = log(y);
+        }
+    return TW_OK;
+}
+
+enum tw_status tw_law_problem_init(struct tw_law_problem *p, const struct tw_law *law,
+                                   const struct tw_law_curve *curves, size_t n,
+                                   const struct tw_law_fit_opts *opts, struct tw_err *err)
+{
+    enum tw_status rc;
+
+    *p = (struct tw_law_problem){ .law = law, .opts = opts, .ncurves = n };
+    p->first = tw_alloc(n + 1, sizeof *p->first);
+    if (!p->first)
+        return tw_err_set(err, TW_ENOMEM, "out of memory");
+    for (size_t c = 0; c < n; c++)
+        p->first[c + 1] = p->first[c] + curves[c].n;
+    p->n = p->first[n];
+    if (p->n < law->nparams)
+        return tw_err_set(err, TW_EDOMAIN,
+                          "%zu points cannot determine the %zu parameters of the law %s: %zu more "
+                          "are needed",
+                          p->n, law->nparams, law->name, law->nparams - p->n);
+    rc = stack(p, curves, err);
+    if (rc != TW_OK)
+        return rc;
+    p->model = law->model_alloc(curves, n, opts->warmup, err);
+    return p->model ? TW_OK : err ? err->code : TW_ENOMEM;
+}
+
+void tw_law_problem_release(struct tw_law_problem *p)
+{
+    if (p->law)
+        p->law->model_free(p->model);
+    free(p->first);
+    free(p->y);
+    free(p->log_y);
+    *p = (struct tw_law_problem){ 0 };
+}
+
+/* ---- residuals ------------------------------------------------------------------------------ */
+
+/* log of a prediction, continued by its tangent below a thousandth of the loss: a search may
+ * pass through parameters that predict a negative loss, and must find its way back. */
+static double safe_log(double yhat, double log_y, double *slope)
+{
+    const double floor_log = log_y - 6.907755278982137; /* ln 1000 */
+    double floor_y;
+
+    if (yhat > 0.0) {
+        const double value = log(yhat);
+
+        if (value >= floor_log) {
+            *slope = 1.0 / yhat;
+            return value;
+        }
+    }
+    floor_y = exp(floor_log);
+    *slope = 1.0 / floor_y;
+    return floor_log + (yhat - floor_y) / floor_y;
+}
+
+static void residual(void *ctx, const double *theta, double *r, double *jac)
+{
+    const struct tw_law_worker *w = ctx;
+    const struct tw_law_problem *p = w->problem;
+    const size_t np = p->law->nparams;
+
+    p->law->predict(p->model, w->memo, theta, r, jac);
+    for (size_t i = 0; i < p->n; i++) {
+        double slope;
+
+        r[i] = w->log_y[i] - safe_log(r[i], w->log_y[i], &slope);
+        if (jac)
+            for (size_t j = 0; j < np; j++)
+                jac[i * np + j] *= -slope;
+    }
+}
+
+bool tw_law_worker_init(struct tw_law_worker *w, const struct tw_law_problem *p)
+{
+    *w = (struct tw_law_worker){ .problem = p, .log_y = p->log_y };
+    w->fit = (struct tw_fit_problem){
+        .n = p->n,
+        .p = p->law->nparams,
+        .params = p->law->params,
+        .loss = p->opts->loss,
+        .delta = p->opts->delta,
+        .residual = residual,
+        .ctx = w,
+    };
+    memcpy(w->fit.fixed, p->opts->fixed, sizeof w->fit.fixed);
+    w->ws = tw_fit_ws_alloc(p->n, p->law->nparams);
+    w->memo = p->law->memo_alloc(p->model);
+    return w->ws && w->memo;
+}
+
+void tw_law_worker_release(struct tw_law_worker *w)
+{
+    tw_fit_ws_free(w->ws);
+    if (w->problem)
+        w->problem->law->memo_free(w->memo);
+    *w = (struct tw_law_worker){ 0 };
+}
+
+bool tw_law_predict(const struct tw_law *law, const void *model, const double *theta, double *y)
+{
+    void *memo = law->memo_alloc(model);
+
+    if (memo)
+        law->predict(model, memo, theta, y, NULL);
+    law->memo_free(memo);
+    return memo != NULL;
+}
+
+/* ---- from starts to the optimum ---------------------------------------------------------------
+ */
+
+/* First the cheap parameters alone, from afar; then all of them from there. */
+static bool minimise(struct tw_law_worker *w, double *theta, struct tw_fit_result *res)
+{
+    const size_t np = w->fit.p;
+    struct tw_fit_problem held = w->fit;
+
+    for (size_t j = 0; j < np; j++)
+        if (w->problem->law->costly >> j & 1u)
+            held.fixed[j] = true;
+    return tw_fit_minimize(w->ws, &held, theta, true, res, NULL) == TW_OK &&
+           tw_fit_minimize(w->ws, &w->fit, theta, false, res, NULL) == TW_OK;
+}
+
+static enum tw_status run_starts(const struct tw_law_problem *p, double *theta,
+                                 struct tw_fit_result *res, size_t k)
+{
+    const size_t np = p->law->nparams;
+    enum tw_status rc = TW_OK;
+
+#pragma omp parallel
+    {
+        struct tw_law_worker w;
+        const bool ready = tw_law_worker_init(&w, p);
+
+        if (!ready) {
+#pragma omp atomic write
+            rc = TW_ENOMEM;
+        }
+#pragma omp for schedule(dynamic)
+        for (size_t i = 0; i < k; i++)
+            if (!ready || !minimise(&w, theta + i * np, &res[i]))
+                res[i] = (struct tw_fit_result){ .objective = INFINITY };
+        tw_law_worker_release(&w);
+    }
+    return rc;
+}
+
+enum tw_status tw_law_solve(const struct tw_law_problem *p, double *theta,
+                            struct tw_fit_result *res, size_t *tried, size_t *at_optimum,
+                            struct tw_err *err)
+{
+    const size_t np = p->law->nparams, max = p->opts->starts ? p->opts->starts : 1;
+    double *all = tw_alloc(max, np * sizeof *all);
+    struct tw_fit_result *each = tw_alloc(max, sizeof *each);
+    enum tw_status rc = TW_ENOMEM;
+    size_t best = 0;
+
+    if (!all || !each)
+        goto out;
+    *tried = p->law->starts(p->model, p->y, all, max);
+    for (size_t i = 0; i < *tried; i++)
+        for (size_t j = 0; j < np; j++)
+            if (p->opts->fixed[j])
+                all[i * np + j] = p->opts->fixed_value[j];
+    rc = run_starts(p, all, each, *tried);
+    if (rc != TW_OK)
+        goto out;
+    for (size_t i = 1; i < *tried; i++)
+        if (each[i].objective < each[best].objective)
+            best = i;
+    rc = TW_ENOCONV;
+    if (*tried == 0 || !isfinite(each[best].objective))
+        goto out;
+    *at_optimum = 0;
+    for (size_t i = 0; i < *tried; i++)
+        *at_optimum += each[i].objective <= each[best].objective * (1.0 + 1e-6);
+    memcpy(theta, all + best * np, np * sizeof *theta);
+    *res = each[best];
+    rc = TW_OK;
+out:
+    free(all);
+    free(each);
+    if (rc == TW_ENOMEM)
+        return tw_err_set(err, rc, "out of memory");
+    if (rc != TW_OK)
+        return tw_err_set(err, rc, "the law %s did not converge from any of %zu starts",
+                          p->law->name, *tried);
+    return rc;
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* law/solve.h - one law, one set of curves: minimise from starts. The parts of a fit (the
+ * parameters, profiles, bootstrap, curves left out) are all made of this. */
+#ifndef TW_LAW_SOLVE_H
+#define TW_LAW_SOLVE_H
+
+#include "thalweg/law.h"
+
+struct tw_law_problem {
+    const struct tw_law *law;
+    const struct tw_law_fit_opts *opts;
+    void *model;
+    size_t ncurves, n;
+    size_t *first;     /* (ncurves + 1) */
+    double *y, *log_y; /* (n) stacked */
+};
+
+/* y must be positive and finite: TW_EDOMAIN names the point. Release even after a failure. */
+enum tw_status tw_law_problem_init(struct tw_law_problem *p, const struct tw_law *law,
+                                   const struct tw_law_curve *curves, size_t n,
+                                   const struct tw_law_fit_opts *opts,
+                                   struct tw_err *err) TW_CHECKED;
+void tw_law_problem_release(struct tw_law_problem *p);
+
+/* What one thread needs to minimise: a workspace, the law's memo, and the log losses that are
+ * fitted (p->log_y at first; a bootstrap puts its own there). */
+struct tw_law_worker {
+    const struct tw_law_problem *problem;
+    struct tw_fit_problem fit;
+    struct tw_fit_ws *ws;
+    void *memo;
+    const double *log_y;
+};
+/* False when out of memory. `w` must stay where it is. Release even after a failure. */
+bool tw_law_worker_init(struct tw_law_worker *w, const struct tw_law_problem *p) TW_CHECKED;
+void tw_law_worker_release(struct tw_law_worker *w);
+/* The predictions for theta into y (n); false when out of memory. */
+bool tw_law_predict(const struct tw_law *law, const void *model, const double *theta,
+                    double *y) TW_CHECKED;
+
+/* Minimise from the law's starts, over all threads; theta is the best. *tried starts, of which
+ * *at_optimum ended at the best objective to 1e-6. TW_ENOCONV if none converged. */
+enum tw_status tw_law_solve(const struct tw_law_problem *p, double *theta,
+                            struct tw_fit_result *res, size_t *tried, size_t *at_optimum,
+                            struct tw_err *err) TW_CHECKED;
+
+/* Profiles, replicates and curves left out, into the fit; each its own file. */
+enum tw_status tw_law_profile_run(const struct tw_law_problem *p, struct tw_law_fit *fit,
+                                  struct tw_err *err) TW_CHECKED;
+enum tw_status tw_law_bootstrap_run(const struct tw_law_problem *p, struct tw_law_fit *fit,
+                                    struct tw_err *err) TW_CHECKED;
+enum tw_status tw_law_leave_out_run(const struct tw_law *law, const struct tw_law_curve *curves,
+                                    size_t n, const struct tw_law_fit_opts *opts,
+                                    struct tw_law_fit *fit, struct tw_err *err) TW_CHECKED;
+
+#endif
