@@ -14,7 +14,7 @@
 /* |u| beyond this is an end of the range: exp(+-700) still fits a double. */
 enum { U_MAX = 700 };
 
-static double to_u(const struct tw_fit_param *q, double theta)
+double tw_fit_to_u(const struct tw_fit_param *q, double theta)
 {
     switch (q->bound) {
     case TW_FIT_FREE:
@@ -242,7 +242,7 @@ enum tw_status tw_fit_minimize(struct tw_fit_ws *ws, const struct tw_fit_problem
     for (size_t j = 0; j < prob->p; j++)
         if (!prob->fixed[j]) {
             nt->free[nt->nfree] = j;
-            nt->u[nt->nfree++] = to_u(&prob->params[j], theta[j]);
+            nt->u[nt->nfree++] = tw_fit_to_u(&prob->params[j], theta[j]);
         }
     nt->delta = prob->loss == TW_FIT_HUBER ? prob->delta : (double)INFINITY;
     nt->scale = prob->loss == TW_FIT_HUBER ? prob->delta : 1.0;

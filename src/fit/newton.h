@@ -16,8 +16,6 @@ struct tw_newton {
     double *r, *jac; /* (n), (n x p): the first nfree columns are dr/du */
 };
 
-double tw_fit_from_u(const struct tw_fit_param *q, double u, double *slope);
-
 /* theta, r and, if wanted, jac at u. */
 void tw_newton_evaluate(struct tw_newton *nt, bool want_jac);
 /* Iterate; u, theta and r are the best point on return. */

@@ -48,12 +48,16 @@ static enum tw_status describe(const struct tw_law_problem *p, struct tw_law_fit
     fit->ncurves = p->ncurves;
     fit->n = p->n;
     fit->first = tw_alloc(p->ncurves + 1, sizeof *fit->first);
+    fit->x = tw_alloc(p->n, sizeof *fit->x);
+    fit->y = tw_alloc(p->n, sizeof *fit->y);
     fit->yhat = tw_alloc(p->n, sizeof *fit->yhat);
     fit->r = tw_alloc(p->n, sizeof *fit->r);
     fit->score = tw_alloc(p->ncurves, sizeof *fit->score);
-    if (!fit->first || !fit->yhat || !fit->r || !fit->score)
+    if (!fit->first || !fit->x || !fit->y || !fit->yhat || !fit->r || !fit->score)
         return tw_err_set(err, TW_ENOMEM, "out of memory");
     memcpy(fit->first, p->first, (p->ncurves + 1) * sizeof *fit->first);
+    memcpy(fit->x, p->x, p->n * sizeof *fit->x);
+    memcpy(fit->y, p->y, p->n * sizeof *fit->y);
     if (!tw_law_predict(p->law, p->model, fit->theta, fit->yhat))
         return tw_err_set(err, TW_ENOMEM, "out of memory");
     for (size_t i = 0; i < p->n; i++)
@@ -67,38 +71,86 @@ static enum tw_status describe(const struct tw_law_problem *p, struct tw_law_fit
     return TW_OK;
 }
 
-static enum tw_status run(const struct tw_law_problem *p, const struct tw_law_curve *curves,
-                          struct tw_law_fit *fit, struct tw_err *err)
+/* The parameters and how well they do; no intervals. */
+static enum tw_status solve(const struct tw_law_problem *p, struct tw_law_fit *fit,
+                            struct tw_err *err)
 {
     enum tw_status rc;
 
     rc = tw_law_solve(p, fit->theta, &fit->min, &fit->starts, &fit->at_optimum, err);
-    if (rc == TW_OK)
-        rc = describe(p, fit, err);
-    if (rc == TW_OK)
-        rc = tw_law_profile_run(p, fit, err);
-    if (rc == TW_OK)
-        rc = tw_law_bootstrap_run(p, fit, err);
-    if (rc == TW_OK && fit->opts.model_error)
-        rc = tw_law_leave_out_run(p->law, curves, p->ncurves, &fit->opts, fit, err);
-    return rc;
+    return rc == TW_OK ? describe(p, fit, err) : rc;
+}
+
+/* Mean over the curves that could be left out; NAN when fewer than two could. */
+static double left_out_score(const struct tw_law_fit *fit)
+{
+    double sum = 0.0;
+
+    for (size_t c = 0; c < fit->ncurves; c++)
+        if (!isnan(fit->left_out_mae[c]))
+            sum += fit->left_out_mae[c];
+    return fit->left_out > 1 ? sum / (double)fit->left_out : (double)NAN;
+}
+
+/* Both conventions, each fitted once; see tw_law_fit_opts.choose_warmup for the rule. */
+static enum tw_status choose_warmup(const struct tw_law_curve *curves, size_t n,
+                                    struct tw_law_fit *fit, struct tw_err *err)
+{
+    double objective[2];
+    bool by_curves = true;
+
+    for (int k = 0; k < 2; k++) {
+        struct tw_law_fit try = { .law = fit->law, .opts = fit->opts };
+        struct tw_law_problem p;
+        enum tw_status rc;
+
+        try.opts.warmup = k ? TW_WARMUP_KEEP : TW_WARMUP_SKIP;
+        rc = tw_law_problem_init(&p, fit->law, curves, n, &try.opts, err);
+        if (rc == TW_OK)
+            rc = solve(&p, &try, err);
+        if (rc == TW_OK)
+            rc = tw_law_leave_out_run(curves, &try, err);
+        tw_law_problem_release(&p);
+        objective[k] = try.min.objective;
+        if (rc == TW_OK)
+            fit->warmup_score[k] = left_out_score(&try);
+        by_curves = by_curves && !isnan(fit->warmup_score[k]);
+        tw_law_fit_release(&try);
+        if (rc != TW_OK)
+            return rc;
+    }
+    fit->warmup_by_curves = by_curves;
+    if (!by_curves)
+        memcpy(fit->warmup_score, objective, sizeof objective);
+    fit->opts.warmup =
+        fit->warmup_score[1] < fit->warmup_score[0] ? TW_WARMUP_KEEP : TW_WARMUP_SKIP;
+    return TW_OK;
 }
 
 enum tw_status tw_law_fit_run(const struct tw_law *law, const struct tw_law_curve *curves, size_t n,
                               const struct tw_law_fit_opts *opts, struct tw_law_fit *fit,
                               struct tw_err *err)
 {
-    struct tw_law_problem p;
-    enum tw_status rc;
+    struct tw_law_problem p = { 0 };
+    enum tw_status rc = TW_OK;
 
     fit->law = law;
     fit->opts = *opts;
     fit->model_error = fit->warmup_score[0] = fit->warmup_score[1] = NAN;
     for (size_t j = 0; j < TW_FIT_MAX_PARAMS; j++)
         fit->lo[j] = fit->hi[j] = NAN;
-    rc = tw_law_problem_init(&p, law, curves, n, &fit->opts, err);
+    if (opts->choose_warmup)
+        rc = choose_warmup(curves, n, fit, err);
     if (rc == TW_OK)
-        rc = run(&p, curves, fit, err);
+        rc = tw_law_problem_init(&p, law, curves, n, &fit->opts, err);
+    if (rc == TW_OK)
+        rc = solve(&p, fit, err);
+    if (rc == TW_OK)
+        rc = tw_law_profile_run(&p, fit, err);
+    if (rc == TW_OK)
+        rc = tw_law_bootstrap_run(&p, fit, err);
+    if (rc == TW_OK && fit->opts.model_error)
+        rc = tw_law_leave_out_run(curves, fit, err);
     tw_law_problem_release(&p);
     return rc;
 }
@@ -106,12 +158,15 @@ enum tw_status tw_law_fit_run(const struct tw_law *law, const struct tw_law_curv
 void tw_law_fit_release(struct tw_law_fit *fit)
 {
     free(fit->first);
+    free(fit->x);
+    free(fit->y);
     free(fit->yhat);
     free(fit->r);
     free(fit->score);
     free(fit->correlation);
     free(fit->theta_boot);
     free(fit->left_out_mae);
+    free(fit->left_out_r);
     for (size_t i = 0; fit->profiles && i < fit->nprofiles; i++) {
         free(fit->profiles[i].x);
         free(fit->profiles[i].rise);

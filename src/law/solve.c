@@ -10,9 +10,10 @@
 static enum tw_status stack(struct tw_law_problem *p, const struct tw_law_curve *curves,
                             struct tw_err *err)
 {
+    p->x = tw_alloc(p->n, sizeof *p->x);
     p->y = tw_alloc(p->n, sizeof *p->y);
     p->log_y = tw_alloc(p->n, sizeof *p->log_y);
-    if (!p->y || !p->log_y)
+    if (!p->x || !p->y || !p->log_y)
         return tw_err_set(err, TW_ENOMEM, "out of memory");
     for (size_t c = 0; c < p->ncurves; c++)
         for (size_t i = 0; i < curves[c].n; i++) {
@@ -23,6 +24,7 @@ static enum tw_status stack(struct tw_law_problem *p, const struct tw_law_curve 
                                   "%s: loss %g at x = %g: a loss must be positive to be fitted "
                                   "on its logarithm",
                                   curves[c].name, y, curves[c].x[i]);
+            p->x[p->first[c] + i] = curves[c].x[i];
             p->y[p->first[c] + i] = y;
             p->log_y[p->first[c] + i] = log(y);
         }
@@ -59,6 +61,7 @@ void tw_law_problem_release(struct tw_law_problem *p)
     if (p->law)
         p->law->model_free(p->model);
     free(p->first);
+    free(p->x);
     free(p->y);
     free(p->log_y);
     *p = (struct tw_law_problem){ 0 };

@@ -11,8 +11,8 @@ struct tw_law_problem {
     const struct tw_law_fit_opts *opts;
     void *model;
     size_t ncurves, n;
-    size_t *first;     /* (ncurves + 1) */
-    double *y, *log_y; /* (n) stacked */
+    size_t *first;         /* (ncurves + 1) */
+    double *x, *y, *log_y; /* (n) stacked */
 };
 
 /* y must be positive and finite: TW_EDOMAIN names the point. Release even after a failure. */
@@ -49,8 +49,7 @@ enum tw_status tw_law_profile_run(const struct tw_law_problem *p, struct tw_law_
                                   struct tw_err *err) TW_CHECKED;
 enum tw_status tw_law_bootstrap_run(const struct tw_law_problem *p, struct tw_law_fit *fit,
                                     struct tw_err *err) TW_CHECKED;
-enum tw_status tw_law_leave_out_run(const struct tw_law *law, const struct tw_law_curve *curves,
-                                    size_t n, const struct tw_law_fit_opts *opts,
-                                    struct tw_law_fit *fit, struct tw_err *err) TW_CHECKED;
+enum tw_status tw_law_leave_out_run(const struct tw_law_curve *curves, struct tw_law_fit *fit,
+                                    struct tw_err *err) TW_CHECKED;
 
 #endif

@@ -73,6 +73,10 @@ enum tw_status tw_fit_minimize(struct tw_fit_ws *ws, const struct tw_fit_problem
                                double *theta, bool thorough, struct tw_fit_result *res,
                                struct tw_err *err) TW_CHECKED;
 
+/* Between a parameter and its unbounded coordinate; *slope = dtheta/du. */
+double tw_fit_to_u(const struct tw_fit_param *q, double theta);
+double tw_fit_from_u(const struct tw_fit_param *q, double u, double *slope);
+
 /* sum_i rho(r_i). */
 double tw_fit_objective(enum tw_fit_loss loss, double delta, const double *r, size_t n);
 
@@ -80,6 +84,11 @@ double tw_fit_objective(enum tw_fit_loss loss, double delta, const double *r, si
 
 /* The sample autocorrelation of n values at lag k (mean removed). */
 double tw_fit_autocorrelation(const double *r, size_t n, size_t k);
+
+/* Long-run variance over variance: 1 + 2 sum of autocorrelations, by the flat-top window of
+ * Politis & Romano 1995 with Politis & White's cut-off; at least 1. How much wider the mean of
+ * these values spreads than that of independent ones. */
+double tw_fit_long_run(const double *r, size_t n);
 
 /* Block length for a moving-block bootstrap of the mean: Politis & White 2004 (Econometric
  * Reviews 23) with the correction of Patton, Politis & White 2009 (ibid. 28), circular

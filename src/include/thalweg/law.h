@@ -68,7 +68,10 @@ struct tw_law_fit_opts {
     enum tw_fit_loss loss;
     double delta; /* Huber's, on log loss [1e-3] */
     enum tw_warmup warmup;
-    bool choose_warmup; /* ignore `warmup` and choose by tw_law_choose_warmup's rule */
+    bool choose_warmup; /* ignore `warmup`; take the convention whose fits predict the training
+                           curves better when each is left out in turn (mean over curves of the
+                           mean |y - yhat|); if fewer than two can be left out, the one with the
+                           lower objective */
     bool fixed[TW_FIT_MAX_PARAMS];
     double fixed_value[TW_FIT_MAX_PARAMS];
     size_t starts;    /* at most [16] */
@@ -96,6 +99,7 @@ struct tw_law_profile {
     size_t param, n;
     double *x, *rise; /* (n) parameter and objective minus its minimum, x increasing */
     double threshold; /* of the rise at the ends of the interval */
+    double inflation; /* how much the residuals' memory widened it; 1: not at all */
     double lo, hi;    /* NAN on a side where the rise never reaches the threshold */
 };
 
@@ -111,6 +115,7 @@ struct tw_law_fit {
 
     size_t ncurves, n;          /* curves, stacked points */
     size_t *first;              /* (ncurves + 1): points first[c] .. first[c+1] belong to curve c */
+    double *x, *y;              /* (n) as fitted */
     double *yhat, *r;           /* (n) */
     struct tw_law_score *score; /* (ncurves) */
     double *correlation;        /* (p x p) of the bootstrap replicates, or NULL */
@@ -122,14 +127,16 @@ struct tw_law_fit {
     size_t nprofiles;
     struct tw_law_profile *profiles;
 
-    /* What a curve that took no part in the fit adds: the standard deviation of its own offset
-     * in log loss, from leaving each curve out in turn; NAN if not computed. */
+    /* What a curve that took no part in the fit adds: the root mean square of the mean log
+     * residual of each curve when left out in turn; NAN if none could be. */
     double model_error;
     size_t left_out;      /* curves that could be left out */
     double *left_out_mae; /* (ncurves) mean |y - yhat| of each when left out; NAN: could not */
+    double *left_out_r;   /* (n) log residuals of each curve when left out; NAN: could not */
 
     /* How the warm-up was chosen: the rule's score for skip and keep; NAN if not asked. */
     double warmup_score[2];
+    bool warmup_by_curves; /* the score is that of curves left out, else the objective */
 };
 
 /*
@@ -147,13 +154,37 @@ struct tw_law_score tw_law_score_of(const double *y, const double *yhat, size_t 
 /* ---- forecasting -------------------------------------------------------------------------- */
 
 /* A forecast at m points; all arrays (m), the caller's. Bands hold a new run's measured loss:
- * parameters (bootstrap), noise (the fit's residuals), and the model error of a curve that
- * took no part. NULL arrays are not filled. */
+ * parameters (bootstrap replicates), noise (the fit's residuals), and the model error of a
+ * curve that took no part (Student's t with left_out degrees of freedom). Pointwise. NULL
+ * arrays are not filled. */
 struct tw_law_band {
     double *y;
     double *lo68, *hi68, *lo95, *hi95;
 };
+/* `shift` (m) or NULL: added to the log of the prediction, and then `noise` (nnoise) stands
+ * for the residuals: both from tw_law_common_mode. */
+struct tw_law_forecast_opts {
+    uint64_t seed;
+    const double *shift;
+    size_t nnoise;
+    const double *noise;
+};
 enum tw_status tw_law_forecast(const struct tw_law_fit *fit, const struct tw_law_curve *curve,
+                               const struct tw_law_forecast_opts *opts,
                                const struct tw_law_band *band, struct tw_err *err) TW_CHECKED;
+
+/*
+ * Runs that share their data order share their noise. shift[i]: the mean log residual of the
+ * fitted curves at x[i] (straight lines between their points; 0 beyond them); *noise: what
+ * remains when each fitted curve is shifted by the mean of the others (the caller frees it),
+ * or with one curve its residuals' differences of neighbours over sqrt 2. *correlation: mean
+ * correlation of the curves' residuals at common x; NAN with one curve.
+ */
+enum tw_status tw_law_common_mode(const struct tw_law_fit *fit, const double *x, size_t m,
+                                  double *shift, double **noise, size_t *nnoise,
+                                  double *correlation, struct tw_err *err) TW_CHECKED;
+
+/* Share of the n measured y that lie within [lo, hi]. */
+double tw_law_coverage(const double *y, const double *lo, const double *hi, size_t n);
 
 #endif

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Moving-block bootstrap of the residuals (Kuensch 1989, Annals of Statistics 17): each
+ * replicate adds blocks of a curve's own centred log residuals, drawn at random, to the fitted
+ * log losses and fits again. All curves draw the same stretch of x where they have it, so the
+ * noise that runs with a shared data order have in common stays common.
+ */
+#include <gsl/gsl_statistics_double.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "solve.h"
+
+static size_t choose_block(const struct tw_law_problem *p, const struct tw_law_fit *fit)
+{
+    size_t longest = 1;
+
+    for (size_t c = 0; c < p->ncurves; c++) {
+        const size_t b = tw_fit_block_length(fit->r + p->first[c], p->first[c + 1] - p->first[c]);
+
+        longest = b > longest ? b : longest;
+    }
+    return longest;
+}
+
+/* First index i of curve c with x[i] >= x0, or its length. */
+static size_t lower_bound(const struct tw_law_problem *p, size_t c, double x0)
+{
+    size_t a = p->first[c], b = p->first[c + 1];
+
+    while (a < b) {
+        const size_t mid = a + (b - a) / 2;
+
+        if (p->x[mid] < x0)
+            a = mid + 1;
+        else
+            b = mid;
+    }
+    return a - p->first[c];
+}
+
+/* Log losses of replicate b. `centred`: residuals less their curve's mean. */
+static void resample(const struct tw_law_problem *p, const struct tw_law_fit *fit,
+                     const double *centred, size_t b, double *log_y)
+{
+    struct tw_rng rng = tw_rng_stream(fit->opts.seed, TW_RNG_BOOTSTRAP, b);
+    size_t longest = 0;
+
+    for (size_t c = 1; c < p->ncurves; c++)
+        if (p->first[c + 1] - p->first[c] > p->first[longest + 1] - p->first[longest])
+            longest = c;
+    for (size_t at = 0; at < p->first[longest + 1] - p->first[longest]; at += fit->opts.block) {
+        const size_t from = tw_rng_below(&rng, p->first[longest + 1] - p->first[longest]);
+        const double x0 = p->x[p->first[longest] + from];
+        const uint64_t other = tw_rng_u64(&rng);
+
+        for (size_t c = 0; c < p->ncurves; c++) {
+            const size_t n = p->first[c + 1] - p->first[c];
+            const size_t block = fit->opts.block < n ? fit->opts.block : n;
+            size_t i = lower_bound(p, c, x0);
+
+            if (i + block > n) /* this curve does not reach so far: a stretch of its own */
+                i = (size_t)(other % (n - block + 1));
+            for (size_t k = 0; k < fit->opts.block && at + k < n; k++)
+                log_y[p->first[c] + at + k] =
+                    log(fit->yhat[p->first[c] + at + k]) + centred[p->first[c] + i + k % block];
+        }
+    }
+}
+
+static double *centre(const struct tw_law_problem *p, const struct tw_law_fit *fit)
+{
+    double *e = tw_alloc(p->n, sizeof *e);
+
+    for (size_t c = 0; e && c < p->ncurves; c++) {
+        const size_t i = p->first[c], n = p->first[c + 1] - i;
+        const double mean = gsl_stats_mean(fit->r + i, 1, n);
+
+        for (size_t k = 0; k < n; k++)
+            e[i + k] = fit->r[i + k] - mean;
+    }
+    return e;
+}
+
+static bool replicate(const struct tw_law_problem *p, struct tw_law_fit *fit, const double *centred)
+{
+    const size_t np = p->law->nparams;
+    size_t failed = 0;
+    bool ok = true;
+
+#pragma omp parallel reduction(+ : failed)
+    {
+        double *log_y = tw_alloc(p->n, sizeof *log_y);
+        struct tw_law_worker w;
+        const bool ready = tw_law_worker_init(&w, p) && log_y;
+
+        if (!ready) {
+#pragma omp atomic write
+            ok = false;
+        }
+        w.log_y = log_y;
+#pragma omp for schedule(dynamic, 8)
+        for (size_t b = 0; b < fit->replicates; b++) {
+            double *theta = fit->theta_boot + b * np;
+            struct tw_fit_result res = { 0 };
+
+            if (!ready)
+                continue;
+            resample(p, fit, centred, b, log_y);
+            memcpy(theta, fit->theta, np * sizeof *theta);
+            if (tw_fit_minimize(w.ws, &w.fit, theta, false, &res, NULL) != TW_OK ||
+                !res.converged) {
+                failed++;
+                for (size_t j = 0; j < np; j++)
+                    theta[j] = NAN;
+            }
+        }
+        tw_law_worker_release(&w);
+        free(log_y);
+    }
+    fit->failed = failed;
+    return ok;
+}
+
+static int compare_reals(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+
+    return (x > y) - (x < y);
+}
+
+/* Percentile intervals and correlations of the replicates that converged. */
+static bool summarise(struct tw_law_fit *fit)
+{
+    const size_t np = fit->law->nparams, good = fit->replicates - fit->failed;
+    double *column = tw_alloc(np * (good + 1), sizeof *column);
+
+    fit->correlation = tw_alloc(np * np, sizeof *fit->correlation);
+    if (!column || !fit->correlation) {
+        free(column);
+        return false;
+    }
+    for (size_t j = 0; j < np; j++) {
+        double *v = column + j * good;
+        size_t k = 0;
+
+        for (size_t b = 0; b < fit->replicates; b++)
+            if (!isnan(fit->theta_boot[b * np]))
+                v[k++] = fit->theta_boot[b * np + j];
+        for (size_t i = 0; i <= j && good > 1; i++)
+            fit->correlation[i * np + j] = fit->correlation[j * np + i] =
+                i == j ? 1.0 : gsl_stats_correlation(column + i * good, 1, v, 1, good);
+    }
+    for (size_t j = 0; j < np && good > 1; j++) {
+        double *v = column + j * good;
+
+        qsort(v, good, sizeof *v, compare_reals);
+        fit->lo[j] = tw_quantile_sorted(v, good, 0.5 - 0.5 * fit->opts.level);
+        fit->hi[j] = tw_quantile_sorted(v, good, 0.5 + 0.5 * fit->opts.level);
+    }
+    free(column);
+    return true;
+}
+
+enum tw_status tw_law_bootstrap_run(const struct tw_law_problem *p, struct tw_law_fit *fit,
+                                    struct tw_err *err)
+{
+    double *centred;
+    bool ok;
+
+    if (fit->opts.block == 0)
+        fit->opts.block = choose_block(p, fit);
+    fit->replicates = fit->opts.bootstrap;
+    if (fit->replicates == 0)
+        return TW_OK;
+    centred = centre(p, fit);
+    fit->theta_boot = tw_alloc(fit->replicates, p->law->nparams * sizeof *fit->theta_boot);
+    ok = centred && fit->theta_boot && replicate(p, fit, centred) && summarise(fit);
+    free(centred);
+    return ok ? TW_OK : tw_err_set(err, TW_ENOMEM, "out of memory");
+}

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <gsl/gsl_cdf.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "solve.h"
+
+enum { DRAWS = 4000 }; /* in all, over the replicates: 100 in each 2.5 % tail */
+
+/* A draw is one parameter vector and one offset in log loss (noise and model error), the same
+ * at every point: so the pointwise quantiles are smooth curves. */
+struct draws {
+    size_t nrep;          /* parameter vectors that converged */
+    const double **theta; /* (nrep) */
+    size_t n;
+    double *offset; /* (n): draw d has parameters theta[d % nrep] */
+};
+
+static int compare_reals(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+
+    return (x > y) - (x < y);
+}
+
+/* Residuals to draw noise from, each curve's less its mean: those of curves left out, which
+ * hold the law's misfit too, else those of the fit. Returns how many; 0 when out of memory. */
+static size_t noise_pool(const struct tw_law_fit *fit, double **pool)
+{
+    const double *r = fit->left_out ? fit->left_out_r : fit->r;
+    size_t k = 0;
+
+    *pool = tw_alloc(fit->n, sizeof **pool);
+    for (size_t c = 0; *pool && c < fit->ncurves; c++) {
+        const size_t a = fit->first[c], b = fit->first[c + 1];
+        double mean = 0.0;
+
+        for (size_t i = a; i < b; i++)
+            mean += r[i] / (double)(b - a);
+        for (size_t i = a; i < b && !isnan(mean); i++)
+            (*pool)[k++] = r[i] - mean;
+    }
+    return k;
+}
+
+static void draws_release(struct draws *d)
+{
+    free(d->theta);
+    free(d->offset);
+}
+
+static bool draws_init(struct draws *d, const struct tw_law_fit *fit,
+                       const struct tw_law_forecast_opts *opts)
+{
+    const size_t np = fit->law->nparams;
+    double *own = NULL;
+    const size_t nown = opts->noise ? 0 : noise_pool(fit, &own);
+    const double *pool = opts->noise ? opts->noise : own;
+    const size_t npool = opts->noise ? opts->nnoise : nown;
+
+    *d = (struct draws){ 0 };
+    d->theta = tw_alloc(fit->replicates + 1, sizeof *d->theta);
+    if (!d->theta || !pool) {
+        free(own);
+        return false;
+    }
+    for (size_t b = 0; b < fit->replicates; b++)
+        if (!isnan(fit->theta_boot[b * np]))
+            d->theta[d->nrep++] = fit->theta_boot + b * np;
+    if (d->nrep == 0)
+        d->theta[d->nrep++] = fit->theta;
+    d->n = d->nrep * ((DRAWS + d->nrep - 1) / d->nrep);
+    d->offset = tw_alloc(d->n, sizeof *d->offset);
+    for (size_t i = 0; d->offset && i < d->n; i++) {
+        struct tw_rng rng = tw_rng_stream(opts->seed, TW_RNG_FORECAST, i);
+
+        d->offset[i] = npool ? pool[tw_rng_below(&rng, npool)] : 0.0;
+        if (fit->left_out && fit->model_error > 0.0)
+            d->offset[i] += fit->model_error * gsl_cdf_tdist_Pinv(0.5 * 0x1p-53 + tw_rng_real(&rng),
+                                                                  (double)fit->left_out);
+    }
+    free(own);
+    return d->offset != NULL;
+}
+
+/* Predictions of every parameter vector: (nrep x m), in log loss. */
+static bool predict_all(const struct tw_law_fit *fit, const void *model, const struct draws *d,
+                        size_t m, double *log_y)
+{
+    bool ok = true;
+
+#pragma omp parallel
+    {
+        void *memo = fit->law->memo_alloc(model);
+
+        if (!memo) {
+#pragma omp atomic write
+            ok = false;
+        }
+#pragma omp for schedule(dynamic, 4)
+        for (size_t b = 0; b < d->nrep; b++) {
+            double *row = log_y + b * m;
+
+            if (!memo)
+                continue;
+            fit->law->predict(model, memo, d->theta[b], row, NULL);
+            for (size_t i = 0; i < m; i++)
+                row[i] = log(fmax(row[i], 1e-300));
+        }
+        fit->law->memo_free(memo);
+    }
+    return ok;
+}
+
+static void put(double *dst, size_t i, const double *sorted, size_t n, double q)
+{
+    if (dst)
+        dst[i] = exp(tw_quantile_sorted(sorted, n, q));
+}
+
+static bool quantiles(const struct draws *d, const double *log_y, const double *shift, size_t m,
+                      const struct tw_law_band *band)
+{
+    bool ok = true;
+
+#pragma omp parallel
+    {
+        double *v = tw_alloc(d->n, sizeof *v);
+
+        if (!v) {
+#pragma omp atomic write
+            ok = false;
+        }
+#pragma omp for schedule(static)
+        for (size_t i = 0; i < m; i++) {
+            if (!v)
+                continue;
+            for (size_t k = 0; k < d->n; k++)
+                v[k] = log_y[k % d->nrep * m + i] + d->offset[k] + (shift ? shift[i] : 0.0);
+            qsort(v, d->n, sizeof *v, compare_reals);
+            put(band->lo95, i, v, d->n, 0.025);
+            put(band->lo68, i, v, d->n, 0.16);
+            put(band->hi68, i, v, d->n, 0.84);
+            put(band->hi95, i, v, d->n, 0.975);
+        }
+        free(v);
+    }
+    return ok;
+}
+
+enum tw_status tw_law_forecast(const struct tw_law_fit *fit, const struct tw_law_curve *curve,
+                               const struct tw_law_forecast_opts *opts,
+                               const struct tw_law_band *band, struct tw_err *err)
+{
+    const bool bands = band->lo68 || band->hi68 || band->lo95 || band->hi95;
+    void *model = fit->law->model_alloc(curve, 1, fit->opts.warmup, err);
+    struct draws d = { 0 };
+    double *log_y = NULL;
+    bool ok;
+
+    if (!model)
+        return err && err->code ? err->code : TW_ENOMEM;
+    ok = tw_law_predict(fit->law, model, fit->theta, band->y);
+    for (size_t i = 0; ok && opts->shift && i < curve->n; i++)
+        band->y[i] *= exp(opts->shift[i]);
+    if (ok && bands) {
+        ok = draws_init(&d, fit, opts);
+        if (ok)
+            log_y = tw_alloc(d.nrep, (curve->n + 1) * sizeof *log_y);
+        ok = log_y && predict_all(fit, model, &d, curve->n, log_y) &&
+             quantiles(&d, log_y, opts->shift, curve->n, band);
+    }
+    fit->law->model_free(model);
+    draws_release(&d);
+    free(log_y);
+    return ok ? TW_OK
+              : tw_err_set(err, TW_ENOMEM, "a forecast at %zu points: out of memory", curve->n);
+}
+
+double tw_law_coverage(const double *y, const double *lo, const double *hi, size_t n)
+{
+    size_t in = 0;
+
+    for (size_t i = 0; i < n; i++)
+        in += y[i] >= lo[i] && y[i] <= hi[i];
+    return n ? (double)in / (double)n : (double)NAN;
+}

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Leave each curve out in turn, fit the others, predict it: how wrong the law is on a curve
+ * that took no part. Also the rule that chooses the warm-up's convention. */
+#include <math.h>
+#include <stdlib.h>
+
+#include "solve.h"
+
+/* Log residuals r, their mean and mean |y - yhat| of `held` under parameters fitted to the
+ * others. */
+static enum tw_status predict_held(const struct tw_law *law, const struct tw_law_curve *held,
+                                   const struct tw_law_fit_opts *opts, const double *theta,
+                                   double *r, double *bias, double *mae, struct tw_err *err)
+{
+    void *model = law->model_alloc(held, 1, opts->warmup, err);
+    double *y = tw_alloc(held->n, sizeof *y);
+    enum tw_status rc = TW_ENOMEM;
+
+    *bias = *mae = 0.0;
+    if (model && y && tw_law_predict(law, model, theta, y)) {
+        for (size_t i = 0; i < held->n; i++) {
+            r[i] = log(held->y[i] / y[i]);
+            *bias += r[i] / (double)held->n;
+            *mae += fabs(held->y[i] - y[i]) / (double)held->n;
+        }
+        rc = TW_OK;
+    }
+    law->model_free(model);
+    free(y);
+    return rc == TW_OK ? rc : tw_err_set(err, rc, "out of memory");
+}
+
+/* *usable is false when the other curves cannot determine the law. */
+static enum tw_status leave_one(const struct tw_law *law, const struct tw_law_curve *curves,
+                                size_t n, size_t out, const struct tw_law_fit_opts *opts,
+                                bool *usable, double *r, double *bias, double *mae,
+                                struct tw_err *err)
+{
+    struct tw_law_curve *rest = tw_alloc(n, sizeof *rest);
+    struct tw_law_problem p = { 0 };
+    double theta[TW_FIT_MAX_PARAMS];
+    struct tw_fit_result res;
+    size_t k = 0, tried, best;
+    enum tw_status rc;
+
+    *usable = false;
+    if (!rest)
+        return tw_err_set(err, TW_ENOMEM, "out of memory");
+    for (size_t c = 0; c < n; c++)
+        if (c != out)
+            rest[k++] = curves[c];
+    rc = tw_law_problem_init(&p, law, rest, k, opts, NULL);
+    if (rc == TW_OK && !law->unidentified(p.model))
+        *usable = tw_law_solve(&p, theta, &res, &tried, &best, NULL) == TW_OK && res.converged;
+    if (*usable)
+        rc = predict_held(law, &curves[out], opts, theta, r, bias, mae, err);
+    else
+        rc = rc == TW_ENOMEM ? tw_err_set(err, rc, "out of memory") : TW_OK;
+    tw_law_problem_release(&p);
+    free(rest);
+    return rc;
+}
+
+enum tw_status tw_law_leave_out_run(const struct tw_law_curve *curves, struct tw_law_fit *fit,
+                                    struct tw_err *err)
+{
+    double sum = 0.0;
+
+    fit->left_out = 0;
+    fit->model_error = NAN;
+    if (!fit->left_out_mae)
+        fit->left_out_mae = tw_alloc(fit->ncurves, sizeof *fit->left_out_mae);
+    if (!fit->left_out_r)
+        fit->left_out_r = tw_alloc(fit->n, sizeof *fit->left_out_r);
+    if (!fit->left_out_mae || !fit->left_out_r)
+        return tw_err_set(err, TW_ENOMEM, "out of memory");
+    for (size_t c = 0; c < fit->ncurves; c++) {
+        double bias, mae;
+        bool usable = false;
+        enum tw_status rc = TW_OK;
+
+        fit->left_out_mae[c] = NAN;
+        for (size_t i = fit->first[c]; i < fit->first[c + 1]; i++)
+            fit->left_out_r[i] = NAN;
+        if (fit->ncurves > 1)
+            rc = leave_one(fit->law, curves, fit->ncurves, c, &fit->opts, &usable,
+                           fit->left_out_r + fit->first[c], &bias, &mae, err);
+        if (rc != TW_OK)
+            return rc;
+        if (!usable)
+            continue;
+        fit->left_out++;
+        fit->left_out_mae[c] = mae;
+        sum += bias * bias;
+    }
+    if (fit->left_out)
+        fit->model_error = sqrt(sum / (double)fit->left_out);
+    return TW_OK;
+}
