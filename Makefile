@@ -125,34 +125,37 @@ COMPLETE := $B/completion/thalweg.bash $B/completion/_thalweg $B/completion/thal
 LIB_A    := $B/lib/libthalweg.a
 LIB_SO   := $B/lib/libthalweg.so.$(VERSION)
 
+# `make V=1` shows every command whole.
+Q = $(if $(V),,@echo '  $1' $(or $2,$@) &&)
+
 # ---- building ---------------------------------------------------------------------------
 
 all: $B/bin/thalweg $(LIB_A) $(LIB_SO) ## build the command and the library
 
 $B/bin/thalweg: $(CLI_OBJ) $(LIB_A)
 	@mkdir -p $(@D)
-	$(CC) $(TUNE) $(LDFLAGS) $^ $(LDLIBS) -o $@
+	$(call Q,LINK)$(CC) $(TUNE) $(LDFLAGS) $^ $(LDLIBS) -o $@
 
 $(LIB_A): $(LIB_OBJ)
 	@mkdir -p $(@D)
-	rm -f $@
-	$(AR) rcs $@ $^
+	@rm -f $@
+	$(call Q,AR  )$(AR) rcs $@ $^
 
 $(LIB_SO): $(LIB_OBJ) $B/gen/thalweg.map
 	@mkdir -p $(@D)
-	$(CC) -shared $(TUNE) $(LDFLAGS) -Wl,-soname,libthalweg.so.$(SOABI) \
+	$(call Q,LINK)$(CC) -shared $(TUNE) $(LDFLAGS) -Wl,-soname,libthalweg.so.$(SOABI) \
 	    -Wl,--version-script=$B/gen/thalweg.map $(LIB_OBJ) $(LDLIBS) -o $@
-	ln -sf $(@F) $B/lib/libthalweg.so.$(SOABI)
-	ln -sf libthalweg.so.$(SOABI) $B/lib/libthalweg.so
+	@ln -sf $(@F) $B/lib/libthalweg.so.$(SOABI)
+	@ln -sf libthalweg.so.$(SOABI) $B/lib/libthalweg.so
 
 $B/obj/%.o: %.c $B/gen/flags | $B/gen/version.h $B/gen/build.h
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
+	$(call Q,CC  ,$<)$(CC) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
 
 # The shared library exports the names that public headers mention, and no others.
 $B/gen/thalweg.map: $(HEADERS)
 	@mkdir -p $(@D)
-	{ echo 'THALWEG_$(SOABI) { global:'; \
+	@{ echo 'THALWEG_$(SOABI) { global:'; \
 	  grep -oh 'tw_[a-z0-9_]*[a-z0-9]' $(HEADERS) | sort -u | sed 's/$$/;/'; \
 	  echo 'local: *; };'; } > $@
 
@@ -177,8 +180,8 @@ completion: $(COMPLETE) ## write the completion scripts for bash, zsh and fish
 # Prose by hand; a line @NAME@ stands for what the program's own tables say.
 $B/man/%: src/man/%.scd $B/bin/thalweg
 	@mkdir -p $(@D)
-	sh src/man/expand.sh $B/bin/thalweg $* < $< > $@.scd
-	if command -v scdoc >/dev/null; then scdoc < $@.scd > $@; \
+	@sh src/man/expand.sh $B/bin/thalweg $* < $< > $@.scd
+	@if command -v scdoc >/dev/null; then scdoc < $@.scd > $@; \
 	else echo 'scdoc is missing: no manual page $*' >&2; fi
 
 $B/completion/thalweg.bash: SHELL_NAME := bash
@@ -186,7 +189,7 @@ $B/completion/_thalweg: SHELL_NAME := zsh
 $B/completion/thalweg.fish: SHELL_NAME := fish
 $(COMPLETE): $B/bin/thalweg
 	@mkdir -p $(@D)
-	$< help --completion $(SHELL_NAME) > $@
+	@$< help --completion $(SHELL_NAME) > $@
 
 # ---- testing ----------------------------------------------------------------------------
 
@@ -198,19 +201,21 @@ $(UNIT): LINK := -lcmocka
 $(FUZZ): LINK := -fsanitize=fuzzer
 $(UNIT) $(BENCH) $(FUZZ): $(filter-out %/main.o,$(CLI_OBJ)) $(LIB_A)
 	@mkdir -p $(@D)
-	$(CC) $(TUNE) $(LDFLAGS) $(filter %.o,$^) $(LIB_A) $(LINK) $(LDLIBS) -o $@
+	$(call Q,LINK)$(CC) $(TUNE) $(LDFLAGS) $(filter %.o,$^) $(LIB_A) $(LINK) $(LDLIBS) -o $@
 
 TESTS    := $(UNIT) $(wildcard tests/cli/*.sh)
-TEST_ENV := TW_BUILD='$(CURDIR)/$B' OMP_DYNAMIC=false CMOCKA_MESSAGE_OUTPUT=TAP
+# A sanitizer's exit code must not look like one of ours.
+TEST_ENV := TW_BUILD='$(CURDIR)/$B' CMOCKA_MESSAGE_OUTPUT=TAP ASAN_OPTIONS=exitcode=99 \
+            UBSAN_OPTIONS=print_stacktrace=1:exitcode=99
 
-test: all $(UNIT) ## run every test
+test: all man completion $(UNIT) ## run every test
 	@$(TEST_ENV) prove -j $(JOBS) -e 'sh tests/support/run.sh' $(TESTS)
 
 asan: ## run every test under the address and undefined-behaviour sanitizers
 	@$(MAKE) --no-print-directory BUILD=asan test
 
 valgrind: all man completion $(UNIT) ## run every test under valgrind
-	@$(TEST_ENV) TW_WRAP='sh tests/support/valgrind.sh' \
+	@$(TEST_ENV) TW_WRAP='sh $(CURDIR)/tests/support/valgrind.sh' \
 	    prove -j $(JOBS) -e 'sh tests/support/run.sh' $(TESTS)
 
 golden: all man completion ## make the golden files anew; read the diff before you commit it

@@ -6,8 +6,8 @@
 
 void *tw_alloc(size_t n, size_t size)
 {
-    if (n == 0)
-        n = 1;
+    if (n == 0 || size == 0)
+        n = size = 1;
     return calloc(n, size); /* calloc checks the product */
 }
 
