@@ -181,7 +181,9 @@ completion: $(COMPLETE) ## write the completion scripts for bash, zsh and fish
 $B/man/%: src/man/%.scd $B/bin/thalweg
 	@mkdir -p $(@D)
 	@sh src/man/expand.sh $B/bin/thalweg $* < $< > $@.scd
-	@if command -v scdoc >/dev/null; then scdoc < $@.scd > $@; \
+	@if command -v scdoc >/dev/null; then \
+	    SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct 2>/dev/null || date +%s)} \
+	        scdoc < $@.scd > $@; \
 	else echo 'scdoc is missing: no manual page $*' >&2; fi
 
 $B/completion/thalweg.bash: SHELL_NAME := bash

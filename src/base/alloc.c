@@ -28,6 +28,7 @@ bool tw_grow(void *array, size_t n, size_t *cap, size_t size)
         return false;
     memcpy(array, &p, sizeof p);
     *cap = want;
+    /* cppcheck-suppress memleak ; the caller's pointer holds it, through memcpy */
     return true;
 }
 

@@ -227,7 +227,7 @@ static enum tw_status parse_long(const struct parser *p, char *const *argv, int 
     if (o->type == TW_OPT_FLAG) {
         if (value)
             return tw_err_set(p->err, TW_EINVAL, "--%s takes no value", o->name);
-        return store(p, o, base, NULL);
+        return store(p, o, base, "");
     }
     if (!value && o->type == TW_OPT_FIGURE) {
         value = "";
@@ -261,7 +261,7 @@ static enum tw_status parse_short(const struct parser *p, char *const *argv, int
         if (!o)
             return tw_err_set(p->err, TW_EINVAL, "unknown option '%s'", argv[0]);
         if (o->type == TW_OPT_FLAG) {
-            rc = store(p, o, base, NULL);
+            rc = store(p, o, base, "");
             if (rc != TW_OK)
                 return rc;
             continue;
