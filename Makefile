@@ -29,7 +29,7 @@ DEPS_ORACLE := python3 python3-torch python3-scipy python3-h5py python3-numpy hd
         mandoc git bash zsh fish
 
 .PHONY: all deps deps-oracle demo test bench lint asan fuzz fuzz-run valgrind golden man \
-        completion install uninstall dist clean help after-deps FORCE
+        completion install installcheck uninstall dist clean help after-deps FORCE
 .DELETE_ON_ERROR:
 .SUFFIXES:
 all:
@@ -207,7 +207,7 @@ $(UNIT) $(BENCH) $(FUZZ): $(filter-out %/main.o,$(CLI_OBJ)) $(LIB_A)
 
 TESTS    := $(UNIT) $(wildcard tests/cli/*.sh)
 # A sanitizer's exit code must not look like one of ours.
-TEST_ENV := TW_BUILD='$(CURDIR)/$B' CMOCKA_MESSAGE_OUTPUT=TAP ASAN_OPTIONS=exitcode=99 \
+TEST_ENV := TW_BUILD='$(CURDIR)/$B' CMOCKA_MESSAGE_OUTPUT=TAP ASAN_OPTIONS=exitcode=99:allocator_may_return_null=1 \
             UBSAN_OPTIONS=print_stacktrace=1:exitcode=99
 
 test: all man completion $(UNIT) ## run every test
@@ -253,7 +253,7 @@ lint: $(TIDY) ## check layers, format, spelling; run clang-tidy, cppcheck, shell
 	    --enable=warning,performance,portability -D_POSIX_C_SOURCE=200809L -Isrc/include src
 	shellcheck -x -s sh $(SH_FILES)
 	shellcheck .ci/run
-	codespell -q 3 -I tests/lint/words.txt src tests analyses data/*.md *.md Makefile
+	codespell -q 3 -I tests/lint/words.txt src tests Makefile $(wildcard *.md analyses */*.md)
 
 # ---- installing -------------------------------------------------------------------------
 
@@ -281,6 +281,9 @@ install: all man completion ## install under $(DESTDIR)$(prefix)
 	install -m 644 $B/completion/thalweg.fish $D$(datadir)/fish/vendor_completions.d
 	if [ -n '$(wildcard src/share/*)' ]; then install -d $D$(datadir)/thalweg && \
 	    install -m 644 $(wildcard src/share/*) $D$(datadir)/thalweg; fi
+
+installcheck: all man completion ## install into a temporary folder, use it, uninstall
+	+MAKE='$(MAKE)' CC='$(CC)' sh tests/support/install.sh
 
 uninstall: ## remove what install wrote
 	rm -f $D$(bindir)/thalweg $D$(libdir)/libthalweg.a $D$(libdir)/libthalweg.so* \
