@@ -6,8 +6,8 @@
 
 void *tw_alloc(size_t n, size_t size)
 {
-    if (n == 0)
-        n = 1;
+    if (n == 0 || size == 0)
+        n = size = 1;
     return calloc(n, size); /* calloc checks the product */
 }
 
@@ -28,6 +28,7 @@ bool tw_grow(void *array, size_t n, size_t *cap, size_t size)
         return false;
     memcpy(array, &p, sizeof p);
     *cap = want;
+    /* cppcheck-suppress memleak ; the caller's pointer holds it, through memcpy */
     return true;
 }
 

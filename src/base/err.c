@@ -31,8 +31,8 @@ enum tw_status tw_err_ctx(struct tw_err *err, enum tw_status code, const char *f
     (void)vsnprintf(head, sizeof head - 2, fmt, ap);
     va_end(ap);
     nhead = strlen(head);
-    memcpy(head + nhead, ": ", 2);
-    nhead += 2;
+    head[nhead++] = ':';
+    head[nhead++] = ' ';
     /* A message too long for both keeps its end cut: the context names the file. */
     ntail = strlen(err->msg);
     if (nhead + ntail >= sizeof err->msg)

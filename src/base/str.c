@@ -157,7 +157,7 @@ bool tw_str_to_real(const char *s, double *x)
     locale_t old;
     char *end;
 
-    if (*s == '\0' || *s == ' ' || *s == '\t' || *s == '\n')
+    if (strchr(" \t\n\v\f\r", *s)) /* blanks, which strtod would skip, or nothing at all */
         return false;
     old = uselocale(c_locale());
     *x = strtod(s, &end);

@@ -68,14 +68,19 @@ void tw_cmd_debug(struct tw_call *call, const char *fmt, ...) TW_PRINTF(2, 3);
 /* Seconds since the command began. */
 double tw_cmd_seconds(const struct tw_call *call);
 
+/* Starts the services for one call; tw_main does. */
+void tw_cmd_begin(const struct tw_call *call);
+/* Take a progress line off the terminal before something else is written to stderr. */
+void tw_progress_hide(void);
+
 /* Run one command line (argv[0] is the program); the whole program but for main's stdout
  * check. */
 int tw_main(int argc, char **argv);
 
 /* ---- tables on stdout --------------------------------------------------------------- */
 
-/* Collects cells, then prints them aligned: text left, numbers right. Does nothing when the
- * call is --json. */
+/* Collects cells, then prints them aligned: text left, numbers right. Prints nothing under
+ * --json. */
 struct tw_table {
     struct tw_str cells; /* NUL-separated */
     size_t ncol, ncell;
@@ -89,12 +94,15 @@ void tw_table_print(struct tw_table *t); /* to stdout, then released */
 /* ---- progress on stderr ------------------------------------------------------------- */
 
 /* Shown only when stderr is a terminal, this process is in its foreground and more than a
- * second has passed; in a pipe one line a minute. Call tw_progress_step from one thread. */
+ * second has passed; else one line a minute. Call tw_progress_step from one thread. */
 struct tw_progress {
     const char *what;
     size_t total;
+    size_t base; /* done by an earlier run: set it after tw_progress_start when resuming */
     struct timespec started;
-    double last_shown;
+    double every;               /* seconds between lines when stderr is no terminal: 60 */
+    double last_shown, seconds; /* ... and the seconds per item, recent ones counting more */
+    size_t last_done;
     bool terminal, shown, quiet;
 };
 void tw_progress_start(struct tw_progress *p, const struct tw_call *call, const char *what,
@@ -102,7 +110,9 @@ void tw_progress_start(struct tw_progress *p, const struct tw_call *call, const 
 void tw_progress_step(struct tw_progress *p, size_t done, const char *extra); /* extra: NULL */
 void tw_progress_end(struct tw_progress *p);
 
-/* Set by SIGINT and SIGTERM (once: finish the point and save; twice: leave at once). */
+/* True once SIGINT or SIGTERM came: finish the point and save. A second signal leaves at once.
+ * The first call starts the watch, so a command that never asks, or has not come so far that
+ * there is something to save, dies of the first signal as any program does. */
 bool tw_stop_requested(void);
 
 #endif

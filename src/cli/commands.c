@@ -2,9 +2,14 @@
 /* The table of commands: one row each. */
 #include "cmd.h"
 
+extern const struct tw_cmd tw_cmd_cite;
+extern const struct tw_cmd tw_cmd_doctor;
 extern const struct tw_cmd tw_cmd_version;
 
 const struct tw_cmd *const tw_cmds[] = {
+    /* About */
+    &tw_cmd_doctor,
+    &tw_cmd_cite,
     &tw_cmd_version,
 };
 const size_t tw_ncmds = sizeof tw_cmds / sizeof tw_cmds[0];

@@ -3,15 +3,29 @@
 
 #include <math.h>
 
+/* Bytes of the UTF-8 character at s, 0 if it is none: overlong forms, surrogates and numbers
+ * past U+10FFFF show in the second byte (Unicode 15, table 3-7). */
 static size_t utf8_length(const unsigned char *s)
 {
-    size_t n = s[0] < 0x80                   ? 1
-               : s[0] >= 0xC2 && s[0] < 0xE0 ? 2
-               : (s[0] & 0xF0) == 0xE0       ? 3
-               : s[0] >= 0xF0 && s[0] < 0xF5 ? 4
-                                             : 0;
+    unsigned char lo = 0x80, hi = 0xBF;
+    size_t n;
 
-    for (size_t i = 1; i < n; i++)
+    if (s[0] < 0x80)
+        return 1;
+    if (s[0] < 0xC2 || s[0] > 0xF4)
+        return 0;
+    n = s[0] < 0xE0 ? 2 : s[0] < 0xF0 ? 3 : 4;
+    if (s[0] == 0xE0)
+        lo = 0xA0;
+    else if (s[0] == 0xED)
+        hi = 0x9F;
+    else if (s[0] == 0xF0)
+        lo = 0x90;
+    else if (s[0] == 0xF4)
+        hi = 0x8F;
+    if (s[1] < lo || s[1] > hi)
+        return 0;
+    for (size_t i = 2; i < n; i++)
         if ((s[i] & 0xC0) != 0x80)
             return 0;
     return n;

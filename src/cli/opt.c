@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -52,7 +53,8 @@ struct parser {
     struct tw_err *err;
 };
 
-/* Calls back in table order; stops and returns the option when `same` says so. */
+/* The row with the long name (n bytes), or the short one if key is set; *base is the struct
+ * that it writes to. */
 static const struct tw_opt *find(const struct parser *p, const char *name, size_t n, char key,
                                  char **base)
 {
@@ -80,8 +82,7 @@ static enum tw_status unknown(const struct parser *p, const char *name, size_t n
     const struct tw_opt *o;
     size_t count = 0, near;
 
-    (void)memset(bare, 0, sizeof bare);
-    memcpy(bare, name, n < sizeof bare - 1 ? n : sizeof bare - 1);
+    (void)snprintf(bare, sizeof bare, "%.*s", (int)(n < sizeof bare ? n : sizeof bare - 1), name);
     for (o = p->opts; o->type != TW_OPT_END && count < MAX; o++)
         if (o->type != TW_OPT_HEAD)
             names[count++] = o->name;
@@ -226,7 +227,7 @@ static enum tw_status parse_long(const struct parser *p, char *const *argv, int 
     if (o->type == TW_OPT_FLAG) {
         if (value)
             return tw_err_set(p->err, TW_EINVAL, "--%s takes no value", o->name);
-        return store(p, o, base, NULL);
+        return store(p, o, base, "");
     }
     if (!value && o->type == TW_OPT_FIGURE) {
         value = "";
@@ -236,7 +237,8 @@ static enum tw_status parse_long(const struct parser *p, char *const *argv, int 
         }
     }
     if (!value) {
-        if (left < 2)
+        /* A value that starts with "--" can be given as --name=--value. */
+        if (left < 2 || !strncmp(argv[1], "--", 2))
             return tw_err_set(p->err, TW_EINVAL, "--%s needs a value: --%s=%s", o->name, o->name,
                               o->arg);
         value = argv[1];
@@ -254,10 +256,12 @@ static enum tw_status parse_short(const struct parser *p, char *const *argv, int
         const struct tw_opt *o = find(p, NULL, 0, *c, &base);
         enum tw_status rc;
 
-        if (!o)
+        if (!o && *c > ' ' && *c <= '~')
             return tw_err_set(p->err, TW_EINVAL, "unknown option -%c", *c);
+        if (!o)
+            return tw_err_set(p->err, TW_EINVAL, "unknown option '%s'", argv[0]);
         if (o->type == TW_OPT_FLAG) {
-            rc = store(p, o, base, NULL);
+            rc = store(p, o, base, "");
             if (rc != TW_OK)
                 return rc;
             continue;
@@ -279,6 +283,7 @@ enum tw_status tw_opt_parse(int argc, char **argv, unsigned uses, const struct t
     bool only_operands = false;
     int n = 0;
 
+    *operands = 0;
     for (int i = 1; i < argc;) {
         char *word = argv[i];
         enum tw_status rc;
@@ -293,6 +298,8 @@ enum tw_status tw_opt_parse(int argc, char **argv, unsigned uses, const struct t
                                 : parse_short(&p, argv + i, argc - i, &used);
             if (rc != TW_OK)
                 return rc;
+            if (common->help)
+                return TW_OK;
         }
         i += used;
     }

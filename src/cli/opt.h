@@ -52,7 +52,7 @@ enum {
 struct tw_common {
     const char *output; /* NULL if not given */
     uint64_t seed;
-    size_t threads; /* 0: as many as the machine allows this process */
+    size_t threads; /* 0 if not given; tw_main then fills in what the machine allows */
     bool json, quiet, verbose, force;
     bool help; /* --help was given: nothing else was checked */
 };

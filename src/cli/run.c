@@ -7,6 +7,7 @@
 
 #include "cmd.h"
 #include "help.h"
+#include "host.h"
 
 static void quote_for_shell(struct tw_str *out, const char *word)
 {
@@ -26,19 +27,24 @@ static void quote_for_shell(struct tw_str *out, const char *word)
     tw_str_add(out, "'");
 }
 
-static void print_json(struct tw_call *call)
+static int print_json(struct tw_call *call, int rc)
 {
     struct tw_json head = { 0 };
+    bool ok;
 
     tw_json_close(&call->json, '}');
     tw_json_open(&head, NULL, '{');
     tw_json_text(&head, "command", call->cmd->name);
     tw_json_text(&head, "version", tw_version());
     tw_json_real(&head, "seconds", tw_cmd_seconds(call));
-    if (!head.text.failed && !call->json.text.failed && !call->warnings.failed)
+    ok = !head.text.failed && !call->json.text.failed && !call->warnings.failed;
+    if (ok)
         printf("%s,\"warnings\":[%s],%s}\n", head.text.s, call->warnings.s ? call->warnings.s : "",
                call->json.text.s);
+    else
+        fprintf(stderr, "thalweg %s: out of memory: the result is not shown\n", call->cmd->name);
     tw_json_release(&head);
+    return ok ? rc : TW_EXIT_FILE;
 }
 
 static int run(const struct tw_cmd *cmd, int argc, char **argv)
@@ -70,12 +76,14 @@ static int run(const struct tw_cmd *cmd, int argc, char **argv)
         goto out;
     }
     call.argv = argv + 1;
-    if (call.common.threads)
-        omp_set_num_threads((int)call.common.threads);
+    if (call.common.threads == 0)
+        call.common.threads = tw_host_threads();
+    omp_set_num_threads((int)call.common.threads);
+    tw_cmd_begin(&call);
     tw_json_open(&call.json, "result", '{');
     rc = cmd->run(&call);
     if (call.common.json && rc != TW_EXIT_USAGE && call.err.code == TW_OK)
-        print_json(&call);
+        rc = print_json(&call, rc);
 out:
     if (call.opts)
         tw_opt_release(cmd->opts, call.opts);
@@ -84,14 +92,6 @@ out:
     tw_str_release(&call.warnings);
     tw_json_release(&call.json);
     return rc;
-}
-
-static const struct tw_cmd *find_command(const char *name)
-{
-    for (size_t i = 0; i < tw_ncmds; i++)
-        if (!strcmp(tw_cmds[i]->name, name))
-            return tw_cmds[i];
-    return NULL;
 }
 
 static int unknown_command(const char *name)
@@ -110,28 +110,42 @@ static int unknown_command(const char *name)
     return TW_EXIT_USAGE;
 }
 
+static int help(int argc, char **argv)
+{
+    const struct tw_cmd *cmd;
+    int rc;
+
+    if (argc < 3) {
+        tw_help_overview(stdout);
+        return TW_EXIT_OK;
+    }
+    rc = tw_help_hidden(argv[2], argc > 3 ? argv[3] : NULL);
+    if (rc >= 0)
+        return rc;
+    cmd = tw_cmd_find(argv[2]);
+    if (!cmd)
+        return unknown_command(argv[2]);
+    tw_help_command(cmd);
+    return TW_EXIT_OK;
+}
+
 int tw_main(int argc, char **argv)
 {
     const struct tw_cmd *cmd;
+    const char *name;
 
     tw_library_init();
     if (argc < 2) {
         tw_help_overview(stderr);
         return TW_EXIT_USAGE;
     }
-    if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
-        if (argc < 3) {
-            tw_help_overview(stdout);
-            return TW_EXIT_OK;
-        }
-        cmd = find_command(argv[2]);
-        if (!cmd)
-            return unknown_command(argv[2]);
-        tw_help_command(cmd);
-        return TW_EXIT_OK;
-    }
-    cmd = find_command(strcmp(argv[1], "--version") == 0 ? "version" : argv[1]);
+    name = argv[1];
+    if (!strcmp(name, "--help") || !strcmp(name, "-h") || !strcmp(name, "help"))
+        return help(argc, argv);
+    if (!strcmp(name, "--version"))
+        name = "version";
+    cmd = tw_cmd_find(name);
     if (!cmd)
-        return unknown_command(argv[1]);
+        return unknown_command(name);
     return run(cmd, argc - 1, argv + 1);
 }

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* What every command gets: messages, warnings, tables, progress. The one file that decides
- * what goes to stderr and how. */
+/* What every command gets: messages, warnings, tables. */
 #include <math.h>
-#include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "cmd.h"
+
+static bool results_as_json;
+
+void tw_cmd_begin(const struct tw_call *call)
+{
+    results_as_json = call->common.json;
+}
 
 /* ---- messages ------------------------------------------------------------------------- */
 
@@ -25,11 +28,18 @@ double tw_cmd_seconds(const struct tw_call *call)
     return seconds_between(&call->started, &now);
 }
 
+/* On a terminal, what was printed before comes before. */
+static void before_message(void)
+{
+    fflush(stdout);
+    tw_progress_hide();
+}
+
 static void say(const struct tw_call *call, const char *kind, const char *fmt, va_list ap)
     TW_PRINTF(3, 0);
 static void say(const struct tw_call *call, const char *kind, const char *fmt, va_list ap)
 {
-    fflush(stdout);
+    before_message();
     fprintf(stderr, "thalweg %s: %s", call->cmd->name, kind);
     vfprintf(stderr, fmt, ap);
     fputc('\n', stderr);
@@ -37,7 +47,7 @@ static void say(const struct tw_call *call, const char *kind, const char *fmt, v
 
 int tw_cmd_fail(struct tw_call *call)
 {
-    fflush(stdout);
+    before_message();
     fprintf(stderr, "thalweg %s: %s\n", call->cmd->name, call->err.msg);
     switch (call->err.code) {
     case TW_EDOMAIN:
@@ -81,7 +91,7 @@ void tw_cmd_warn(struct tw_call *call, const char *fmt, ...)
             tw_str_add(&call->warnings, ",");
         tw_json_quote(&call->warnings, text.s);
         if (!call->common.quiet) {
-            fflush(stdout);
+            before_message();
             fprintf(stderr, "thalweg %s: warning: %s\n", call->cmd->name, text.s);
         }
     }
@@ -172,8 +182,12 @@ void tw_table_print(struct tw_table *t)
     bool right[MAXCOL];
     const char *c;
 
-    if (t->cells.failed || t->ncol == 0 || t->ncol > MAXCOL)
+    if (results_as_json || t->ncell == 0 || t->ncol == 0 || t->ncol > MAXCOL)
         goto out;
+    if (t->cells.failed) {
+        fputs("thalweg: out of memory: a table is not shown\n", stderr);
+        goto out;
+    }
     for (size_t j = 0; j < t->ncol; j++)
         right[j] = t->ncell > t->ncol;
     c = t->cells.s;
@@ -200,73 +214,4 @@ void tw_table_print(struct tw_table *t)
 out:
     tw_str_release(&t->cells);
     *t = (struct tw_table){ 0 };
-}
-
-/* ---- progress ------------------------------------------------------------------------- */
-
-static double since(const struct timespec *t)
-{
-    struct timespec now;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return seconds_between(t, &now);
-}
-
-void tw_progress_start(struct tw_progress *p, const struct tw_call *call, const char *what,
-                       size_t total)
-{
-    *p = (struct tw_progress){ .what = what, .total = total, .quiet = call->common.quiet };
-    p->terminal = isatty(STDERR_FILENO) && tcgetpgrp(STDERR_FILENO) == getpgrp();
-    (void)clock_gettime(CLOCK_MONOTONIC, &p->started);
-}
-
-void tw_progress_step(struct tw_progress *p, size_t done, const char *extra)
-{
-    const double every = p->terminal ? 0.2 : 60.0;
-    double t = since(&p->started);
-    double left;
-
-    if (p->quiet || done == 0 || t < 1.0 || t - p->last_shown < every)
-        return;
-    p->last_shown = t;
-    p->shown = true;
-    left = done < p->total ? t * (double)(p->total - done) / (double)done : 0.0;
-    fprintf(stderr, "%s%s: %zu of %zu (%.0f %%), %.3g/s, %.0f s left%s%s%s",
-            p->terminal ? "\r" : "", p->what, done, p->total,
-            100.0 * (double)done / (double)p->total, (double)done / t, left, extra ? ", " : "",
-            extra ? extra : "", p->terminal ? "\033[K" : "\n");
-    fflush(stderr);
-}
-
-void tw_progress_end(struct tw_progress *p)
-{
-    if (p->shown && p->terminal)
-        fputs("\r\033[K", stderr);
-    p->shown = false;
-}
-
-/* ---- signals -------------------------------------------------------------------------- */
-
-static volatile sig_atomic_t stop_signals;
-
-static void on_signal(int sig)
-{
-    if (stop_signals++) {
-        (void)signal(sig, SIG_DFL);
-        (void)raise(sig);
-    }
-}
-
-bool tw_stop_requested(void)
-{
-    static bool installed;
-
-    if (!installed) {
-        struct sigaction sa = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
-
-        installed = true;
-        (void)sigaction(SIGINT, &sa, NULL);
-        (void)sigaction(SIGTERM, &sa, NULL);
-    }
-    return stop_signals > 0;
 }

@@ -53,10 +53,18 @@ void tw_library_init(void);
 /* "0.1.0" or, from a checkout past a tag, "0.1.0-12-gabcdef0". */
 const char *tw_version(void);
 
+/* The libraries underneath with the versions in use at run time ("HDF5", "1.10.8"). Copies up
+ * to n of them to parts (NULL: none) and returns how many there are. */
+struct tw_library_part {
+    const char *name;
+    char version[32];
+};
+size_t tw_library_parts(struct tw_library_part *parts, size_t n);
+
 /* ---- memory ------------------------------------------------------------------------- */
 
 /* n zeroed elements of the given size; NULL when out of memory or when n * size overflows.
- * n == 0 gives a unique pointer. Free with free(). */
+ * None gives a unique pointer. Free with free(). */
 void *tw_alloc(size_t n, size_t size) TW_CHECKED;
 
 /* Grow *array (n elements used, *cap allocated) so that one more element fits; false when out

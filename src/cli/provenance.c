@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "provenance.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum tw_status tw_cmd_provenance_start(struct tw_cmd_provenance *p, const struct tw_call *call,
+                                       struct tw_err *err)
+{
+    tw_str_add(&p->options, "");
+    tw_opt_record(call->cmd->opts, call->cmd->uses, &call->common, call->opts, &p->options);
+    if (p->options.failed)
+        return tw_err_set(err, TW_ENOMEM, "out of memory");
+    p->record.command = call->command_line.s;
+    p->record.options = p->options.s;
+    p->record.seed = call->common.seed;
+    p->record.threads = call->common.threads;
+    return TW_OK;
+}
+
+static void point_at_inputs(struct tw_cmd_provenance *p, size_t n)
+{
+    p->record.ninputs = n;
+    p->record.input_paths = (const char *const *)p->paths;
+    p->record.input_digests = (const char *const *)p->digests;
+}
+
+enum tw_status tw_cmd_provenance_input(struct tw_cmd_provenance *p, const char *path,
+                                       const char *digest, struct tw_err *err)
+{
+    char hex[TW_DIGEST_HEX];
+    size_t n = p->record.ninputs, cap = p->cap;
+
+    for (size_t i = 0; i < n; i++)
+        if (!strcmp(p->paths[i], path))
+            return TW_OK;
+    if (!digest) {
+        enum tw_status rc = tw_digest_file(path, hex, err);
+
+        if (rc != TW_OK)
+            return rc;
+        digest = hex;
+    }
+    /* Two arrays of one capacity: the second grows from the same old value. */
+    if (!tw_grow(&p->paths, n, &cap, sizeof *p->paths) ||
+        !tw_grow(&p->digests, n, &p->cap, sizeof *p->digests))
+        return tw_err_set(err, TW_ENOMEM, "out of memory");
+    point_at_inputs(p, n);
+    p->paths[n] = tw_strdup(path);
+    p->digests[n] = tw_strdup(digest);
+    if (!p->paths[n] || !p->digests[n]) {
+        free(p->paths[n]);
+        free(p->digests[n]);
+        return tw_err_set(err, TW_ENOMEM, "out of memory");
+    }
+    point_at_inputs(p, n + 1);
+    return TW_OK;
+}
+
+void tw_cmd_provenance_lines(const struct tw_cmd_provenance *p, struct tw_str *out)
+{
+    tw_str_add(out, "");
+    for (size_t i = 0; i < p->record.ninputs; i++)
+        tw_str_addf(out, "%s %s\n", p->paths[i], p->digests[i]);
+}
+
+void tw_cmd_provenance_release(struct tw_cmd_provenance *p)
+{
+    for (size_t i = 0; i < p->record.ninputs; i++) {
+        free(p->paths[i]);
+        free(p->digests[i]);
+    }
+    free(p->paths);
+    free(p->digests);
+    tw_str_release(&p->options);
+    *p = (struct tw_cmd_provenance){ 0 };
+}

@@ -1,0 +1,13 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Run one test file for prove: a script by sh, a program as it is (under $TW_WRAP if set).
+# What a failing program says goes to stderr as well, where prove shows it.
+case $1 in
+*.sh) exec sh "$1" ;;
+esac
+out=$(mktemp) && trap 'rm -f "$out"' EXIT
+${TW_WRAP:-} "$1" >"$out"
+status=$?
+cat "$out"
+[ $status -eq 0 ] || grep '^#' "$out" >&2
+exit $status
