@@ -147,7 +147,7 @@ static char tell_separator(const struct log_text *text, struct cursor *c, struct
         struct shape first, second = { 0 };
         bool rows, one_column, columns;
 
-        *comment = (struct cell){ 0 };
+        *comment = (struct cell){ "", 0 };
         skip_to_record(&at, comment);
         if (at.p == at.end)
             return '\0';
@@ -395,7 +395,7 @@ static void report(const struct csv *f, struct log_table *t)
 static enum tw_status read_csv(struct log_table *t, const struct log_text *text, struct tw_err *err)
 {
     struct csv f = { .text = text };
-    struct cell comment = { 0 };
+    struct cell comment = { "", 0 };
     enum tw_status rc;
 
     f.c.sep = tell_separator(text, &f.c, &comment);

@@ -83,13 +83,14 @@ static enum tw_status unknown_format(const struct log_text *text, struct tw_err 
     struct log_text line = { text->s, 0 };
     char quoted[LOG_QUOTE];
     size_t at = 0, number = 0;
+    bool blank = true;
 
-    while (log_line_next(text, &at, &line)) {
+    while (blank && log_line_next(text, &at, &line)) {
         number++;
-        if (line.n)
-            break;
+        for (size_t i = 0; i < line.n && blank; i++)
+            blank = line.s[i] == ' ' || line.s[i] == '\t';
     }
-    if (number == 0 || line.n == 0)
+    if (blank)
         return tw_err_set(err, TW_EFORMAT,
                           text->n ? "there are only blank lines in it" : "the file is empty");
     return tw_err_set(err, TW_EFORMAT,

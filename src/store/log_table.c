@@ -96,6 +96,7 @@ void log_run_list(const struct tw_log_run *run, size_t most, struct tw_str *out)
 
 /* ---- filling ----------------------------------------------------------------------------- */
 
+/* A name ends at a NUL byte, of which a crashed disk may leave whole blocks in a log. */
 static bool same(const char *s, const char *name, size_t n)
 {
     return !strncmp(s, name, n) && s[n] == '\0';
@@ -105,6 +106,7 @@ enum tw_status log_table_run(struct log_table *t, const char *name, size_t n, st
 {
     struct tw_log *log = t->log;
 
+    n = strnlen(name, n);
     t->hint = 0;
     if (t->irun < log->nruns && same(log->runs[t->irun].name, name, n))
         return TW_OK;
@@ -124,7 +126,7 @@ enum tw_status log_table_add(struct log_table *t, const char *name, size_t n, st
 
     if (run->nseries >= LOG_MAX_SERIES)
         return tw_err_set(err, TW_EFORMAT, "more than %d columns", LOG_MAX_SERIES);
-    return log_series_add(run, name, n) ? TW_OK : log_out_of_memory(err);
+    return log_series_add(run, name, strnlen(name, n)) ? TW_OK : log_out_of_memory(err);
 }
 
 void log_table_row(struct log_table *t)
@@ -146,6 +148,7 @@ enum tw_status log_table_put(struct log_table *t, const char *name, size_t n, do
     struct tw_log_run *run = &t->log->runs[t->irun];
     size_t i = t->hint;
 
+    n = strnlen(name, n);
     if (i >= run->nseries || !same(run->series[i].name, name, n))
         for (i = 0; i < run->nseries; i++)
             if (same(run->series[i].name, name, n))
