@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The table of commands: one row each. */
+/* The table of commands: one row each, in the order of `thalweg help`. */
 #include "cmd.h"
 
 extern const struct tw_cmd tw_cmd_cite;
 extern const struct tw_cmd tw_cmd_doctor;
+extern const struct tw_cmd tw_cmd_log;
 extern const struct tw_cmd tw_cmd_version;
 
 const struct tw_cmd *const tw_cmds[] = {
+    /* Loss curves */
+    &tw_cmd_log,
     /* About */
     &tw_cmd_doctor,
     &tw_cmd_cite,

@@ -33,7 +33,7 @@ struct tw_log_series {
 
 struct tw_log_run {
     char *name;   /* the run's name in the file, or the file's base name without suffix */
-    char *x_name; /* as in the file: "step", "_step", "tokens" */
+    char *x_name; /* as in the file: "step", "_step", "tokens"; "row": rows counted from 1 */
     enum tw_x_unit x_unit;
     size_t nseries, cap;
     struct tw_log_series *series;
@@ -50,7 +50,7 @@ struct tw_log {
 };
 
 struct tw_log_opts {
-    const char *x;     /* column of the abscissa; NULL: guess */
+    const char *x;     /* column of the abscissa; "row": count rows; NULL: guess */
     const char *regex; /* a rule with named groups (step, loss, lr, ...); NULL: none */
 };
 
@@ -64,15 +64,17 @@ struct tw_log_opts {
  */
 enum tw_status tw_log_read(const char *path, const struct tw_log_opts *opts, struct tw_log *log,
                            struct tw_err *err) TW_CHECKED;
-/* The same from memory; `name` stands for the path. Does not read HDF5. */
+/* The same from memory; `name` stands for the path. */
 enum tw_status tw_log_read_mem(const void *text, size_t n, const char *name,
                                const struct tw_log_opts *opts, struct tw_log *log,
                                struct tw_err *err) TW_CHECKED;
 void tw_log_release(struct tw_log *log);
 
 /* The recognised formats, for `thalweg log --formats` and the manual; ends with name NULL. */
+struct log_reader;
 struct tw_log_format {
     const char *name, *summary;
+    const struct log_reader *reader; /* private; NULL where another row's reader tells it */
 };
 extern const struct tw_log_format tw_log_formats[];
 
@@ -123,6 +125,13 @@ struct tw_curves {
 };
 
 /*
+ * Which series of a run a curve is made of: *y and, SIZE_MAX if there is none, *lr, as indices
+ * into run->series. Fails as tw_curves_add does.
+ */
+enum tw_status tw_log_choose(const struct tw_log_run *run, const struct tw_curve_opts *opts,
+                             size_t *y, size_t *lr, struct tw_err *err) TW_CHECKED;
+
+/*
  * Append one curve per selected run of `log` to *out. The loss series is opts->y, else the
  * validation loss if there is exactly one, else the training loss; an ambiguous choice fails
  * with the list of candidates. When x runs backwards (the log of a run that was resumed from
@@ -131,11 +140,13 @@ struct tw_curves {
  */
 enum tw_status tw_curves_add(struct tw_curves *out, const struct tw_log *log,
                              const struct tw_curve_opts *opts, struct tw_err *err) TW_CHECKED;
+void tw_curve_release(struct tw_curve *c);
 void tw_curves_release(struct tw_curves *c);
 
 /*
  * The mean of several curves at the x that all of them have (seeds of one configuration).
- * *out is a curve named `name`; lr is taken from the first. TW_EFORMAT if fewer than 2 x are
+ * *out is a curve named `name`, released with tw_curve_release; lr and digest are taken from
+ * the first. TW_EFORMAT if fewer than 2 x are
  * common or their learning rates differ by more than 1e-9 relative.
  */
 enum tw_status tw_curve_mean(const struct tw_curve *const *v, size_t n, const char *name,
