@@ -31,6 +31,8 @@ struct tw_result {
     bool broken; /* a call failed: what is there must not be published */
     bool begun;  /* the end time of an earlier run has been cleared */
     hid_t file;  /* BUILDING, READING */
+    bool keep_image;
+    void *image; /* the bytes of the built file, once HDF5 has closed it */
     uint64_t file_size;
     int fd; /* POINTS */
     struct tw_slot *slots;

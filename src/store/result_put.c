@@ -175,13 +175,16 @@ static enum tw_status put(struct tw_result *r, const struct item *it, struct tw_
     hsize_t dims[TW_RESULT_MAX_RANK] = { 0 };
     hid_t space = -1, plist = -1, set = -1;
     enum tw_status rc = check(r, it, dims, err);
+    htri_t there;
 
     if (rc == TW_OK)
         rc = make_groups(r, it->path, err);
     if (rc != TW_OK)
         return tw_result_broke(r, rc);
-    if (H5Lexists(r->file, it->path, H5P_DEFAULT) > 0) {
-        rc = tw_err_set(err, TW_EINVAL, "%s: %s is there already", r->path, it->path);
+    there = H5Lexists(r->file, it->path, H5P_DEFAULT);
+    if (there != 0) {
+        rc = there > 0 ? tw_err_set(err, TW_EINVAL, "%s: %s is there already", r->path, it->path)
+                       : tw_h5_fail(err, TW_EINVAL, "%s: %s", r->path, it->path);
         return tw_result_broke(r, rc);
     }
     space = it->rank ? H5Screate_simple(it->rank, dims, NULL) : H5Screate(H5S_SCALAR);

@@ -16,7 +16,7 @@
  *                      appears, whole, at tw_result_begin; from then each point is written in
  *                      place and stays. Others may open and read the file meanwhile (and see a
  *                      status of 0 for what is not there yet); a second writer is refused.
- * Building in memory takes, for a moment, twice the file's size.
+ * Both are built in memory, which takes the size of the file.
  *
  * Files of equal inputs, options and seed are equal to the byte except for /provenance's
  * start_time, end_time and threads: at any number of threads the rest is the same. The
