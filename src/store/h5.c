@@ -93,14 +93,15 @@ hid_t tw_h5_text_type(size_t n)
     return t;
 }
 
-hid_t tw_h5_access(void)
+hid_t tw_h5_access(bool writing)
 {
     hid_t fapl = H5Pcreate(H5P_FILE_ACCESS);
     bool good;
 
     if (fapl < 0)
         return fapl;
-    good = H5Pset_libver_bounds(fapl, H5F_LIBVER_V18, H5F_LIBVER_V18) >= 0 &&
+    good = H5Pset_libver_bounds(fapl, writing ? H5F_LIBVER_V18 : H5F_LIBVER_EARLIEST,
+                                writing ? H5F_LIBVER_V18 : H5F_LIBVER_LATEST) >= 0 &&
            H5Pset_fclose_degree(fapl, H5F_CLOSE_SEMI) >= 0;
 #if H5_VERSION_GE(1, 10, 7)
     /* Network file systems without locks are common where training runs. */
@@ -161,7 +162,7 @@ hid_t tw_h5_open(const char *path, uint64_t *size, struct tw_err *err)
         goto out;
     }
     *size = (uint64_t)st.st_size;
-    fapl = tw_h5_access();
+    fapl = tw_h5_access(false);
     if (fapl >= 0)
         file = H5Fopen(path, H5F_ACC_RDONLY, fapl);
     if (file < 0)

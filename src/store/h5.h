@@ -19,10 +19,13 @@ enum tw_status tw_h5_fail(struct tw_err *err, enum tw_status code, const char *f
 /* UTF-8 text of n bytes, padded with NUL; n == 0: of variable length. Negative on failure. */
 hid_t tw_h5_text_type(size_t n);
 
-/* Access properties for every file: the formats of HDF5 1.8 and no newer, so that h5py 2 and
+/*
+ * Access properties. For writing: the formats of HDF5 1.8 and no newer, so that h5py 2 and
  * HDF5 1.8 read our files. (The superblock of 1.10 also carries an "open for writing" mark
- * that a killed writer would leave behind, and the file would not open again.) */
-hid_t tw_h5_access(void);
+ * that a killed writer would leave behind, and the file would not open again.) For reading:
+ * whatever the library knows.
+ */
+hid_t tw_h5_access(bool writing);
 
 /* Open a file for reading; its size in bytes goes to *size. Negative on failure (TW_EIO,
  * TW_EFORMAT), the message begins with the path. */

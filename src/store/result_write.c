@@ -83,7 +83,7 @@ static hid_t new_file(struct tw_result *r)
 {
     H5FD_file_image_callbacks_t calls = { image_alloc,  image_copy,   image_grow, image_free,
                                           same_context, keep_context, r };
-    hid_t fapl = tw_h5_access(), fcpl = tw_result_creation(H5P_FILE_CREATE), file = -1;
+    hid_t fapl = tw_h5_access(true), fcpl = tw_result_creation(H5P_FILE_CREATE), file = -1;
     struct tw_str name = { 0 };
 
     /* Even this driver first looks for a file of the name: give it one that cannot be. */

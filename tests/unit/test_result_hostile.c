@@ -222,6 +222,30 @@ static void test_shape_bombs(void **state)
     check_reals_fail(path, "/chunk", "chunks declare far more");
 }
 
+static void collect(void *ctx, const char *path, const char *type, const char *shape,
+                    const char *value)
+{
+    tw_str_addf(ctx, "%s|%s|%s|%s\n", path, type, shape, value);
+}
+
+/* h5py with libver="latest" writes formats newer than ours. */
+static void test_newest_format(void **state)
+{
+    const char *path = in_folder("x.h5");
+    hid_t fapl = H5Pcreate(H5P_FILE_ACCESS), file;
+    struct tw_err err = { 0 };
+    struct tw_str rows = { 0 };
+
+    (void)state;
+    (void)H5Pset_libver_bounds(fapl, H5F_LIBVER_LATEST, H5F_LIBVER_LATEST);
+    file = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, fapl);
+    (void)H5Pclose(fapl);
+    (void)H5Fclose(file);
+    assert_int_equal(tw_info_hdf5(path, collect, &rows, &err), TW_OK);
+    assert_string_equal(rows.s, "/|group||\n");
+    tw_str_release(&rows);
+}
+
 /* What deflate packs best must not be taken for a bomb. */
 static void test_honest_zeros(void **state)
 {
@@ -244,12 +268,6 @@ static void test_honest_zeros(void **state)
 }
 
 /* ---- the walk ------------------------------------------------------------------------- */
-
-static void collect(void *ctx, const char *path, const char *type, const char *shape,
-                    const char *value)
-{
-    tw_str_addf(ctx, "%s|%s|%s|%s\n", path, type, shape, value);
-}
 
 static void test_walk(void **state)
 {
@@ -288,10 +306,11 @@ static void test_walk(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        folder_test(test_not_ours),    folder_test(test_wrong_shape_and_type),
-        folder_test(test_truncated),   folder_test(test_links),
-        folder_test(test_shape_bombs), folder_test(test_foreign_storage),
-        folder_test(test_walk),        folder_test(test_honest_zeros),
+        folder_test(test_not_ours),      folder_test(test_wrong_shape_and_type),
+        folder_test(test_truncated),     folder_test(test_links),
+        folder_test(test_shape_bombs),   folder_test(test_foreign_storage),
+        folder_test(test_walk),          folder_test(test_honest_zeros),
+        folder_test(test_newest_format),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
