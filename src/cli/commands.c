@@ -4,12 +4,15 @@
 
 extern const struct tw_cmd tw_cmd_cite;
 extern const struct tw_cmd tw_cmd_doctor;
+extern const struct tw_cmd tw_cmd_info;
 extern const struct tw_cmd tw_cmd_log;
 extern const struct tw_cmd tw_cmd_version;
 
 const struct tw_cmd *const tw_cmds[] = {
     /* Loss curves */
     &tw_cmd_log,
+    /* Results */
+    &tw_cmd_info,
     /* About */
     &tw_cmd_doctor,
     &tw_cmd_cite,
