@@ -51,6 +51,14 @@ $B/gen/version.h:
 	@mkdir -p $(@D)
 	printf '#define TW_VERSION "%s"\n' '$(VERSION)' > $@
 
+# The gnuplot files, line by line, so that the program needs no file of its own at run time.
+$B/gen/share.h: $(wildcard src/share/*.gp)
+	@mkdir -p $(@D)
+	awk 'BEGIN { print "static const struct { const char *file, *text; } share_lines[] = {" } \
+	    { gsub(/\\/, "&&"); gsub(/"/, "\\\""); f = FILENAME; sub(/.*\//, "", f); \
+	      printf "{ \"%s\", \"%s\\n\" },\n", f, $$0 } END { print "};" }' $^ > $@
+$B/obj/src/figure/text.o: $B/gen/share.h
+
 $B/test/%: tests/unit/%.c $B/lib/libthalweg.a
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(CPPFLAGS) -MMD -MP -Itests/support -Isrc/cli $(LDFLAGS) $< \
