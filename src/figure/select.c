@@ -10,7 +10,7 @@
 double fig_axis_at(const struct fig_axis *a, double x)
 {
     if (a->log)
-        return x > 0.0 ? log(x / a->lo) / log(a->hi / a->lo) : NAN;
+        return x > 0.0 ? log(x / a->lo) / log(a->hi / a->lo) : nan("");
     return (x - a->lo) / (a->hi - a->lo);
 }
 
