@@ -15,24 +15,33 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* How much longer the axis may get to show the rarest 3 % of the values too. */
-static const double WORTH = 1.6;
+/* How much longer the axis may get to show the rarest 4 % of the columns too. */
+static const double WORTH = 1.35;
 
-struct fig_range fig_robust_range(double *v, size_t n, const double *must, size_t nmust, bool log)
+/* Drops what cannot be drawn, takes logs, sorts. */
+static size_t prepare(double *v, size_t n, bool log)
 {
-    struct fig_range r = { NAN, NAN, 0.0 };
-    double q_lo, q_hi, pad;
-    size_t m = 0, above = 0;
+    size_t m = 0;
 
     for (size_t i = 0; i < n; i++)
         if (isfinite(v[i]) && (!log || v[i] > 0.0))
             v[m++] = log ? log10(v[i]) : v[i];
-    if (m) {
-        qsort(v, m, sizeof *v, by_value);
-        q_lo = tw_quantile_sorted(v, m, 0.03);
-        q_hi = tw_quantile_sorted(v, m, 0.97);
-        r.lo = q_hi - v[0] <= WORTH * (q_hi - q_lo) ? v[0] : q_lo;
-        r.hi = v[m - 1] - r.lo <= WORTH * (q_hi - r.lo) ? v[m - 1] : q_hi;
+    qsort(v, m, sizeof *v, by_value);
+    return m;
+}
+
+struct fig_range fig_robust_range(double *low, double *high, size_t n, const double *must,
+                                  size_t nmust, bool log)
+{
+    struct fig_range r = { nan(""), nan(""), 0.0 };
+    double q_lo, q_hi, pad;
+    size_t nlow = prepare(low, n, log), nhigh = prepare(high, n, log), above = 0;
+
+    if (nlow && nhigh) {
+        q_lo = tw_quantile_sorted(low, nlow, 0.04);
+        q_hi = tw_quantile_sorted(high, nhigh, 0.96);
+        r.lo = q_hi - low[0] <= WORTH * (q_hi - q_lo) ? low[0] : q_lo;
+        r.hi = high[nhigh - 1] - r.lo <= WORTH * (q_hi - r.lo) ? high[nhigh - 1] : q_hi;
     }
     for (size_t i = 0; i < nmust; i++)
         if (isfinite(must[i]) && (!log || must[i] > 0.0)) {
@@ -46,9 +55,9 @@ struct fig_range fig_robust_range(double *v, size_t n, const double *must, size_
         r.lo -= pad;
         r.hi += pad;
     }
-    for (size_t i = 0; i < m; i++)
-        above += v[i] > r.hi;
-    r.left_out = m ? (double)above / (double)m : 0.0;
+    for (size_t i = 0; i < nhigh; i++)
+        above += high[i] > r.hi;
+    r.left_out = nhigh ? (double)above / (double)nhigh : 0.0;
     pad = 0.04 * (r.hi - r.lo);
     r.lo -= pad;
     r.hi += pad;
@@ -59,24 +68,27 @@ struct fig_range fig_robust_range(double *v, size_t n, const double *must, size_
     return r;
 }
 
-double fig_tick_step(double lo, double hi, double want, int *minor)
+/* The next smaller round number. */
+static double finer(double m)
+{
+    return m == 1.0 ? 0.5 : m == 2.0 ? 1.0 : m == 5.0 ? 2.0 : 5.0;
+}
+
+struct fig_ticks fig_ticks(double lo, double hi, double want, bool roomy)
 {
     double raw = (hi - lo) / fmax(want, 1.0);
     double ten = pow(10.0, floor(log10(raw)));
     double m = raw / ten;
+    struct fig_ticks t;
 
-    /* Nearest of 1, 2, 5, 10 on a log scale; minor ticks at round numbers. */
-    if (m < 1.45)
-        m = 1.0;
-    else if (m < 3.2)
-        m = 2.0;
-    else if (m < 7.1)
-        m = 5.0;
-    else
-        m = 10.0;
-    if (minor)
-        *minor = m == 2.0 ? 2 : 5;
-    return m * ten;
+    /* Nearest of 1, 2, 5, 10 on a log scale, but three labels at least. */
+    m = m < 1.45 ? 1.0 : m < 3.2 ? 2.0 : m < 7.1 ? 5.0 : 10.0;
+    if (floor(hi / (m * ten)) - ceil(lo / (m * ten)) < 2.0)
+        m = finer(m);
+    t.minor = m == 5.0 || m == 0.5 ? (roomy ? 5 : 1) : 2; /* at round numbers */
+    t.step = m * ten;
+    t.decimals = t.step < 1.0 ? (int)ceil(-log10(t.step) - 1e-9) : 0;
+    return t;
 }
 
 double fig_unit(double largest, const char **name)
@@ -99,11 +111,13 @@ double fig_unit(double largest, const char **name)
     return 1.0;
 }
 
-size_t fig_tick_chars(double lo, double hi, double step)
+double fig_tick_width(double lo, double hi, double want)
 {
-    double largest = fmax(fabs(lo), fabs(hi));
-    int whole = largest >= 10.0 ? (int)floor(log10(largest)) + 1 : 1;
-    int decimals = step < 1.0 ? (int)ceil(-log10(step) - 1e-9) : 0;
+    struct fig_ticks t = fig_ticks(lo, hi, want, true);
+    double first = ceil(lo / t.step) * t.step, last = floor(hi / t.step) * t.step;
+    double largest = fmax(fabs(first), fabs(last));
+    int whole = largest >= 10.0 ? (int)floor(log10(largest) + 1e-9) + 1 : 1;
 
-    return (size_t)(whole + (decimals ? decimals + 1 : 0) + (lo < 0.0));
+    /* Digits are half an em wide in nearly every text face. */
+    return 0.5 * (whole + t.decimals) + (t.decimals ? 0.25 : 0.0) + (first < 0.0 ? 0.56 : 0.0);
 }

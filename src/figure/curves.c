@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SAMPLES = 256 }; /* of a curve, along the drawn axis, to choose the y range */
+enum { SAMPLES = 256 }; /* columns of the page, to choose the y range */
 
 static double last_of(size_t n, const double *v)
 {
@@ -51,55 +51,49 @@ static void range_x(struct curves_plan *p)
     p->x = a;
 }
 
-/* Every curve counts alike however densely it was logged, and by the width that it takes on
- * the page: sampled evenly along the drawn axis. */
-static size_t sample(const struct fig_axis *ax, size_t n, const double *x, const double *y,
-                     double *v)
+/* Lowest and highest of what each column of the page shows. */
+static void sample(const struct fig_axis *ax, size_t n, const double *x, const double *y,
+                   double *low, double *high)
 {
-    size_t got = 0;
-
-    if (n == 0 || !y)
-        return 0;
-    for (size_t i = 0; i <= SAMPLES; i++) {
+    for (size_t i = 0; n && y && i <= SAMPLES; i++) {
         double u = (double)i / SAMPLES;
         double at = ax->log ? ax->lo * pow(ax->hi / ax->lo, u) : ax->lo + u * (ax->hi - ax->lo);
         double y_at = fig_interpolate(n, x, y, at);
 
-        if (isfinite(y_at))
-            v[got++] = y_at;
+        low[i] = fmin(low[i], y_at); /* NaN passes */
+        high[i] = fmax(high[i], y_at);
     }
-    return got;
 }
 
 static enum tw_status range_y(struct curves_plan *p, struct tw_err *err)
 {
     const struct tw_figure_curves *f = p->f;
-    double *v = tw_alloc(f->n * 4 * (SAMPLES + 1) + 1, sizeof *v);
-    double *must = tw_alloc(f->n * 4 + 1, sizeof *must);
+    double low[SAMPLES + 1], high[SAMPLES + 1];
+    double *must = tw_alloc(f->n * 4, sizeof *must);
     struct fig_range r;
-    size_t n = 0, k = 0;
+    size_t k = 0;
 
-    for (size_t i = 0; v && must && i < f->n; i++) {
+    if (!must)
+        return tw_err_set(err, TW_ENOMEM, "out of memory");
+    for (size_t i = 0; i <= SAMPLES; i++)
+        low[i] = high[i] = nan("");
+    for (size_t i = 0; i < f->n; i++) {
         const struct tw_figure_curve *c = &f->curves[i];
 
-        n += sample(&p->x, c->n, c->x, c->y, v + n);
-        n += sample(&p->x, c->m, c->line_x, c->line, v + n);
-        n += sample(&p->x, c->m, c->line_x, c->lo95, v + n);
-        n += sample(&p->x, c->m, c->line_x, c->hi95, v + n);
+        sample(&p->x, c->n, c->x, c->y, low, high);
+        sample(&p->x, c->m, c->line_x, c->line, low, high);
+        sample(&p->x, c->m, c->line_x, c->lo95, low, high);
+        sample(&p->x, c->m, c->line_x, c->hi95, low, high);
         must[k++] = last_of(c->n, c->y);
         must[k++] = last_of(c->m, c->line);
         must[k++] = last_of(c->m, c->lo95);
         must[k++] = last_of(c->m, c->hi95);
     }
-    if (v && must) {
-        r = fig_robust_range(v, n, must, k, f->log_y);
-        p->y = (struct fig_axis){ r.lo, r.hi, f->log_y };
-        p->left_out = r.left_out;
-    }
-    k = v && must;
-    free(v);
+    r = fig_robust_range(low, high, SAMPLES + 1, must, k, f->log_y);
+    p->y = (struct fig_axis){ r.lo, r.hi, f->log_y };
+    p->left_out = r.left_out;
     free(must);
-    return k ? TW_OK : tw_err_set(err, TW_ENOMEM, "out of memory");
+    return TW_OK;
 }
 
 /* ---- the low panels ------------------------------------------------------------------------ */
@@ -113,7 +107,7 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Symmetric, and blind to the steep start where no law holds. */
+/* Symmetric, and by the points that the panel above shows. */
 static enum tw_status range_residual(struct curves_plan *p, struct tw_err *err)
 {
     size_t n = 0, m = 0;
@@ -126,7 +120,7 @@ static enum tw_status range_residual(struct curves_plan *p, struct tw_err *err)
         return tw_err_set(err, TW_ENOMEM, "out of memory");
     for (size_t i = 0; i < p->f->n; i++)
         for (size_t j = 0; p->c[i].residual && j < p->f->curves[i].n; j++)
-            if (isfinite(p->c[i].residual[j]))
+            if (isfinite(p->c[i].residual[j]) && p->f->curves[i].y[j] <= p->y.hi)
                 v[m++] = fabs(p->c[i].residual[j]);
     qsort(v, m, sizeof *v, by_value);
     p->show_residual = m > 0;
@@ -164,9 +158,9 @@ static enum tw_status plan_curve(struct curves_plan *p, size_t i, size_t most)
     if (!q->points || !q->line || !q->rate)
         return TW_ENOMEM;
     st = fig_keep_points(&p->x, c->n, c->x, c->y, most, q->points);
-    /* A quarter of a point on the page. */
+    /* A tenth of a point on the page. */
     if (st == TW_OK)
-        st = fig_keep_line(&p->x, &p->y, c->m, c->line_x, law, 5, 0.0015, q->line);
+        st = fig_keep_line(&p->x, &p->y, c->m, c->line_x, law, 5, 0.0006, q->line);
     if (st == TW_OK)
         st = fig_keep_line(&p->x, &p->rate, c->k, c->lr_x, &c->lr, 1, 0.004, q->rate);
     return st;
@@ -288,26 +282,21 @@ double curves_panel_height(const struct curves_plan *p)
     return p->page.h - p->top - p->bottom - low * (p->low + p->gap);
 }
 
-static size_t max2(size_t a, size_t b)
-{
-    return a > b ? a : b;
-}
-
 /* Margins from the font's size, so that panels align without asking gnuplot. */
 static void lay_out(struct curves_plan *p)
 {
     double em = p->page.fs / 72.0, tick = (p->page.fs - 1.0) / 72.0;
     int low = (p->show_residual ? 1 : 0) + (p->show_rate ? 1 : 0);
-    size_t chars = fig_tick_chars(p->y.lo, p->y.hi, fig_tick_step(p->y.lo, p->y.hi, 5, NULL));
+    double wide = fig_tick_width(p->y.lo, p->y.hi, 5);
 
     if (p->show_residual)
-        chars = max2(chars, fig_tick_chars(p->residual.lo, p->residual.hi, p->residual.hi / 2));
-    p->left = 1.45 * em + fig_text_width(&p->page, chars) + 0.95 * tick;
+        wide = fmax(wide, fig_tick_width(p->residual.lo, p->residual.hi, 2.5));
+    p->left = 1.35 * em + (wide + 0.85) * tick;
     p->right = 0.09 * p->page.fs / 8.0;
     p->top = 0.07 * p->page.fs / 8.0;
     p->bottom = 2.85 * em;
     p->gap = 0.09 * p->page.fs / 8.0;
-    p->low = 6.0 * em;
+    p->low = 5.6 * em;
     p->by_content = p->page.h == 0.0;
     if (p->by_content)
         p->page.h = 0.618 * p->page.w + low * (p->low + p->gap);

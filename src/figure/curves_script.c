@@ -28,7 +28,9 @@ static void list(struct tw_str *s, const struct curves_plan *p, const char *name
         if (has(p, i))
             tw_str_addf(s, "%s%zu", seen++ ? " " : "", i + 1);
     tw_str_add(s, "\"");
-    tw_str_addf(s, "%*s# %s\n", (int)(s->n - from < 30 ? 30 - (s->n - from) : 1), "", comment);
+    if (*comment)
+        tw_str_addf(s, "%*s# %s", (int)(s->n - from < 30 ? 30 - (s->n - from) : 1), "", comment);
+    tw_str_add(s, "\n");
 }
 
 static bool has_points(const struct curves_plan *p, size_t i)
@@ -80,13 +82,18 @@ static void arrays(struct tw_str *s, const struct curves_plan *p)
     for (size_t i = 0; i < n; i++) {
         double b = p->c[i].border;
 
-        tw_str_addf(s, "%s%.17g", i ? ", " : "",
-                    b > 0 && isinf(b) ? 1e300 : b < 0 && isinf(b) ? -1e300 : b);
+        if (isinf(b))
+            tw_str_addf(s, "%s%s", i ? ", " : "", b > 0.0 ? "1e300" : "-1e300");
+        else
+            tw_str_addf(s, "%s%.17g", i ? ", " : "", b);
     }
     tw_str_add(s, "]    # beyond it a law is dashed\narray PT[N] = [");
     for (size_t i = 0; i < n; i++)
-        tw_str_addf(s, "%s%d", i ? ", " : "", p->c[i].role == ROLE_FITTED ? 7 : 6);
-    tw_str_add(s, "]    # markers: full for fitted, open else\narray DT[N] = [");
+        tw_str_addf(s, "%s%d", i ? ", " : "",
+                    !p->f->curves[i].n               ? -1
+                    : p->c[i].role == ROLE_FITTED ? 7
+                                                  : 6);
+    tw_str_add(s, "]    # markers: full for fitted, open else, -1 for none\narray DT[N] = [");
     for (size_t i = 0; i < n; i++)
         tw_str_addf(s, "%s%d", i ? ", " : "", p->c[i].role == ROLE_HELD_OUT ? 12 : 11);
     tw_str_add(s, "]    # dashes beyond the border: 12 for held out, 11 else\n");
@@ -105,12 +112,15 @@ static void variables(const struct curves_plan *p, struct tw_str *s)
         longest = here > longest ? here : longest;
     }
     arrays(s, p);
-    tw_str_addf(s, "DOT = %.2g; DOT_KEY = 0.32          # marker sizes\n",
-                longest < 40 && drawn < 200 ? 0.32 : drawn < 600 ? 0.2 : 0.14);
+    tw_str_addf(s, "DOT = %.2g * TW_LW; DOT_KEY = 0.32 * TW_LW    # marker sizes\n",
+                p->f->n == 1 && drawn > 40 ? 0.24
+                : longest < 40 && drawn < 200                                    ? 0.32
+                : drawn < 600                                    ? 0.2
+                                                                 : 0.14);
     tw_str_addf(s, "XMIN = %.8g; XMAX = %.8g; XUNIT = %.0e\n", p->x.lo, p->x.hi, p->x_unit);
     tw_str_addf(s, "YMIN = %.6g; YMAX = %.6g", p->y.lo, p->y.hi);
     if (p->left_out > 0.0)
-        tw_str_addf(s, "    # leaves out the highest %.2g%% of the curves", 100.0 * p->left_out);
+        tw_str_addf(s, "    # leaves out the steepest part, %.2g%% of the width", 100.0 * p->left_out);
     tw_str_add(s, "\n");
     list(s, p, "MEASURED", has_points, "which curves have what");
     list(s, p, "LAW", has_law, "");
@@ -128,13 +138,13 @@ static void variables(const struct curves_plan *p, struct tw_str *s)
 static void ticks(struct tw_str *gp, char axis, const struct fig_axis *a, double unit,
                   double length, double room, bool tex)
 {
-    int minor;
-    double want = fmin(fmax(length / room, 2.0), 8.0);
-    double step = fig_tick_step(a->lo / unit, a->hi / unit, want, &minor);
+    double want = fmin(fmax(length / room, 2.0), 8.0), lo = a->lo / unit, hi = a->hi / unit;
+    struct fig_ticks t = fig_ticks(lo, hi, want, length / room > 2.6);
+    double step = t.step, at;
 
     if (!a->log) {
-        tw_str_addf(gp, "set %ctics %.6g; set m%ctics %d; set format %c \"%%g\"\n", axis, step,
-                    axis, minor, axis);
+        tw_str_addf(gp, "set %ctics %.6g; set m%ctics %d; set format %c \"%%.%df\"\n", axis, step,
+                    axis, t.minor, axis, t.decimals);
         return;
     }
     tw_str_addf(gp, "set logscale %c; ", axis);
@@ -143,9 +153,10 @@ static void ticks(struct tw_str *gp, char axis, const struct fig_axis *a, double
                     tex ? "$10^{%L}$" : "10^{%L}");
     else { /* too short for decades: round numbers, listed */
         tw_str_addf(gp, "set format %c \"%%g\"; unset m%ctics; set %ctics (", axis, axis, axis);
-        for (double t = ceil(a->lo / step) * step, n = 0; t <= a->hi; t += step, n++) {
-            tw_str_addf(gp, "%s%.6g", n > 0 ? ", " : "", t);
-            if (t / step > 9.5)
+        at = ceil(a->lo / step) * step;
+        for (bool first = true; at <= a->hi; at += step, first = false) {
+            tw_str_addf(gp, "%s%.6g", first ? "" : ", ", at);
+            if (at / step > 9.5) /* keep the labels apart where the scale gets dense */
                 step *= 2.0;
         }
         tw_str_add(gp, ")\n");
@@ -167,12 +178,12 @@ static void x_axis(struct tw_str *gp, const struct curves_plan *p, bool lowest)
 {
     struct tw_str text = { 0 };
 
+    ticks(gp, 'x', &p->x, p->x_unit, curves_panel_width(p), 0.55 * p->page.fs / 8.0, p->page.tex);
     if (!lowest) {
         tw_str_add(gp, "set format x \"\"; unset xlabel\n");
         return;
     }
     tw_str_addf(&text, "%s%s", p->f->x_label ? p->f->x_label : "training step", p->x_unit_name);
-    ticks(gp, 'x', &p->x, p->x_unit, curves_panel_width(p), 0.55 * p->page.fs / 8.0, p->page.tex);
     tw_str_add(gp, "set xlabel ");
     fig_quote(gp, text.s ? text.s : "", p->page.tex);
     tw_str_add(gp, " offset 0, 0.45\n");
@@ -205,7 +216,7 @@ static void key_entry(void *ctx, const char *label, const char *with, size_t cur
         return; /* one loop writes the curves' own entries */
     if (!with) {
         tw_str_add(to->gp, ", \\\n    for [i = 1:N] keyentry with ");
-        tw_str_add(to->gp, "linespoints lw LW(1.1) dt KEY_DT[i] pt KEY_PT[i] ps DOT_KEY \\\n"
+        tw_str_add(to->gp, "linespoints lw LW(0.9) dt KEY_DT[i] pt PT[i] ps DOT_KEY \\\n"
                            "        lc rgb INK[i] title NAME[i]");
         return;
     }
@@ -218,10 +229,10 @@ static void key_entry(void *ctx, const char *label, const char *with, size_t cur
 
 static void key(struct tw_str *gp, const struct curves_plan *p)
 {
-    tw_str_add(gp, "set key Left reverse samplen 1.6 spacing 1.0 nobox font TW_KF ");
+    tw_str_add(gp, "set key Left reverse samplen 2.2 spacing 1.0 nobox font TW_KF ");
     if (p->key.above)
-        tw_str_addf(gp, "maxcols %zu vertical center top at screen X(%.4g), screen 1 - Y(0.03)\n",
-                    p->key.cols, p->left + 0.5 * curves_panel_width(p));
+        tw_str_addf(gp, "maxrows %zu center top at screen X(%.4g), screen 1 - Y(0.03)\n",
+                    p->key.rows, p->left + 0.5 * curves_panel_width(p));
     else /* gnuplot may think the text wider than it is: hang the key by its inner side */
         tw_str_addf(gp, "maxrows %zu %s top at screen X(%.4g), screen 1 - Y(%.4g)\n", p->key.rows,
                     p->key.x > 0.1 ? "right" : "left",
@@ -282,10 +293,10 @@ static void layers(struct tw_str *gp, const struct curves_plan *p)
     if (any(p, has_law))
         tw_str_addf(gp, "%sfor [i in LAW] DATA index B(\"law\", i) \\\n"
                         "        using ($1 / XUNIT):($1 <= BORDER[int(i)] ? $2 : NaN) with lines "
-                        "\\\n        lw LW(1.1) lc rgb INK[int(i)] notitle, \\\n"
+                        "\\\n        lw LW(0.9) lc rgb INK[int(i)] notitle, \\\n"
                         "    for [i in LAW] DATA index B(\"law\", i) \\\n"
                         "        using ($1 / XUNIT):($1 >= BORDER[int(i)] ? $2 : NaN) with lines "
-                        "\\\n        lw LW(1.1) dt DT[int(i)] lc rgb INK[int(i)] notitle", first);
+                        "\\\n        lw LW(0.9) dt DT[int(i)] lc rgb INK[int(i)] notitle", first);
 }
 
 static void loss_panel(struct tw_str *gp, const struct curves_plan *p, double up, bool lowest)
@@ -334,7 +345,11 @@ static void rate_panel(struct tw_str *gp, const struct curves_plan *p, double up
     if (e == 0.0)
         tw_str_add(&text, "lr");
     else
-        tw_str_addf(&text, p->page.tex ? "'lr ($10^{%g}$)'" : "'lr (10^{%g})'", e);
+        tw_str_addf(&text, p->page.tex ? "'lr ($10^{%s%g}$)'" : "'lr (10^{%s%g})'",
+                    e > 0.0         ? ""
+                    : p->page.tex ? "-"
+                                  : "−",
+                    fabs(e));
     tw_str_add(gp, "\n# learning rates\n");
     panel(gp, p, up, false);
     x_axis(gp, p, true);
@@ -360,16 +375,15 @@ void curves_script(const struct curves_plan *p, struct fig_files *files,
     tw_str_addf(gp,
                 "X(inches) = inches / TW_W; Y(inches) = inches / TW_H\n"
                 "B(kind, i) = kind.\" \".i.\":\"    # name of a block of the data\n"
-                "array DOTS[N]; array KEY_DT[N]; array KEY_PT[N]\n"
+                "array DOTS[N]; array KEY_DT[N]\n"
                 "do for [i = 1:N] {\n    DOTS[i] = %s\n"
                 "    KEY_DT[i] = BORDER[i] < -1e299 ? DT[i] : 1\n"
-                "    KEY_PT[i] = words(MEASURED) > 0 ? PT[i] : -1\n}\n"
-                "set dashtype 11 (7, 3); set dashtype 12 (3, 1.6); set dashtype 13 (2, 2)\n"
+                "}\n"
+                "set dashtype 11 (11, 4); set dashtype 12 (5, 3); set dashtype 13 (5, 5)\n"
                 "set tics font TW_KF\nset multiplot\n"
                 "set lmargin at screen X(%.4g); set rmargin at screen 1 - X(%.4g)\n"
                 "set xrange [XMIN / XUNIT:XMAX / XUNIT]\n",
                 p->f->n == 1 ? "\"#4477AA\"" : "LIGHT(INK[i])", p->left, p->right);
-    ticks(gp, 'x', &p->x, p->x_unit, curves_panel_width(p), 0.55 * p->page.fs / 8.0, p->page.tex);
     borders(gp, p);
     loss_panel(gp, p, up + (p->show_residual ? p->low + p->gap : 0.0),
                !p->show_residual && !p->show_rate);

@@ -68,18 +68,25 @@ double fig_interpolate(size_t n, const double *x, const double *y, double at);
 
 struct fig_range {
     double lo, hi;   /* of the axis */
-    double left_out; /* share of the values above hi */
+    double left_out; /* share of the columns with something above hi */
 };
-/* Values sampled evenly along the drawn x axis go in; a range that shows nearly all of them
- * comes out: a steep start or a spike that would squash the rest is cut. `must` (nmust)
- * values are always inside. Sorts v. */
-struct fig_range fig_robust_range(double *v, size_t n, const double *must, size_t nmust, bool log);
-/* A 1-2-5 step that gives about `want` ticks. */
-double fig_tick_step(double lo, double hi, double want, int *minor);
+/* In go the lowest and highest value of each of n columns of the page (NAN: empty column);
+ * out comes a range that shows all that is drawn in nearly all columns: a steep start or a
+ * spike that would squash the rest is cut. `must` (nmust) values are always inside. Sorts
+ * low and high. */
+struct fig_range fig_robust_range(double *low, double *high, size_t n, const double *must,
+                                  size_t nmust, bool log);
+/* Ticks at multiples of a 1-2-5 step, about `want` of them. */
+struct fig_ticks {
+    double step;
+    int minor;    /* intervals between two ticks */
+    int decimals; /* of their labels */
+};
+struct fig_ticks fig_ticks(double lo, double hi, double want, bool roomy);
 /* 1, 1e3, 1e6 or 1e9, and " (thousands)" etc., to print a linear axis in few digits. */
 double fig_unit(double largest, const char **name);
-/* Characters of the widest tick label with that step. */
-size_t fig_tick_chars(double lo, double hi, double step);
+/* Width of the widest label of such ticks, in em. */
+double fig_tick_width(double lo, double hi, double want);
 
 /* ---- side.c: the script, the data, the picture ------------------------------------------- */
 

@@ -20,13 +20,13 @@ static size_t entries_one(const struct curves_plan *p, key_entry_fn *use, void *
     if (c->n && ++n && use)
         use(ctx, p->c[0].label, "points pt PT[1] ps DOT_KEY lw LW(0.6) lc rgb DOTS[1]", 0);
     if (solid && ++n && use)
-        use(ctx, c->n ? "law" : p->c[0].label, "lines lw LW(1.1) lc rgb INK[1]", SIZE_MAX);
+        use(ctx, c->n ? "law" : p->c[0].label, "lines lw LW(0.9) lc rgb INK[1]", SIZE_MAX);
     if (c->m && p->c[0].border < HUGE_VAL && ++n && use)
         use(ctx, role == ROLE_HELD_OUT ? "law, held out" : "law, forecast",
-            "lines lw LW(1.1) dt DT[1] lc rgb INK[1]", SIZE_MAX);
+            "lines lw LW(0.9) dt DT[1] lc rgb INK[1]", SIZE_MAX);
     if (c->m && !solid && p->c[0].border == HUGE_VAL && ++n && use)
         use(ctx, role == ROLE_HELD_OUT ? "law, held out" : "law, forecast",
-            "lines lw LW(1.1) dt DT[1] lc rgb INK[1]", SIZE_MAX);
+            "lines lw LW(0.9) dt DT[1] lc rgb INK[1]", SIZE_MAX);
     if (p->band68 && ++n && use)
         use(ctx, "68% interval", "boxes fs solid 0.43 noborder lc rgb INK[1]", SIZE_MAX);
     if (p->band95 && ++n && use)
@@ -38,9 +38,9 @@ static size_t entries_one(const struct curves_plan *p, key_entry_fn *use, void *
 static size_t entries_many(const struct curves_plan *p, key_entry_fn *use, void *ctx)
 {
     static const char *const looks[] = {
-        "linespoints lw LW(1.0) dt 1 pt 7 ps DOT_KEY lc rgb C0",
-        "linespoints lw LW(1.0) dt 12 pt 6 ps DOT_KEY lc rgb C0",
-        "lines lw LW(1.0) dt 11 lc rgb C0",
+        "linespoints lw LW(0.9) dt 1 pt 7 ps DOT_KEY lc rgb C0",
+        "linespoints lw LW(0.9) dt 12 pt 6 ps DOT_KEY lc rgb C0",
+        "lines lw LW(0.9) dt 11 lc rgb C0",
     };
     int several = p->roles[0] + p->roles[1] + (p->roles[2] || p->beyond);
     size_t n = p->f->n;
@@ -188,7 +188,7 @@ static void shape(struct curves_plan *p, size_t entries, size_t chars, size_t co
 
     p->key.cols = cols;
     p->key.rows = (entries + cols - 1) / cols;
-    p->key.w = (double)cols * (3.2 * tick + fig_text_width(&p->page, chars));
+    p->key.w = (double)cols * (3.9 * tick + fig_text_width(&p->page, chars));
     p->key.h = ((double)p->key.rows + 0.3) * 1.18 * tick;
 }
 
