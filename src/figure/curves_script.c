@@ -134,35 +134,6 @@ static void variables(const struct curves_plan *p, struct tw_str *s)
 
 /* ---- axes ---------------------------------------------------------------------------------- */
 
-/* Ticks of one axis; `length` is in inches and `room` what a label needs. */
-static void ticks(struct tw_str *gp, char axis, const struct fig_axis *a, double unit,
-                  double length, double room, bool tex)
-{
-    double want = fmin(fmax(length / room, 2.0), 8.0), lo = a->lo / unit, hi = a->hi / unit;
-    struct fig_ticks t = fig_ticks(lo, hi, want, length / room > 2.6);
-    double step = t.step, at;
-
-    if (!a->log) {
-        tw_str_addf(gp, "set %ctics %.6g; set m%ctics %d; set format %c \"%%.%df\"\n", axis, step,
-                    axis, t.minor, axis, t.decimals);
-        return;
-    }
-    tw_str_addf(gp, "set logscale %c; ", axis);
-    if (a->hi / a->lo > 50.0)
-        tw_str_addf(gp, "set %ctics 10; set m%ctics 10; set format %c \"%s\"\n", axis, axis, axis,
-                    tex ? "$10^{%L}$" : "10^{%L}");
-    else { /* too short for decades: round numbers, listed */
-        tw_str_addf(gp, "set format %c \"%%g\"; unset m%ctics; set %ctics (", axis, axis, axis);
-        at = ceil(a->lo / step) * step;
-        for (bool first = true; at <= a->hi; at += step, first = false) {
-            tw_str_addf(gp, "%s%.6g", first ? "" : ", ", at);
-            if (at / step > 9.5) /* keep the labels apart where the scale gets dense */
-                step *= 2.0;
-        }
-        tw_str_add(gp, ")\n");
-    }
-}
-
 static void y_label(struct tw_str *gp, const struct curves_plan *p, const char *text)
 {
     tw_str_add(gp, "set label 1 ");
@@ -178,7 +149,7 @@ static void x_axis(struct tw_str *gp, const struct curves_plan *p, bool lowest)
 {
     struct tw_str text = { 0 };
 
-    ticks(gp, 'x', &p->x, p->x_unit, curves_panel_width(p), 0.55 * p->page.fs / 8.0, p->page.tex);
+    fig_set_ticks(gp, 'x', &p->x, p->x_unit, curves_panel_width(p), 0.55 * p->page.fs / 8.0, p->page.tex);
     if (!lowest) {
         tw_str_add(gp, "set format x \"\"; unset xlabel\n");
         return;
@@ -229,7 +200,7 @@ static void key_entry(void *ctx, const char *label, const char *with, size_t cur
 
 static void key(struct tw_str *gp, const struct curves_plan *p)
 {
-    tw_str_add(gp, "set key Left reverse samplen 2.2 spacing 1.0 nobox font TW_KF ");
+    tw_str_add(gp, "set key Left reverse samplen 2.2 spacing 1.05 nobox font TW_KF ");
     if (p->key.above)
         tw_str_addf(gp, "maxrows %zu center top at screen X(%.4g), screen 1 - Y(0.03)\n",
                     p->key.rows, p->left + 0.5 * curves_panel_width(p));
@@ -304,7 +275,7 @@ static void loss_panel(struct tw_str *gp, const struct curves_plan *p, double up
     tw_str_add(gp, "\n# loss\n");
     panel(gp, p, up, true);
     x_axis(gp, p, lowest);
-    ticks(gp, 'y', &p->y, 1.0, curves_panel_height(p), 0.3 * p->page.fs / 8.0, p->page.tex);
+    fig_set_ticks(gp, 'y', &p->y, 1.0, curves_panel_height(p), 0.3 * p->page.fs / 8.0, p->page.tex);
     tw_str_add(gp, "set yrange [YMIN:YMAX]\n");
     y_label(gp, p, p->f->y_label ? p->f->y_label : "loss");
     key(gp, p);
@@ -320,7 +291,7 @@ static void low_axis(struct tw_str *gp, const struct curves_plan *p, const struc
     struct fig_axis scaled = { y->lo / unit, y->hi / unit, false };
 
     tw_str_add(gp, "unset key; unset logscale y\n");
-    ticks(gp, 'y', &scaled, 1.0, p->low, 0.27 * p->page.fs / 8.0, false);
+    fig_set_ticks(gp, 'y', &scaled, 1.0, p->low, 0.27 * p->page.fs / 8.0, false);
     tw_str_addf(gp, "set yrange [%.6g:%.6g]\n", scaled.lo, scaled.hi);
 }
 

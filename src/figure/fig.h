@@ -76,15 +76,22 @@ struct fig_range {
  * low and high. */
 struct fig_range fig_robust_range(double *low, double *high, size_t n, const double *must,
                                   size_t nmust, bool log);
-/* Ticks at multiples of a 1-2-5 step, about `want` of them. */
+/* Ticks at multiples of a 1-2-5 step, about `want` of them, `least` if it can be. */
 struct fig_ticks {
     double step;
     int minor;    /* intervals between two ticks */
     int decimals; /* of their labels */
 };
-struct fig_ticks fig_ticks(double lo, double hi, double want, bool roomy);
+struct fig_ticks fig_ticks(double lo, double hi, double want, int least);
 /* 1, 1e3, 1e6 or 1e9, and " (thousands)" etc., to print a linear axis in few digits. */
 double fig_unit(double largest, const char **name);
+/* The script's lines for the ticks of axis 'x' or 'y', whose numbers are those of *a over
+ * unit; `length` and what one label needs, `room`, are in inches. */
+void fig_set_ticks(struct tw_str *gp, char axis, const struct fig_axis *a, double unit,
+                   double length, double room, bool tex);
+/* A power of ten that leaves two or three digits before and after the point: 1 if there is
+ * no need; for log scales too. Appends " (10^e)" to *label, in its markup. */
+double fig_power(double largest, struct tw_str *label, bool tex);
 /* Width of the widest label of such ticks, in em. */
 double fig_tick_width(double lo, double hi, double want);
 
@@ -111,8 +118,6 @@ enum tw_status fig_make(struct fig_files *f, const struct fig_page *p, const cha
  * or fails; `log` then ends with its message. */
 enum tw_status fig_run(const char *const *argv, const char *dir, struct tw_str *out,
                        struct tw_str *log, struct tw_err *err) TW_CHECKED;
-
-/* ---- panel.c: panels stacked on one page -------------------------------------------------- */
 
 /* Numbers are written and read with a decimal point whatever the caller's locale is. */
 struct fig_locale {

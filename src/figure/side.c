@@ -151,10 +151,11 @@ static void temporary(char *suffix, size_t size)
     (void)snprintf(suffix, size, ".tmp%ld", (long)getpid());
 }
 
-static enum tw_status write_whole(const char *path, const char *head, const struct tw_str *body,
-                                  struct tw_err *err)
+/* Writes file `to`; messages call it by the name that it will have. */
+static enum tw_status write_whole(const char *to, const char *path, const char *head,
+                                  const struct tw_str *body, struct tw_err *err)
 {
-    FILE *out = fopen(path, "w");
+    FILE *out = fopen(to, "w");
     bool ok;
 
     if (!out)
@@ -179,13 +180,12 @@ static enum tw_status write_side(const struct fig_files *f, const char *suffix,
     temporary(tmp, sizeof tmp);
     if (path) {
         new = join(f->dir, f->stem, tmp);
-        old = join(path, "", "~");
+        old = join(f->dir, f->stem, !strcmp(suffix, ".gp") ? ".gp~" : ".dat~");
     }
     if (!path || !new || !old || body->failed) {
         (void)tw_err_set(err, TW_ENOMEM, "out of memory");
         goto out;
     }
-    (void)snprintf(old, strlen(path) + 2, "%s~", path); /* join put a slash there */
     state = inspect(path);
     if (state == FOREIGN) {
         st = tw_err_set(err, TW_EIO,
@@ -195,7 +195,7 @@ static enum tw_status write_side(const struct fig_files *f, const char *suffix,
         goto out;
     }
     seal(body, head);
-    st = write_whole(new, head, body, err);
+    st = write_whole(new, path, head, body, err);
     if (st == TW_OK && state == EDITED)
         (void)rename(path, old);
     if (st == TW_OK && rename(new, path) != 0)

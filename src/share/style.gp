@@ -28,6 +28,6 @@ if (TW_FORMAT eq "png") set term pngcairo enhanced color butt size TW_W * 300, T
 TW_SF = sprintf("%s,%.4g", TW_FONT, TW_FS * 96 / 72.0)
 if (TW_FORMAT eq "svg") set term svg enhanced butt size TW_W * 96, TW_H * 96 font TW_SF \
     linewidth 96 / 144.0
-if (TW_FORMAT eq "sixel") set term sixelgd enhanced truecolor size TW_W * TW_DPI, TW_H * TW_DPI \
-    font TW_TF fontscale TW_DPI / 72.0 linewidth TW_DPI / 144.0
+if (TW_FORMAT eq "sixel") set term sixelgd enhanced truecolor size TW_PX, TW_PX * TW_H / TW_W \
+    font TW_TF fontscale TW_PX / TW_W / 72.0 linewidth TW_PX / TW_W / 144.0
 if (TW_FORMAT eq "dumb") set term dumb enhanced ansi256 size TW_COLS, TW_ROWS
