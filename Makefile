@@ -172,6 +172,14 @@ $B/gen/version.h $B/gen/build.h $B/gen/flags: FORCE
 	$(shell mkdir -p $(@D))$(file >$@.new,$(TEXT_$(@F)))
 	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 
+# The gnuplot files, line by line, so that the program needs no file of its own at run time.
+$B/gen/share.h: $(wildcard src/share/*.gp)
+	@mkdir -p $(@D)
+	@awk 'BEGIN { print "static const struct { const char *file, *text; } share_lines[] = {" } \
+	    { gsub(/\\/, "&&"); gsub(/"/, "\\\""); f = FILENAME; sub(/.*\//, "", f); \
+	      printf "{ \"%s\", \"%s\\n\" },\n", f, $$0 } END { print "};" }' $^ > $@
+$B/obj/src/figure/text.o: $B/gen/share.h
+
 # ---- manual and completion ----------------------------------------------------------------
 
 man: $(MAN) ## build the manual pages (needs scdoc)
