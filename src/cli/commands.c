@@ -4,6 +4,7 @@
 
 extern const struct tw_cmd tw_cmd_cite;
 extern const struct tw_cmd tw_cmd_doctor;
+extern const struct tw_cmd tw_cmd_fit;
 extern const struct tw_cmd tw_cmd_info;
 extern const struct tw_cmd tw_cmd_log;
 extern const struct tw_cmd tw_cmd_version;
@@ -11,6 +12,7 @@ extern const struct tw_cmd tw_cmd_version;
 const struct tw_cmd *const tw_cmds[] = {
     /* Loss curves */
     &tw_cmd_log,
+    &tw_cmd_fit,
     /* Results */
     &tw_cmd_info,
     /* About */
