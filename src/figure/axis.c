@@ -164,7 +164,7 @@ double fig_power(double largest, struct tw_str *label, bool tex)
     if (e >= -2 && e < 4)
         return 1.0;
     tw_str_addf(label, tex ? " ($10^{%s%d}$)" : " (10^{%s%d})",
-                e > 0  ? ""
+                e > 0 ? ""
                 : tex ? "-"
                       : "−",
                 abs(e));

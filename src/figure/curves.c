@@ -217,7 +217,7 @@ static void plan_role(struct curves_plan *p, size_t i)
     p->roles[q->role] = true;
     p->band95 = p->band95 || (c->m && c->lo95 && c->hi95);
     p->band68 = p->band68 || (c->m && c->lo68 && c->hi68);
-    q->border = isfinite(c->fitted_to)     ? c->fitted_to
+    q->border = isfinite(c->fitted_to)   ? c->fitted_to
                 : q->role == ROLE_FITTED ? HUGE_VAL
                                          : -HUGE_VAL;
     if (!(q->border < end - 0.004 * (p->x.hi - p->x.lo)))

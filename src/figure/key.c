@@ -195,8 +195,8 @@ static void shape(struct curves_plan *p, size_t entries, size_t chars, size_t co
 static bool try_inside(struct curves_plan *p, const struct ink *ink, size_t entries, size_t chars)
 {
     /* Rather a wider range, a little, than a key outside. */
-    static const double more[][2] = { { 0, 0 }, { 0.08, 0 }, { 0, 0.12 }, { 0.16, 0 }, { 0, 0.25 },
-                                      { 0.25, 0 } };
+    static const double more[][2] = { { 0, 0 },    { 0.08, 0 }, { 0, 0.12 },
+                                      { 0.16, 0 }, { 0, 0.25 }, { 0.25, 0 } };
 
     for (size_t k = 0; k < sizeof more / sizeof more[0]; k++)
         for (size_t cols = 1; cols <= 2; cols++) {

@@ -123,8 +123,7 @@ enum tw_status fig_run(const char *const *argv, const char *dir, struct tw_str *
     if (WIFSIGNALED(status))
         return tw_err_set(err, TW_EIO, "%s was ended by signal %d", argv[0], WTERMSIG(status));
     if (WEXITSTATUS(status) != 0)
-        return tw_err_set(err, TW_EIO, "%s failed with exit code %d", argv[0],
-                          WEXITSTATUS(status));
+        return tw_err_set(err, TW_EIO, "%s failed with exit code %d", argv[0], WEXITSTATUS(status));
     if ((out && out->failed) || (log && log->failed))
         return tw_err_set(err, TW_ENOMEM, "out of memory");
     return TW_OK;

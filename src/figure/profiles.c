@@ -79,8 +79,8 @@ static void lay_out(struct profile_plan *q)
     g->gap_x = 0.16 * scale;
     g->gap_y = foot + 0.08 * scale;
     g->bottom = foot;
-    g->cols = (size_t)fmax(1.0, floor((q->page.w - g->left - right + g->gap_x) /
-                                      (0.8 * scale + g->gap_x)));
+    g->cols = (size_t)fmax(
+        1.0, floor((q->page.w - g->left - right + g->gap_x) / (0.8 * scale + g->gap_x)));
     if (g->cols > q->n)
         g->cols = q->n;
     /* Rows as even as can be: 5 panels are 3 + 2, not 4 + 1. */
@@ -172,15 +172,18 @@ static void panel(const struct profile_plan *q, size_t i, struct tw_str *gp)
         tw_str_add(gp, "set format y \"\"\n");
     else
         fig_set_ticks(gp, 'y', &y, 1.0, g->h, 0.3 * q->page.fs / 8.0, q->page.tex);
-    tw_str_addf(gp, "set xlabel %s offset 0, 0.45\n", label.s ? label.s : "''");
+    tw_str_addf(gp, "set label 2 %s at graph 0.5, screen Y(%.4g) center\n",
+                label.s ? label.s : "''", at_y - g->bottom + 0.68 * q->page.fs / 72.0);
     mark_interval(q, p, unit, gp);
-    tw_str_addf(gp, "plot DATA index \"profile %zu:\" using (%s$1%s / %.10g):($2 / YUNIT) with lines "
-                    "lw LW(1.0) lc rgb INK",
+    tw_str_addf(gp,
+                "plot DATA index \"profile %zu:\" using (%s$1%s / %.10g):($2 / YUNIT) with lines "
+                "lw LW(1.0) lc rgb INK",
                 i + 1, p->log_distance_to_one ? "(1 - " : "", p->log_distance_to_one ? ")" : "",
                 unit);
     if (isfinite(p->best))
-        tw_str_addf(gp, ", \\\n    \"+\" using (%.10g):(0) every ::0::0 with points pt 7 "
-                        "ps 0.4 * TW_LW lc rgb INK",
+        tw_str_addf(gp,
+                    ", \\\n    \"+\" using (%.10g):(0) every ::0::0 with points pt 7 "
+                    "ps 0.4 * TW_LW lc rgb INK",
                     shown(p, p->best) / unit);
     tw_str_add(gp, i == 0 ? "\nunset label 1\n" : "\n");
     tw_str_release(&label);
