@@ -142,8 +142,8 @@ void fig_set_ticks(struct tw_str *gp, char axis, const struct fig_axis *a, doubl
     if (!a->log) {
         if (t.minor > 2 && length * t.step / (hi - lo) < 0.07 * t.minor)
             t.minor = 1;
-        tw_str_addf(gp, "set %ctics %.6g; set m%ctics %d; set format %c \"%%.%df\"\n", axis, t.step,
-                    axis, t.minor, axis, t.decimals);
+        tw_str_addf(gp, "set %ctics %.6g; set m%ctics %d; set format %c \"%s%%.%df%s\"\n", axis,
+                    t.step, axis, t.minor, axis, tex ? "$" : "", t.decimals, tex ? "$" : "");
         return;
     }
     tw_str_addf(gp, "set logscale %c; ", axis);

@@ -222,7 +222,7 @@ static void key(struct tw_str *gp, const struct curves_plan *p)
 static void borders(struct tw_str *gp, const struct curves_plan *p)
 {
     bool same = true;
-    double seen = NAN;
+    double seen = nan("");
 
     for (size_t i = 0; i < p->f->n; i++)
         if (p->c[i].marked) {

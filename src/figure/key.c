@@ -98,7 +98,7 @@ static void blot(struct ink *ink, double u, double v)
 static void blot_line(struct ink *ink, const struct curves_plan *p, size_t n, const double *x,
                       const double *y, const bool *keep)
 {
-    double u0 = NAN, v0 = NAN;
+    double u0 = nan(""), v0 = nan("");
 
     for (size_t i = 0; y && i < n; i++) {
         double u, v, far;
