@@ -108,7 +108,7 @@ static void blot_line(struct ink *ink, const struct curves_plan *p, size_t n, co
         u = fig_axis_at(&p->x, x[i]);
         v = fig_axis_at(&p->y, y[i]);
         far = fmin(fmax(fabs(u - u0) * 200.0, fabs(v - v0) * 40.0), 400.0);
-        for (double s = 1.0; s < far; s += 1.0)
+        for (int s = 1; s < far; s++)
             blot(ink, u0 + (u - u0) * s / far, v0 + (v - v0) * s / far);
         blot(ink, u, v);
         u0 = u;

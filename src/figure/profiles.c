@@ -155,7 +155,8 @@ static void panel(const struct profile_plan *q, size_t i, struct tw_str *gp)
     struct tw_str label = { 0 };
     double unit = x_label(q, p, &x, &label), tick = (q->page.fs - 1.0) / 72.0, room;
     double at_x = g->left + (double)(i % g->cols) * (g->w + g->gap_x);
-    double at_y = g->bottom + (double)(g->rows - 1 - i / g->cols) * (g->h + g->gap_y);
+    size_t below = g->rows - 1 - i / g->cols;
+    double at_y = g->bottom + (double)below * (g->h + g->gap_y);
 
     tw_str_add(gp, "\n# ");
     fig_plain(gp, p->name ? p->name : "");

@@ -68,7 +68,7 @@ static void add_text(struct tw_str *out, const char *s, void (*add)(struct tw_st
         if (n > 1)
             tw_str_addn(out, s, n);
         else
-            add(out, n == 0 ? '?' : (unsigned char)*s < 0x20 || *s == 0x7F ? ' ' : *s);
+            add(out, (char)(n == 0 ? '?' : (unsigned char)*s < 0x20 || *s == 0x7F ? ' ' : *s));
         s += n ? n : 1;
     }
 }
@@ -109,7 +109,7 @@ void fig_comment(struct tw_str *out, const char *s)
 
         tw_str_add(out, "#   ");
         for (size_t i = 0; i < n; i++)
-            add_plain(out, (unsigned char)s[i] < 0x20 ? ' ' : s[i]);
+            add_plain(out, (char)((unsigned char)s[i] < 0x20 ? ' ' : s[i]));
         /* gnuplot joins lines at a backslash, comments too. */
         tw_str_add(out, n && s[n - 1] == '\\' ? " .\n" : "\n");
         s += n + (s[n] == '\n');
