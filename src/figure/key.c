@@ -222,7 +222,9 @@ enum tw_status curves_place_key(struct curves_plan *p, struct tw_err *err)
         free(ink.v);
         return tw_err_set(err, TW_ENOMEM, "out of memory");
     }
-    if (!try_inside(p, &ink, entries, chars)) {
+    if (entries == 0)
+        p->key.rows = 1;
+    else if (!try_inside(p, &ink, entries, chars)) {
         shape(p, entries, chars, 1);
         cols = (size_t)fmax(1.0, (p->page.w - 0.3 * p->left) / p->key.w);
         shape(p, entries, chars, cols < entries ? cols : entries);
@@ -234,5 +236,11 @@ enum tw_status curves_place_key(struct curves_plan *p, struct tw_err *err)
     }
     free(ink.u);
     free(ink.v);
+    if (curves_panel_height(p) < 2.5 * p->page.fs / 72.0 ||
+        curves_panel_width(p) < 4.0 * p->page.fs / 72.0)
+        return tw_err_set(err, TW_EINVAL,
+                          "no room for the curves in %.3g by %.3g inches: give the figure more "
+                          "height or width, or fewer panels",
+                          p->page.w, p->page.h);
     return TW_OK;
 }

@@ -230,6 +230,11 @@ enum tw_status tw_figure_profiles(const char *path, const struct tw_figure_profi
         q.y_unit = fig_power(q.top, &q.y_label, q.page.tex);
         tw_str_add(&q.y_label, "'");
         lay_out(&q);
+        if (q.grid.h < 2.5 * q.page.fs / 72.0)
+            st = tw_err_set(err, TW_EINVAL, "no room for %zu panels in %.3g by %.3g inches", n,
+                            q.page.w, q.page.h);
+    }
+    if (st == TW_OK) {
         data(&q, &files.dat);
         script(&q, &files, opts);
         st = fig_make(&files, &q.page, path, err);

@@ -30,5 +30,5 @@ TW_SF = sprintf("%s,%.4g", TW_FONT, TW_FS * 96 / 72.0)
 if (TW_FORMAT eq "svg") set term svg enhanced butt size TW_W * 96, TW_H * 96 font TW_SF \
     linewidth 96 / 144.0
 if (TW_FORMAT eq "sixel") set term sixelgd enhanced truecolor size TW_PX, TW_PX * TW_H / TW_W \
-    font TW_TF fontscale TW_PX / TW_W / 72.0 linewidth TW_PX / TW_W / 144.0
+    font TW_TF fontscale TW_PX / TW_W / 98.0 linewidth TW_PX / TW_W / 144.0
 if (TW_FORMAT eq "dumb") set term dumb enhanced ansi256 size TW_COLS, TW_ROWS

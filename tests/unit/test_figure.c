@@ -256,7 +256,7 @@ static void test_bad_options(void **state)
 {
     static const struct tw_figure_opts bad[] = {
         { .venue = "nowhere" }, { .width = "wide" }, { .width = "0.2" }, { .height = -1.0 },
-        { .height = 1e9 },      { .format = "bmp" }, { .font = "a,b" },
+        { .height = 1e9 },      { .format = "bmp" }, { .font = "a,b" },  { .height = 0.8 },
     };
     struct sample s;
 
