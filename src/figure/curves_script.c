@@ -105,24 +105,38 @@ static void arrays(struct tw_str *s, const struct curves_plan *p)
     tw_str_add(s, "]    # dashes beyond the border: 12 for held out, 11 else\n");
 }
 
-static void variables(const struct curves_plan *p, struct tw_str *s)
+/* Points that the figure draws, of all curves and of the richest one. */
+static size_t count_drawn(const struct curves_plan *p, size_t *richest)
 {
-    size_t drawn = 0, longest = 0;
+    size_t drawn = 0;
 
+    *richest = 0;
     for (size_t i = 0; i < p->f->n; i++) {
         size_t here = 0;
 
         for (size_t j = 0; j < p->f->curves[i].n; j++)
             here += p->c[i].points[j];
         drawn += here;
-        longest = here > longest ? here : longest;
+        *richest = here > *richest ? here : *richest;
     }
+    return drawn;
+}
+
+/* Few enough to stand alone: drawn large and in full colour. */
+static bool few_points(const struct curves_plan *p)
+{
+    size_t richest, drawn = count_drawn(p, &richest);
+
+    return richest < 40 && drawn < 200;
+}
+
+static void variables(const struct curves_plan *p, struct tw_str *s)
+{
+    size_t richest, drawn = count_drawn(p, &richest);
+    double dot = few_points(p) ? 0.32 : p->f->n == 1 ? 0.24 : drawn < 600 ? 0.2 : 0.14;
+
     arrays(s, p);
-    tw_str_addf(s, "DOT = %.2g * TW_LW; DOT_KEY = 0.32 * TW_LW    # marker sizes\n",
-                p->f->n == 1 && drawn > 40    ? 0.24
-                : longest < 40 && drawn < 200 ? 0.32
-                : drawn < 600                 ? 0.2
-                                              : 0.14);
+    tw_str_addf(s, "DOT = %.2g * TW_LW; DOT_KEY = 0.32 * TW_LW    # marker sizes\n", dot);
     tw_str_addf(s, "XMIN = %.8g; XMAX = %.8g; XUNIT = %.0e\n", p->x.lo, p->x.hi, p->x_unit);
     tw_str_addf(s, "YMIN = %.6g; YMAX = %.6g", p->y.lo, p->y.hi);
     if (p->left_out > 0.0)
@@ -382,7 +396,10 @@ void curves_script(const struct curves_plan *p, struct fig_files *files,
                 "set tics font TW_KF\nset multiplot\n"
                 "set lmargin at screen X(%.4g); set rmargin at screen 1 - X(%.4g)\n"
                 "set xrange [XMIN / XUNIT:XMAX / XUNIT]\n",
-                p->f->n == 1 ? "\"#4477AA\"" : "LIGHT(INK[i])", p->left, p->right);
+                p->f->n == 1    ? "\"#4477AA\""
+                : few_points(p) ? "INK[i]"
+                                : "LIGHT(INK[i])",
+                p->left, p->right);
     borders(gp, p);
     loss_panel(gp, p, up + (p->show_residual ? p->low + p->gap : 0.0),
                !p->show_residual && !p->show_rate);
