@@ -47,32 +47,20 @@ struct tw_figure_cli {
           0,                                                                                       \
           0,                                                                                       \
           TW_FIGURE_VENUES },                                                                      \
-        { TW_OPT_STR,                                                                              \
-          0,                                                                                       \
-          "width",                                                                                 \
-          TW_OPT_FIELD(type, field.width),                                                         \
-          "WIDTH",                                                                                 \
-          "full, half, or inches [half]",                                                          \
-          0,                                                                                       \
-          0,                                                                                       \
+        { TW_OPT_STR, 0,                                                                           \
+          "width",    TW_OPT_FIELD(type, field.width),                                             \
+          "WIDTH",    "full, half, or inches [half]",                                              \
+          0,          0,                                                                           \
           NULL },                                                                                  \
-        { TW_OPT_REAL,                                                                             \
-          0,                                                                                       \
-          "height",                                                                                \
-          TW_OPT_FIELD(type, field.height),                                                        \
-          "INCHES",                                                                                \
-          "height of the figure [by content]",                                                     \
-          0.8,                                                                                     \
-          40,                                                                                      \
+        { TW_OPT_REAL, 0,                                                                          \
+          "height",    TW_OPT_FIELD(type, field.height),                                           \
+          "INCHES",    "height of the figure [by content]",                                        \
+          0.8,         40,                                                                         \
           NULL },                                                                                  \
-        { TW_OPT_STR,                                                                              \
-          0,                                                                                       \
-          "font",                                                                                  \
-          TW_OPT_FIELD(type, field.font),                                                          \
-          "FONT",                                                                                  \
-          "serif, sans, or a family [the venue's]",                                                \
-          0,                                                                                       \
-          0,                                                                                       \
+        { TW_OPT_STR, 0,                                                                           \
+          "font",     TW_OPT_FIELD(type, field.font),                                              \
+          "FONT",     "serif, sans, or a family [the venue's]",                                    \
+          0,          0,                                                                           \
           NULL },                                                                                  \
         { TW_OPT_CHOICE,                                                                           \
           0,                                                                                       \

@@ -110,27 +110,37 @@ double fig_unit(double largest, const char **name)
     return 1.0;
 }
 
-/* Round numbers on a log axis too short for decades: 1, 2, 5 ... if that gives enough. */
-static void list_ticks(struct tw_str *gp, double lo, double hi, double step)
+/* 1, 2, 5, 10 ... in the range, up to `most` of them. */
+static size_t decade_ticks(double lo, double hi, double *at, size_t most)
 {
     static const double fine[] = { 1.0, 2.0, 5.0 };
-    const char *comma = "";
+    int e = (int)floor(log10(lo));
+    size_t n = 0;
 
-    if (hi / lo >= 5.0) {
-        for (double ten = pow(10.0, floor(log10(lo))); ten <= hi; ten *= 10.0)
-            for (int i = 0; i < 3; i++)
-                if (fine[i] * ten >= lo && fine[i] * ten <= hi) {
-                    tw_str_addf(gp, "%s%.6g", comma, fine[i] * ten);
-                    comma = ", ";
-                }
-        return;
+    for (int k = 0; n < most && k < 12; k++) {
+        double tick = fine[k % 3] * pow(10.0, e + k / 3);
+
+        if (tick >= lo && tick <= hi)
+            at[n++] = tick;
     }
-    for (double at = ceil(lo / step) * step; at <= hi; at += step) {
-        tw_str_addf(gp, "%s%.6g", comma, at);
-        comma = ", ";
-        if (at / step > 9.5) /* keep the labels apart where the scale gets dense */
-            step *= 2.0;
-    }
+    return n;
+}
+
+/* Round numbers on a log axis too short for decades: evenly spaced ones if 1, 2, 5 ... are too
+ * few. */
+static void list_ticks(struct tw_str *gp, double lo, double hi, double step)
+{
+    double at[12], next = ceil(lo / step) * step;
+    size_t n = decade_ticks(lo, hi, at, 12);
+
+    if (n < 4)
+        for (n = 0; n < 12 && next <= hi; next += step) {
+            at[n++] = next;
+            if (next / step > 9.5) /* keep the labels apart where the scale gets dense */
+                step *= 2.0;
+        }
+    for (size_t i = 0; i < n; i++)
+        tw_str_addf(gp, "%s%.6g", i ? ", " : "", at[i]);
 }
 
 void fig_set_ticks(struct tw_str *gp, char axis, const struct fig_axis *a, double unit,
@@ -142,8 +152,8 @@ void fig_set_ticks(struct tw_str *gp, char axis, const struct fig_axis *a, doubl
     if (!a->log) {
         if (t.minor > 2 && length * t.step / (hi - lo) < 0.07 * t.minor)
             t.minor = 1;
-        tw_str_addf(gp, "set %ctics %.6g; set m%ctics %d; set format %c \"%%.%df\"\n", axis, t.step,
-                    axis, t.minor, axis, t.decimals);
+        tw_str_addf(gp, "set %ctics %.6g; set m%ctics %d; set format %c \"%s%%.%df%s\"\n", axis,
+                    t.step, axis, t.minor, axis, tex ? "$" : "", t.decimals, tex ? "$" : "");
         return;
     }
     tw_str_addf(gp, "set logscale %c; ", axis);
@@ -164,7 +174,7 @@ double fig_power(double largest, struct tw_str *label, bool tex)
     if (e >= -2 && e < 4)
         return 1.0;
     tw_str_addf(label, tex ? " ($10^{%s%d}$)" : " (10^{%s%d})",
-                e > 0  ? ""
+                e > 0 ? ""
                 : tex ? "-"
                       : "−",
                 abs(e));

@@ -162,7 +162,7 @@ static enum tw_status plan_curve(struct curves_plan *p, size_t i, size_t most)
     if (st == TW_OK)
         st = fig_keep_line(&p->x, &p->y, c->m, c->line_x, law, 5, 0.0006, q->line);
     if (st == TW_OK)
-        st = fig_keep_line(&p->x, &p->rate, c->k, c->lr_x, &c->lr, 1, 0.004, q->rate);
+        st = fig_keep_line(&p->x, &p->rate, c->k, c->lr_x, &c->lr, 1, 0.001, q->rate);
     return st;
 }
 
@@ -217,7 +217,7 @@ static void plan_role(struct curves_plan *p, size_t i)
     p->roles[q->role] = true;
     p->band95 = p->band95 || (c->m && c->lo95 && c->hi95);
     p->band68 = p->band68 || (c->m && c->lo68 && c->hi68);
-    q->border = isfinite(c->fitted_to)     ? c->fitted_to
+    q->border = isfinite(c->fitted_to)   ? c->fitted_to
                 : q->role == ROLE_FITTED ? HUGE_VAL
                                          : -HUGE_VAL;
     if (!(q->border < end - 0.004 * (p->x.hi - p->x.lo)))
@@ -249,8 +249,8 @@ enum tw_status curves_plan_init(struct curves_plan *p, const struct tw_figure_cu
         st = range_residual(p, err);
     if (f->show_lr)
         range_rate(p);
-    /* About 250 dots a curve and inch tell the scatter; more of them only add ink. */
-    most = (size_t)(p->page.w * 250.0 / sqrt((double)f->n)) + 50;
+    /* About 190 dots a curve and inch tell the scatter; more of them only add ink. */
+    most = (size_t)(p->page.w * 190.0 / sqrt((double)f->n)) + 50;
     for (size_t i = 0; i < f->n && st == TW_OK; i++)
         st = plan_curve(p, i, most);
     return st == TW_OK ? st : tw_err_set(err, st, "out of memory");

@@ -18,10 +18,10 @@ struct curve_plan {
 };
 
 struct key_plan {
-    double w, h;   /* its box, inches */
-    double x, y;   /* top left corner, inches from the top left of the panel */
+    double w, h; /* its box, inches */
+    double x, y; /* top left corner, inches from the top left of the panel */
     size_t rows, cols;
-    bool above;    /* it found no room inside the panel */
+    bool above; /* it found no room inside the panel */
 };
 
 struct curves_plan {
@@ -31,9 +31,9 @@ struct curves_plan {
     struct fig_axis x, y, residual, rate;
     double x_unit, rate_unit;
     const char *x_unit_name;
-    double left_out;       /* share of the values above the y range */
-    bool roles[NROLES];    /* some curve has it */
-    bool beyond;           /* some law goes past its border */
+    double left_out;    /* share of the values above the y range */
+    bool roles[NROLES]; /* some curve has it */
+    bool beyond;        /* some law goes past its border */
     bool band95, band68;
     bool show_residual, show_rate;
     bool by_content; /* nobody asked for a height */

@@ -55,7 +55,7 @@ static void law_row(struct tw_str *dat, const struct tw_figure_curve *c, double 
 static void law(const struct curves_plan *p, size_t i, struct tw_str *dat)
 {
     const struct tw_figure_curve *c = &p->f->curves[i];
-    double border = p->c[i].border, last = NAN;
+    double border = p->c[i].border, last = nan("");
 
     head(dat, "law", i, c, "x law lo95 hi95 lo68 hi68");
     for (size_t j = 0; j < c->m; j++) {

@@ -37,9 +37,15 @@ static bool has_points(const struct curves_plan *p, size_t i)
 {
     return p->f->curves[i].n > 0;
 }
-static bool has_law(const struct curves_plan *p, size_t i)
+static bool has_solid(const struct curves_plan *p, size_t i)
 {
-    return p->f->curves[i].m > 0;
+    return p->f->curves[i].m > 0 && p->c[i].border > p->f->curves[i].line_x[0];
+}
+static bool has_dashed(const struct curves_plan *p, size_t i)
+{
+    const struct tw_figure_curve *c = &p->f->curves[i];
+
+    return c->m > 0 && p->c[i].border < c->line_x[c->m - 1];
 }
 static bool has_band95(const struct curves_plan *p, size_t i)
 {
@@ -90,7 +96,7 @@ static void arrays(struct tw_str *s, const struct curves_plan *p)
     tw_str_add(s, "]    # beyond it a law is dashed\narray PT[N] = [");
     for (size_t i = 0; i < n; i++)
         tw_str_addf(s, "%s%d", i ? ", " : "",
-                    !p->f->curves[i].n               ? -1
+                    !p->f->curves[i].n            ? -1
                     : p->c[i].role == ROLE_FITTED ? 7
                                                   : 6);
     tw_str_add(s, "]    # markers: full for fitted, open else, -1 for none\narray DT[N] = [");
@@ -99,31 +105,47 @@ static void arrays(struct tw_str *s, const struct curves_plan *p)
     tw_str_add(s, "]    # dashes beyond the border: 12 for held out, 11 else\n");
 }
 
-static void variables(const struct curves_plan *p, struct tw_str *s)
+/* Points that the figure draws, of all curves and of the richest one. */
+static size_t count_drawn(const struct curves_plan *p, size_t *richest)
 {
-    size_t drawn = 0, longest = 0;
+    size_t drawn = 0;
 
+    *richest = 0;
     for (size_t i = 0; i < p->f->n; i++) {
         size_t here = 0;
 
         for (size_t j = 0; j < p->f->curves[i].n; j++)
             here += p->c[i].points[j];
         drawn += here;
-        longest = here > longest ? here : longest;
+        *richest = here > *richest ? here : *richest;
     }
+    return drawn;
+}
+
+/* Few enough to stand alone: drawn large and in full colour. */
+static bool few_points(const struct curves_plan *p)
+{
+    size_t richest, drawn = count_drawn(p, &richest);
+
+    return richest < 40 && drawn < 200;
+}
+
+static void variables(const struct curves_plan *p, struct tw_str *s)
+{
+    size_t richest, drawn = count_drawn(p, &richest);
+    double dot = few_points(p) ? 0.32 : p->f->n == 1 ? 0.24 : drawn < 600 ? 0.2 : 0.14;
+
     arrays(s, p);
-    tw_str_addf(s, "DOT = %.2g * TW_LW; DOT_KEY = 0.32 * TW_LW    # marker sizes\n",
-                p->f->n == 1 && drawn > 40 ? 0.24
-                : longest < 40 && drawn < 200                                    ? 0.32
-                : drawn < 600                                    ? 0.2
-                                                                 : 0.14);
+    tw_str_addf(s, "DOT = %.2g * TW_LW; DOT_KEY = 0.32 * TW_LW    # marker sizes\n", dot);
     tw_str_addf(s, "XMIN = %.8g; XMAX = %.8g; XUNIT = %.0e\n", p->x.lo, p->x.hi, p->x_unit);
     tw_str_addf(s, "YMIN = %.6g; YMAX = %.6g", p->y.lo, p->y.hi);
     if (p->left_out > 0.0)
-        tw_str_addf(s, "    # leaves out the steepest part, %.2g%% of the width", 100.0 * p->left_out);
+        tw_str_addf(s, "    # leaves out the steepest part, %.2g%% of the width",
+                    100.0 * p->left_out);
     tw_str_add(s, "\n");
     list(s, p, "MEASURED", has_points, "which curves have what");
-    list(s, p, "LAW", has_law, "");
+    list(s, p, "SOLID", has_solid, "");
+    list(s, p, "DASHED", has_dashed, "");
     list(s, p, "BAND95", has_band95, "");
     list(s, p, "BAND68", has_band68, "");
     if (p->show_residual)
@@ -134,14 +156,11 @@ static void variables(const struct curves_plan *p, struct tw_str *s)
 
 /* ---- axes ---------------------------------------------------------------------------------- */
 
-static void y_label(struct tw_str *gp, const struct curves_plan *p, const char *text)
+/* `quoted`: a gnuplot string, quotes and all. */
+static void y_label(struct tw_str *gp, const struct curves_plan *p, const char *quoted)
 {
-    tw_str_add(gp, "set label 1 ");
-    if (*text == '\'')
-        tw_str_add(gp, text); /* ours, with markup */
-    else
-        fig_quote(gp, text, p->page.tex);
-    tw_str_addf(gp, " at screen X(%.4g), graph 0.5 center rotate by 90\n", 0.75 * p->page.fs / 72.0);
+    tw_str_addf(gp, "set label 1 %s at screen X(%.4g), graph 0.5 center rotate by 90\n", quoted,
+                0.75 * p->page.fs / 72.0);
 }
 
 /* The lowest panel has the numbers and the label of the shared x axis. */
@@ -149,15 +168,17 @@ static void x_axis(struct tw_str *gp, const struct curves_plan *p, bool lowest)
 {
     struct tw_str text = { 0 };
 
-    fig_set_ticks(gp, 'x', &p->x, p->x_unit, curves_panel_width(p), 0.55 * p->page.fs / 8.0, p->page.tex);
+    fig_set_ticks(gp, 'x', &p->x, p->x_unit, curves_panel_width(p), 0.55 * p->page.fs / 8.0,
+                  p->page.tex);
     if (!lowest) {
-        tw_str_add(gp, "set format x \"\"; unset xlabel\n");
+        tw_str_add(gp, "set format x \"\"\n");
         return;
     }
     tw_str_addf(&text, "%s%s", p->f->x_label ? p->f->x_label : "training step", p->x_unit_name);
-    tw_str_add(gp, "set xlabel ");
+    /* Not `set xlabel`: its place depends on the terminal's idea of the font. */
+    tw_str_add(gp, "set label 2 ");
     fig_quote(gp, text.s ? text.s : "", p->page.tex);
-    tw_str_add(gp, " offset 0, 0.45\n");
+    tw_str_addf(gp, " at graph 0.5, screen Y(%.4g) center\n", 0.68 * p->page.fs / 72.0);
     tw_str_release(&text);
 }
 
@@ -215,7 +236,7 @@ static void key(struct tw_str *gp, const struct curves_plan *p)
 static void borders(struct tw_str *gp, const struct curves_plan *p)
 {
     bool same = true;
-    double seen = NAN;
+    double seen = nan("");
 
     for (size_t i = 0; i < p->f->n; i++)
         if (p->c[i].marked) {
@@ -244,40 +265,61 @@ static void layers(struct tw_str *gp, const struct curves_plan *p)
     const char *first = " ";
 
     if (p->band95) {
-        tw_str_addf(gp, "%sfor [i in BAND95] DATA index B(\"law\", i) using ($1 / XUNIT):3:4 \\\n"
-                        "        with filledcurves lc rgb INK[int(i)] fs transparent solid 0.20 "
-                        "noborder notitle", first);
+        tw_str_addf(gp,
+                    "%sfor [i in BAND95] DATA index B(\"law\", i) using ($1 / XUNIT):3:4 \\\n"
+                    "        with filledcurves lc rgb INK[int(i)] fs transparent solid 0.20 "
+                    "noborder notitle",
+                    first);
         first = ", \\\n    ";
     }
     if (p->band68) {
-        tw_str_addf(gp, "%sfor [i in BAND68] DATA index B(\"law\", i) using ($1 / XUNIT):5:6 \\\n"
-                        "        with filledcurves lc rgb INK[int(i)] fs transparent solid 0.30 "
-                        "noborder notitle", first);
+        tw_str_addf(gp,
+                    "%sfor [i in BAND68] DATA index B(\"law\", i) using ($1 / XUNIT):5:6 \\\n"
+                    "        with filledcurves lc rgb INK[int(i)] fs transparent solid 0.30 "
+                    "noborder notitle",
+                    first);
         first = ", \\\n    ";
     }
     if (any(p, has_points)) {
-        tw_str_addf(gp, "%sfor [i in MEASURED] DATA index B(\"measured\", i) \\\n"
-                        "        using ($1 / XUNIT):($4 > 0 ? $2 : NaN) with points pt PT[int(i)] "
-                        "ps DOT \\\n        lw LW(0.4) lc rgb DOTS[int(i)] notitle", first);
+        tw_str_addf(gp,
+                    "%sfor [i in MEASURED] DATA index B(\"measured\", i) \\\n"
+                    "        using ($1 / XUNIT):($4 > 0 ? $2 : NaN) with points pt PT[int(i)] "
+                    "ps DOT \\\n        lw LW(0.4) lc rgb DOTS[int(i)] notitle",
+                    first);
         first = ", \\\n    ";
     }
-    if (any(p, has_law))
-        tw_str_addf(gp, "%sfor [i in LAW] DATA index B(\"law\", i) \\\n"
-                        "        using ($1 / XUNIT):($1 <= BORDER[int(i)] ? $2 : NaN) with lines "
-                        "\\\n        lw LW(0.9) lc rgb INK[int(i)] notitle, \\\n"
-                        "    for [i in LAW] DATA index B(\"law\", i) \\\n"
-                        "        using ($1 / XUNIT):($1 >= BORDER[int(i)] ? $2 : NaN) with lines "
-                        "\\\n        lw LW(0.9) dt DT[int(i)] lc rgb INK[int(i)] notitle", first);
+    if (any(p, has_solid)) {
+        tw_str_addf(gp,
+                    "%sfor [i in SOLID] DATA index B(\"law\", i) \\\n"
+                    "        using ($1 / XUNIT):($1 <= BORDER[int(i)] ? $2 : NaN) with lines "
+                    "\\\n        lw LW(0.9) lc rgb INK[int(i)] notitle",
+                    first);
+        first = ", \\\n    ";
+    }
+    if (any(p, has_dashed)) {
+        tw_str_addf(gp,
+                    "%sfor [i in DASHED] DATA index B(\"law\", i) \\\n"
+                    "        using ($1 / XUNIT):($1 >= BORDER[int(i)] ? $2 : NaN) with lines "
+                    "\\\n        lw LW(0.9) dt DT[int(i)] lc rgb INK[int(i)] notitle",
+                    first);
+        first = ", \\\n    ";
+    }
+    if (*first == ' ')
+        tw_str_add(gp, " NaN notitle");
 }
 
 static void loss_panel(struct tw_str *gp, const struct curves_plan *p, double up, bool lowest)
 {
+    struct tw_str label = { 0 };
+
     tw_str_add(gp, "\n# loss\n");
     panel(gp, p, up, true);
     x_axis(gp, p, lowest);
     fig_set_ticks(gp, 'y', &p->y, 1.0, curves_panel_height(p), 0.3 * p->page.fs / 8.0, p->page.tex);
     tw_str_add(gp, "set yrange [YMIN:YMAX]\n");
-    y_label(gp, p, p->f->y_label ? p->f->y_label : "loss");
+    fig_quote(&label, p->f->y_label ? p->f->y_label : "loss", p->page.tex);
+    y_label(gp, p, label.s ? label.s : "''");
+    tw_str_release(&label);
     key(gp, p);
     tw_str_add(gp, "plot");
     layers(gp, p);
@@ -301,7 +343,7 @@ static void residual_panel(struct tw_str *gp, const struct curves_plan *p, doubl
     panel(gp, p, up, false);
     x_axis(gp, p, lowest);
     low_axis(gp, p, &p->residual, 1.0);
-    y_label(gp, p, "error (%)");
+    y_label(gp, p, p->page.tex ? "'error (\\%)'" : "'error (%)'");
     tw_str_add(gp, "plot 0 with lines lw LW(0.5) lc rgb C0 notitle, \\\n"
                    "    for [i in RESIDUAL] DATA index B(\"measured\", i) \\\n"
                    "        using ($1 / XUNIT):($4 > 0 ? $3 : NaN) with points pt PT[int(i)] \\\n"
@@ -314,10 +356,10 @@ static void rate_panel(struct tw_str *gp, const struct curves_plan *p, double up
     double e = round(log10(p->rate_unit));
 
     if (e == 0.0)
-        tw_str_add(&text, "lr");
+        tw_str_add(&text, "'lr'");
     else
         tw_str_addf(&text, p->page.tex ? "'lr ($10^{%s%g}$)'" : "'lr (10^{%s%g})'",
-                    e > 0.0         ? ""
+                    e > 0.0       ? ""
                     : p->page.tex ? "-"
                                   : "−",
                     fabs(e));
@@ -325,7 +367,7 @@ static void rate_panel(struct tw_str *gp, const struct curves_plan *p, double up
     panel(gp, p, up, false);
     x_axis(gp, p, true);
     low_axis(gp, p, &p->rate, p->rate_unit);
-    y_label(gp, p, text.s ? text.s : "lr");
+    y_label(gp, p, text.s ? text.s : "''");
     tw_str_addf(gp,
                 "plot for [i in RATE] DATA index B(\"rate\", i) using ($1 / XUNIT):($2 / %.0e) \\\n"
                 "        with lines lw LW(0.8) lc rgb INK[int(i)] notitle\n",
@@ -354,7 +396,10 @@ void curves_script(const struct curves_plan *p, struct fig_files *files,
                 "set tics font TW_KF\nset multiplot\n"
                 "set lmargin at screen X(%.4g); set rmargin at screen 1 - X(%.4g)\n"
                 "set xrange [XMIN / XUNIT:XMAX / XUNIT]\n",
-                p->f->n == 1 ? "\"#4477AA\"" : "LIGHT(INK[i])", p->left, p->right);
+                p->f->n == 1    ? "\"#4477AA\""
+                : few_points(p) ? "INK[i]"
+                                : "LIGHT(INK[i])",
+                p->left, p->right);
     borders(gp, p);
     loss_panel(gp, p, up + (p->show_residual ? p->low + p->gap : 0.0),
                !p->show_residual && !p->show_rate);

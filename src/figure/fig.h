@@ -15,10 +15,10 @@
 struct fig_page {
     double w, h; /* h == 0: by content */
     double fs;
-    double lw;         /* scales lines and markers: 1 at 8 points */
-    char font[128];    /* family */
-    const char *term;  /* "pdf", "png", "svg", "tex", "eps" */
-    bool tex;          /* text is LaTeX's, not gnuplot's enhanced text */
+    double lw;        /* scales lines and markers: 1 at 8 points */
+    char font[128];   /* family */
+    const char *term; /* "pdf", "png", "svg", "tex", "eps" */
+    bool tex;         /* text is LaTeX's, not gnuplot's enhanced text */
 };
 enum tw_status fig_page_init(struct fig_page *p, const char *path,
                              const struct tw_figure_opts *opts, struct tw_err *err) TW_CHECKED;
@@ -31,7 +31,7 @@ size_t fig_text_length(const char *s);
 
 /* s as a single-quoted gnuplot string that prints as s in enhanced text (or in LaTeX). */
 void fig_quote(struct tw_str *out, const char *s, bool tex);
-/* s as a single-quoted gnuplot string, verbatim: file and font names. */
+/* s as a gnuplot string expression, verbatim: file and font names. */
 void fig_quote_raw(struct tw_str *out, const char *s);
 /* Each line of s as a comment; no line can swallow the next. */
 void fig_comment(struct tw_str *out, const char *s);

@@ -98,7 +98,7 @@ static void blot(struct ink *ink, double u, double v)
 static void blot_line(struct ink *ink, const struct curves_plan *p, size_t n, const double *x,
                       const double *y, const bool *keep)
 {
-    double u0 = NAN, v0 = NAN;
+    double u0 = nan(""), v0 = nan("");
 
     for (size_t i = 0; y && i < n; i++) {
         double u, v, far;
@@ -108,7 +108,7 @@ static void blot_line(struct ink *ink, const struct curves_plan *p, size_t n, co
         u = fig_axis_at(&p->x, x[i]);
         v = fig_axis_at(&p->y, y[i]);
         far = fmin(fmax(fabs(u - u0) * 200.0, fabs(v - v0) * 40.0), 400.0);
-        for (double s = 1.0; s < far; s += 1.0)
+        for (int s = 1; s < far; s++)
             blot(ink, u0 + (u - u0) * s / far, v0 + (v - v0) * s / far);
         blot(ink, u, v);
         u0 = u;
@@ -195,8 +195,8 @@ static void shape(struct curves_plan *p, size_t entries, size_t chars, size_t co
 static bool try_inside(struct curves_plan *p, const struct ink *ink, size_t entries, size_t chars)
 {
     /* Rather a wider range, a little, than a key outside. */
-    static const double more[][2] = { { 0, 0 }, { 0.08, 0 }, { 0, 0.12 }, { 0.16, 0 }, { 0, 0.25 },
-                                      { 0.25, 0 } };
+    static const double more[][2] = { { 0, 0 },    { 0.08, 0 }, { 0, 0.12 },
+                                      { 0.16, 0 }, { 0, 0.25 }, { 0.25, 0 } };
 
     for (size_t k = 0; k < sizeof more / sizeof more[0]; k++)
         for (size_t cols = 1; cols <= 2; cols++) {
@@ -222,7 +222,9 @@ enum tw_status curves_place_key(struct curves_plan *p, struct tw_err *err)
         free(ink.v);
         return tw_err_set(err, TW_ENOMEM, "out of memory");
     }
-    if (!try_inside(p, &ink, entries, chars)) {
+    if (entries == 0)
+        p->key.rows = 1;
+    else if (!try_inside(p, &ink, entries, chars)) {
         shape(p, entries, chars, 1);
         cols = (size_t)fmax(1.0, (p->page.w - 0.3 * p->left) / p->key.w);
         shape(p, entries, chars, cols < entries ? cols : entries);
@@ -234,5 +236,11 @@ enum tw_status curves_place_key(struct curves_plan *p, struct tw_err *err)
     }
     free(ink.u);
     free(ink.v);
+    if (curves_panel_height(p) < 2.5 * p->page.fs / 72.0 ||
+        curves_panel_width(p) < 4.0 * p->page.fs / 72.0)
+        return tw_err_set(err, TW_EINVAL,
+                          "no room for the curves in %.3g by %.3g inches: give the figure more "
+                          "height or width, or fewer panels",
+                          p->page.w, p->page.h);
     return TW_OK;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Changing the folder of a spawned child is glibc's, musl's and macOS's extension. */
 #ifndef _GNU_SOURCE
-#define _GNU_SOURCE 1
+#define _GNU_SOURCE 1 /* NOLINT(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp) */
 #endif
 #include "fig.h"
 
@@ -123,8 +123,7 @@ enum tw_status fig_run(const char *const *argv, const char *dir, struct tw_str *
     if (WIFSIGNALED(status))
         return tw_err_set(err, TW_EIO, "%s was ended by signal %d", argv[0], WTERMSIG(status));
     if (WEXITSTATUS(status) != 0)
-        return tw_err_set(err, TW_EIO, "%s failed with exit code %d", argv[0],
-                          WEXITSTATUS(status));
+        return tw_err_set(err, TW_EIO, "%s failed with exit code %d", argv[0], WEXITSTATUS(status));
     if ((out && out->failed) || (log && log->failed))
         return tw_err_set(err, TW_ENOMEM, "out of memory");
     return TW_OK;

@@ -79,8 +79,8 @@ static void lay_out(struct profile_plan *q)
     g->gap_x = 0.16 * scale;
     g->gap_y = foot + 0.08 * scale;
     g->bottom = foot;
-    g->cols = (size_t)fmax(1.0, floor((q->page.w - g->left - right + g->gap_x) /
-                                      (0.8 * scale + g->gap_x)));
+    g->cols = (size_t)fmax(
+        1.0, floor((q->page.w - g->left - right + g->gap_x) / (0.8 * scale + g->gap_x)));
     if (g->cols > q->n)
         g->cols = q->n;
     /* Rows as even as can be: 5 panels are 3 + 2, not 4 + 1. */
@@ -155,7 +155,8 @@ static void panel(const struct profile_plan *q, size_t i, struct tw_str *gp)
     struct tw_str label = { 0 };
     double unit = x_label(q, p, &x, &label), tick = (q->page.fs - 1.0) / 72.0, room;
     double at_x = g->left + (double)(i % g->cols) * (g->w + g->gap_x);
-    double at_y = g->bottom + (double)(g->rows - 1 - i / g->cols) * (g->h + g->gap_y);
+    size_t below = g->rows - 1 - i / g->cols;
+    double at_y = g->bottom + (double)below * (g->h + g->gap_y);
 
     tw_str_add(gp, "\n# ");
     fig_plain(gp, p->name ? p->name : "");
@@ -172,15 +173,18 @@ static void panel(const struct profile_plan *q, size_t i, struct tw_str *gp)
         tw_str_add(gp, "set format y \"\"\n");
     else
         fig_set_ticks(gp, 'y', &y, 1.0, g->h, 0.3 * q->page.fs / 8.0, q->page.tex);
-    tw_str_addf(gp, "set xlabel %s offset 0, 0.45\n", label.s ? label.s : "''");
+    tw_str_addf(gp, "set label 2 %s at graph 0.5, screen Y(%.4g) center\n",
+                label.s ? label.s : "''", at_y - g->bottom + 0.68 * q->page.fs / 72.0);
     mark_interval(q, p, unit, gp);
-    tw_str_addf(gp, "plot DATA index \"profile %zu:\" using (%s$1%s / %.10g):($2 / YUNIT) with lines "
-                    "lw LW(1.0) lc rgb INK",
+    tw_str_addf(gp,
+                "plot DATA index \"profile %zu:\" using (%s$1%s / %.10g):($2 / YUNIT) with lines "
+                "lw LW(1.0) lc rgb INK",
                 i + 1, p->log_distance_to_one ? "(1 - " : "", p->log_distance_to_one ? ")" : "",
                 unit);
     if (isfinite(p->best))
-        tw_str_addf(gp, ", \\\n    \"+\" using (%.10g):(0) every ::0::0 with points pt 7 "
-                        "ps 0.4 * TW_LW lc rgb INK",
+        tw_str_addf(gp,
+                    ", \\\n    \"+\" using (%.10g):(0) every ::0::0 with points pt 7 "
+                    "ps 0.4 * TW_LW lc rgb INK",
                     shown(p, p->best) / unit);
     tw_str_add(gp, i == 0 ? "\nunset label 1\n" : "\n");
     tw_str_release(&label);
@@ -226,6 +230,11 @@ enum tw_status tw_figure_profiles(const char *path, const struct tw_figure_profi
         q.y_unit = fig_power(q.top, &q.y_label, q.page.tex);
         tw_str_add(&q.y_label, "'");
         lay_out(&q);
+        if (q.grid.h < 2.5 * q.page.fs / 72.0)
+            st = tw_err_set(err, TW_EINVAL, "no room for %zu panels in %.3g by %.3g inches", n,
+                            q.page.w, q.page.h);
+    }
+    if (st == TW_OK) {
         data(&q, &files.dat);
         script(&q, &files, opts);
         st = fig_make(&files, &q.page, path, err);

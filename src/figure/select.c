@@ -19,7 +19,7 @@ double fig_interpolate(size_t n, const double *x, const double *y, double at)
     size_t a = 0, b = n;
 
     if (n == 0 || !(at >= x[0] && at <= x[n - 1]))
-        return NAN;
+        return nan("");
     while (b - a > 1) { /* x[a] <= at, and at < x[b] unless b == n */
         size_t mid = a + (b - a) / 2;
 

@@ -77,8 +77,13 @@ static void base64(const unsigned char *in, size_t n, struct tw_str *out)
     for (size_t i = 0; i < n; i += 3) {
         unsigned v = (unsigned)in[i] << 16 | (i + 1 < n ? (unsigned)in[i + 1] << 8 : 0) |
                      (i + 2 < n ? in[i + 2] : 0);
-        char four[4] = { digits[v >> 18], digits[v >> 12 & 63],
-                         i + 1 < n ? digits[v >> 6 & 63] : '=', i + 2 < n ? digits[v & 63] : '=' };
+        char four[4] = { digits[v >> 18], digits[v >> 12 & 63], digits[v >> 6 & 63],
+                         digits[v & 63] };
+
+        if (i + 1 >= n)
+            four[2] = '=';
+        if (i + 2 >= n)
+            four[3] = '=';
 
         tw_str_addn(out, four, 4);
     }

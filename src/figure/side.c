@@ -76,13 +76,13 @@ void fig_head(struct fig_files *f, const struct fig_page *p, const struct tw_fig
     if (p->tex)
         tw_str_add(gp, "if (!exists(\"TW_FORMAT\")) TW_FORMAT = \"tex\"    # labels are LaTeX\n");
     else
-        tw_str_addf(gp,
-                    "if (!exists(\"TW_FORMAT\")) TW_FORMAT = \"%s\"    # pdf, png, svg, eps\n",
+        tw_str_addf(gp, "if (!exists(\"TW_FORMAT\")) TW_FORMAT = \"%s\"    # pdf, png, svg, eps\n",
                     p->term);
     tw_str_add(gp, "if (!exists(\"TW_OUT\")) TW_OUT = ");
     fig_quote_raw(gp, f->stem);
-    tw_str_add(gp, ".\".\".TW_FORMAT\nif (!exists(\"TW_IN\")) TW_IN = \"\"    # folder of the data, "
-                   "with its slash\nDATA = TW_IN.");
+    tw_str_add(gp,
+               ".\".\".TW_FORMAT\nif (!exists(\"TW_IN\")) TW_IN = \"\"    # folder of the data, "
+               "with its slash\nDATA = TW_IN.");
     fig_quote_raw(gp, f->stem);
     tw_str_addf(gp, ".\".dat\"\nTW_W = %.4g; TW_H = %.4g    # inches\nTW_FS = %.3g", p->w, p->h,
                 p->fs);
@@ -242,12 +242,14 @@ static enum tw_status run_gnuplot(const struct fig_files *f, const char *work, s
                  work, &out, &log, &inner);
     last_line(&log, said, sizeof said);
     if (st != TW_OK && !log.n)
-        st = tw_err_set(err, st, "%s; the script %s/%s.gp and its data are kept; is gnuplot "
-                                 "there (apt-get install gnuplot-nox)?",
+        st = tw_err_set(err, st,
+                        "%s; the script %s/%s.gp and its data are kept; is gnuplot "
+                        "there (apt-get install gnuplot-nox)?",
                         inner.msg, f->dir, f->stem);
     else if (st != TW_OK)
-        st = tw_err_set(err, st, "gnuplot could not draw %s/%s.gp: %s (if a terminal is missing: "
-                                 "apt-get install gnuplot-nox)",
+        st = tw_err_set(err, st,
+                        "gnuplot could not draw %s/%s.gp: %s (if a terminal is missing: "
+                        "apt-get install gnuplot-nox)",
                         f->dir, f->stem, said);
     tw_str_release(&script);
     tw_str_release(&out);

@@ -53,8 +53,8 @@ static const char *known_font(const char *want)
 {
     static const char *const serif[] = { "TeX Gyre Termes", "Liberation Serif", "Nimbus Roman",
                                          "Times New Roman", "serif" };
-    static const char *const sans[] = { "TeX Gyre Heros", "Liberation Sans", "Nimbus Sans",
-                                        "Arial", "sans" };
+    static const char *const sans[] = { "TeX Gyre Heros", "Liberation Sans", "Nimbus Sans", "Arial",
+                                        "sans" };
     const char *const *list = !strcmp(want, "sans") ? sans : serif;
     size_t i = 0;
 
@@ -91,8 +91,8 @@ static enum tw_status set_width(struct fig_page *p, const struct tw_venue *v, co
     else if (tw_str_to_real(width, &w) && w >= 1.0 && w <= 40.0)
         p->w = w;
     else
-        return tw_err_set(err, TW_EINVAL,
-                          "width: '%s' is neither full, half nor 1 to 40 inches", width);
+        return tw_err_set(err, TW_EINVAL, "width: '%s' is neither full, half nor 1 to 40 inches",
+                          width);
     return TW_OK;
 }
 

@@ -25,14 +25,17 @@ static size_t utf8_sequence(const unsigned char *s)
     return n;
 }
 
-/* One character of enhanced text; gnuplot doubles a quote inside single quotes. */
+/* One character of enhanced text. gnuplot 5.4 reads a doubled quote at the start of a string
+ * as an empty string and runs on, so no quote may stay: it is set as an apostrophe. */
 static void add_enhanced(struct tw_str *out, char c)
 {
+    if (c == '\'') {
+        tw_str_add(out, "’");
+        return;
+    }
     if (strchr("\\^_{}@&~", c))
         tw_str_add(out, "\\");
     tw_str_addn(out, &c, 1);
-    if (c == '\'')
-        tw_str_add(out, "'");
 }
 
 static void add_latex(struct tw_str *out, char c)
@@ -65,7 +68,7 @@ static void add_text(struct tw_str *out, const char *s, void (*add)(struct tw_st
         if (n > 1)
             tw_str_addn(out, s, n);
         else
-            add(out, n == 0 ? '?' : (unsigned char)*s < 0x20 || *s == 0x7F ? ' ' : *s);
+            add(out, (char)(n == 0 ? '?' : (unsigned char)*s < 0x20 || *s == 0x7F ? ' ' : *s));
         s += n ? n : 1;
     }
 }
@@ -81,9 +84,10 @@ void fig_quote_raw(struct tw_str *out, const char *s)
 {
     tw_str_add(out, "'");
     for (; *s; s++) {
-        tw_str_addn(out, s, 1);
         if (*s == '\'')
-            tw_str_add(out, "'");
+            tw_str_add(out, "'.\"'\".'");
+        else
+            tw_str_addn(out, s, 1);
     }
     tw_str_add(out, "'");
 }
@@ -105,7 +109,7 @@ void fig_comment(struct tw_str *out, const char *s)
 
         tw_str_add(out, "#   ");
         for (size_t i = 0; i < n; i++)
-            add_plain(out, (unsigned char)s[i] < 0x20 ? ' ' : s[i]);
+            add_plain(out, (char)((unsigned char)s[i] < 0x20 ? ' ' : s[i]));
         /* gnuplot joins lines at a backslash, comments too. */
         tw_str_add(out, n && s[n - 1] == '\\' ? " .\n" : "\n");
         s += n + (s[n] == '\n');
@@ -117,12 +121,12 @@ void fig_comment(struct tw_str *out, const char *s)
 static const struct {
     const char *name, *utf8;
 } greek[] = {
-    { "alpha", "α" }, { "beta", "β" },    { "gamma", "γ" }, { "delta", "δ" },   { "epsilon", "ε" },
-    { "zeta", "ζ" },  { "eta", "η" },     { "theta", "θ" }, { "kappa", "κ" },   { "lambda", "λ" },
-    { "mu", "μ" },    { "nu", "ν" },      { "xi", "ξ" },    { "rho", "ρ" },     { "sigma", "σ" },
-    { "tau", "τ" },   { "phi", "φ" },     { "chi", "χ" },   { "psi", "ψ" },     { "omega", "ω" },
-    { "Gamma", "Γ" }, { "Delta", "Δ" },   { "Theta", "Θ" }, { "Lambda", "Λ" },  { "Sigma", "Σ" },
-    { "Phi", "Φ" },   { "Omega", "Ω" },   { "inf", "∞" },   { "infty", "∞" },
+    { "alpha", "α" }, { "beta", "β" },  { "gamma", "γ" }, { "delta", "δ" },  { "epsilon", "ε" },
+    { "zeta", "ζ" },  { "eta", "η" },   { "theta", "θ" }, { "kappa", "κ" },  { "lambda", "λ" },
+    { "mu", "μ" },    { "nu", "ν" },    { "xi", "ξ" },    { "rho", "ρ" },    { "sigma", "σ" },
+    { "tau", "τ" },   { "phi", "φ" },   { "chi", "χ" },   { "psi", "ψ" },    { "omega", "ω" },
+    { "Gamma", "Γ" }, { "Delta", "Δ" }, { "Theta", "Θ" }, { "Lambda", "Λ" }, { "Sigma", "Σ" },
+    { "Phi", "Φ" },   { "Omega", "Ω" }, { "inf", "∞" },   { "infty", "∞" },
 };
 
 static size_t find_greek(const char *s, size_t n)
