@@ -25,15 +25,17 @@ static double largest(const struct tw_schedule *s)
     return top;
 }
 
-/* The steps from first on that are drawn, into step (or only counted if NULL). */
-static size_t choose_steps(const struct tw_schedule *s, size_t first, size_t points, size_t *step)
+/* The steps of [first, end) that are drawn, into step (or only counted if NULL). */
+static size_t choose_steps(const struct tw_schedule *s, size_t first, size_t end, size_t points,
+                           size_t *step)
 {
     const double top = largest(s);
-    size_t n = 0, stride = s->n > first ? (s->n - first) / points + 1 : 1;
+    const size_t stride = end > first ? (end - first) / points + 1 : 1;
+    size_t n = 0;
 
-    for (size_t i = first; i < s->n; i++)
-        if ((i - first) % stride == 0 || i + 1 == s->n || jumps(s, i, top) ||
-            (i + 1 < s->n && jumps(s, i + 1, top))) {
+    for (size_t i = first; i < end; i++)
+        if ((i - first) % stride == 0 || i + 1 == end || jumps(s, i, top) ||
+            (i + 1 < end && jumps(s, i + 1, top))) {
             if (step)
                 step[n] = i;
             n++;
@@ -42,21 +44,23 @@ static size_t choose_steps(const struct tw_schedule *s, size_t first, size_t poi
 }
 
 enum tw_status tw_law_line_init(struct tw_law_line *line, const struct tw_schedule *s, double from,
-                                size_t points, struct tw_err *err)
+                                double to, size_t points, struct tw_err *err)
 {
-    size_t first = 0, n, *step;
+    size_t first = 0, end = s->n, n, *step;
 
     *line = (struct tw_law_line){ 0 };
     while (first + 1 < s->n && (log_x(s, first) < from || s->lr[first] <= 0.0))
         first++;
-    n = choose_steps(s, first, points, NULL);
+    while (end > first + 1 && log_x(s, end - 1) > to)
+        end--;
+    n = choose_steps(s, first, end, points, NULL);
     step = tw_alloc(n, sizeof *step);
     line->x = tw_alloc(n, 6 * sizeof *line->x);
     if (!step || !line->x) {
         free(step);
         return tw_err_set(err, TW_ENOMEM, "out of memory");
     }
-    line->n = choose_steps(s, first, points, step);
+    line->n = choose_steps(s, first, end, points, step);
     line->band = (struct tw_law_band){ .y = line->x + n,
                                        .lo68 = line->x + 2 * n,
                                        .hi68 = line->x + 3 * n,
@@ -79,7 +83,7 @@ void tw_law_line_release(struct tw_law_line *line)
 enum tw_status tw_rate_line_init(struct tw_rate_line *line, const struct tw_schedule *s,
                                  struct tw_err *err)
 {
-    const size_t n = choose_steps(s, 0, 400, NULL);
+    const size_t n = choose_steps(s, 0, s->n, 400, NULL);
     size_t *step = tw_alloc(n, sizeof *step);
 
     *line = (struct tw_rate_line){ .n = n, .x = tw_alloc(n, 2 * sizeof *line->x) };
@@ -88,7 +92,7 @@ enum tw_status tw_rate_line_init(struct tw_rate_line *line, const struct tw_sche
         return tw_err_set(err, TW_ENOMEM, "out of memory");
     }
     line->lr = line->x + n;
-    (void)choose_steps(s, 0, 400, step);
+    (void)choose_steps(s, 0, s->n, 400, step);
     for (size_t k = 0; k < n; k++) {
         line->x[k] = log_x(s, step[k]);
         line->lr[k] = s->lr[step[k]];
@@ -105,7 +109,7 @@ void tw_rate_line_release(struct tw_rate_line *line)
 
 /* ---- figures ------------------------------------------------------------------------------- */
 
-static enum tw_status curve_of(const struct tw_fit_file *f, size_t c, struct tw_law_line *line,
+enum tw_status tw_fit_figure_curve(const struct tw_fit_file *f, size_t c, struct tw_law_line *line,
                                struct tw_rate_line *rates, struct tw_figure_curve *out,
                                struct tw_err *err)
 {
@@ -117,7 +121,7 @@ static enum tw_status curve_of(const struct tw_fit_file *f, size_t c, struct tw_
     struct tw_law_band line_only;
     enum tw_status rc;
 
-    rc = tw_law_line_init(line, s, n ? fit->x[a] : 0.0, 400, err);
+    rc = tw_law_line_init(line, s, n ? fit->x[a] : 0.0, n ? fit->x[a + n - 1] : 0.0, 400, err);
     if (rc == TW_OK)
         rc = tw_rate_line_init(rates, s, err);
     if (rc != TW_OK)
@@ -138,7 +142,7 @@ static enum tw_status curve_of(const struct tw_fit_file *f, size_t c, struct tw_
         .k = rates->n,
         .lr_x = rates->x,
         .lr = rates->lr,
-        .fitted_to = n ? fit->x[a + n - 1] : (double)NAN,
+        .fitted_to = (double)NAN, /* the line ends where the points do */
     };
     return rc;
 }
@@ -155,7 +159,7 @@ enum tw_status tw_fit_figure(const struct tw_fit_file *f, const char *path,
     if (!line || !rates || !curve)
         rc = tw_err_set(err, TW_ENOMEM, "out of memory");
     for (size_t c = 0; rc == TW_OK && c < f->n; c++)
-        rc = curve_of(f, c, &line[c], &rates[c], &curve[c], err);
+        rc = tw_fit_figure_curve(f, c, &line[c], &rates[c], &curve[c], err);
     if (rc == TW_OK) {
         struct tw_figure_curves fig = {
             .x_label = "training step",

@@ -12,24 +12,11 @@ struct tw_law_line {
     double *x; /* (n) */
     struct tw_law_band band;
 };
-/* About `points` steps of the schedule from log position `from` on, and every step where the
- * rate jumps. Release even after a failure. */
+/* About `points` steps of the schedule between log positions `from` and `to`, and every step
+ * where the rate jumps. Release even after a failure. */
 enum tw_status tw_law_line_init(struct tw_law_line *line, const struct tw_schedule *s, double from,
-                                size_t points, struct tw_err *err) TW_CHECKED;
+                                double to, size_t points, struct tw_err *err) TW_CHECKED;
 void tw_law_line_release(struct tw_law_line *line);
-
-struct tw_fit_figure_opts {
-    bool residuals, log_x, log_y;
-};
-
-/* The fitted curves with the law's lines. */
-enum tw_status tw_fit_figure(const struct tw_fit_file *f, const char *path,
-                             const struct tw_fit_figure_opts *look, const struct tw_figure_opts *fo,
-                             struct tw_err *err) TW_CHECKED;
-/* The profiles. TW_EINVAL if the fit has none. */
-enum tw_status tw_fit_profile_figure(const struct tw_fit_file *f, const char *path,
-                                     const struct tw_figure_opts *fo,
-                                     struct tw_err *err) TW_CHECKED;
 
 /* Points to plot at a schedule's rates: x of every step where the line bends, at most `max`. */
 struct tw_rate_line {
@@ -39,5 +26,23 @@ struct tw_rate_line {
 enum tw_status tw_rate_line_init(struct tw_rate_line *line, const struct tw_schedule *s,
                                  struct tw_err *err) TW_CHECKED;
 void tw_rate_line_release(struct tw_rate_line *line);
+
+struct tw_fit_figure_opts {
+    bool residuals, log_x, log_y;
+};
+
+/* One fitted curve as a figure's; *line and *rates are the caller's to release, even after a
+ * failure. */
+enum tw_status tw_fit_figure_curve(const struct tw_fit_file *f, size_t c,
+                                   struct tw_law_line *line, struct tw_rate_line *rates,
+                                   struct tw_figure_curve *out, struct tw_err *err) TW_CHECKED;
+/* The fitted curves with the law's lines. */
+enum tw_status tw_fit_figure(const struct tw_fit_file *f, const char *path,
+                             const struct tw_fit_figure_opts *look, const struct tw_figure_opts *fo,
+                             struct tw_err *err) TW_CHECKED;
+/* The profiles. TW_EINVAL if the fit has none. */
+enum tw_status tw_fit_profile_figure(const struct tw_fit_file *f, const char *path,
+                                     const struct tw_figure_opts *fo,
+                                     struct tw_err *err) TW_CHECKED;
 
 #endif

@@ -305,10 +305,17 @@ static void read_profiles(struct source *s, struct tw_law_fit *fit)
 
 enum tw_status tw_fit_file_read(const char *path, struct tw_fit_file *f, struct tw_err *err)
 {
-    struct source s = { tw_result_open(path, "fit", err), err, TW_OK, path };
+    struct source s = { tw_result_open(path, NULL, err), err, TW_OK, path };
+    const char *kind;
 
     if (!s.r)
         return err->code;
+    kind = tw_result_kind(s.r);
+    if (strcmp(kind, "fit") != 0 && strcmp(kind, "forecast") != 0) {
+        s.rc = tw_err_set(err, TW_EFORMAT, "%s: expected a fit, found a file of kind '%s'", path,
+                          kind);
+        goto out;
+    }
     read_parameters(&s, &f->fit);
     if (s.rc == TW_OK)
         read_settings(&s, &f->fit);
@@ -318,6 +325,7 @@ enum tw_status tw_fit_file_read(const char *path, struct tw_fit_file *f, struct 
         read_points(&s, f);
     if (s.rc == TW_OK)
         read_profiles(&s, &f->fit);
+out:
     tw_result_done(s.r);
     return s.rc;
 }
