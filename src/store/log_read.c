@@ -121,13 +121,15 @@ static enum tw_status read_bytes(struct log_table *t, struct log_text text, stru
     struct log_bytes plain = { 0 };
     enum tw_status rc = TW_OK;
 
-    if (log_is_hdf5(&text)) {
-        t->log->format = "hdf5";
-        return log_hdf5_read(t, NULL, &text, err);
-    }
     if (log_is_gzip(text.s, text.n)) {
         rc = log_bytes_unpack(&text, &plain, err);
         text = (struct log_text){ plain.s, plain.n };
+    }
+    if (rc == TW_OK && log_is_hdf5(&text)) {
+        t->log->format = "hdf5";
+        rc = log_hdf5_read(t, NULL, &text, err);
+        free(plain.s);
+        return rc;
     }
     if (rc == TW_OK)
         rc = log_refuse_foreign(text.s, text.n, err);

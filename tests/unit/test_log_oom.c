@@ -43,10 +43,12 @@ bool tw_grow(void *array, size_t n, size_t *cap, size_t size)
     if (fail_now())
         return false;
     memcpy(&p, array, sizeof p);
-    *cap = n + n / 2 + 4;
-    p = realloc(p, *cap * size);
+    p = realloc(p, (n + n / 2 + 4) * size);
+    if (!p)
+        return false;
     memcpy(array, &p, sizeof p);
-    return p != NULL;
+    *cap = n + n / 2 + 4;
+    return true;
 }
 
 char *tw_strndup(const char *s, size_t n)
