@@ -109,6 +109,17 @@ static void a_step_that_few_rows_have_is_no_axis(void **state)
     tw_log_release(&log);
 }
 
+static void sizes_in_a_table_of_runs_are_no_axis(void **state)
+{
+    struct tw_log log;
+
+    (void)state;
+    read_ok("N,tokens,flops,loss\n1,10,60,5\n1,20,120,4\n2,10,120,4.5\n2,20,240,3.5\n", &log);
+    assert_string_equal(log.runs[0].x_name, "row");
+    assert_int_equal(log.runs[0].nseries, 4);
+    tw_log_release(&log);
+}
+
 static void a_run_column_splits_runs(void **state)
 {
     struct tw_log log;
@@ -206,6 +217,7 @@ int main(void)
         cmocka_unit_test(without_a_header_the_first_column_is_x),
         cmocka_unit_test(the_abscissa_can_be_named),
         cmocka_unit_test(a_step_that_few_rows_have_is_no_axis),
+        cmocka_unit_test(sizes_in_a_table_of_runs_are_no_axis),
         cmocka_unit_test(a_run_column_splits_runs),
         cmocka_unit_test(one_row_a_run_is_a_table),
         cmocka_unit_test(wandb_columns_become_runs_without_extremes),
