@@ -147,14 +147,17 @@ static enum tw_status read_bytes(struct log_table *t, struct log_text text, stru
 static bool is_hdf5_path(const char *path)
 {
     char head[8];
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     struct stat st;
     bool yes;
+    int fd;
 
+    /* Only a regular file is opened twice: a pipe's writer would see its reader leave. */
+    if (stat(path, &st) != 0 || !S_ISREG(st.st_mode))
+        return false;
+    fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return false;
-    yes = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
-          read(fd, head, sizeof head) == (ssize_t)sizeof head &&
+    yes = read(fd, head, sizeof head) == (ssize_t)sizeof head &&
           log_is_hdf5(&(struct log_text){ head, sizeof head });
     (void)close(fd);
     return yes;

@@ -48,6 +48,9 @@ for f in plain.csv wandb.csv metrics.jsonl nanogpt.log runs.h5; do
         sh_in "thalweg log -q '$tmp/$f' | sed 1d"
 done
 
+mkfifo "$tmp/pipe" && cat plain.csv >"$tmp/pipe" &
+expect 'a named pipe is read' 0 - sh_in "sleep 0.1; thalweg log -q '$tmp/pipe' | grep -q 0.00015"
+
 # ---- bad files ---------------------------------------------------------------------------
 : >"$tmp/empty.csv"
 says 'an empty file' 3 'empty.csv: the file is empty' thalweg log "$tmp/empty.csv"
@@ -57,6 +60,11 @@ printf 'step,loss\n1,2.5\n' >"$tmp/one.csv"
 says 'one point is told' 0 'a curve needs 2' thalweg log "$tmp/one.csv"
 printf 'step,loss\n1,nan\n2,nan\n' >"$tmp/nan.csv"
 says 'all NaN is told' 0 '0 finite values of 2 (2 NaN, 0 infinite)' thalweg log "$tmp/nan.csv"
+printf 'step,loss\n1,2.5\n2,2.5\n' >"$tmp/flat.csv"
+says 'a constant loss is told' 0 "'loss' is 2.5 at all 2 points" thalweg log "$tmp/flat.csv"
+printf 'step,loss\n4,1\n3,2\n2,3\n1,4\n' >"$tmp/back.csv"
+says 'steps in no order are told' 0 "'step' runs backwards 3 times in 4 values" \
+    thalweg log "$tmp/back.csv"
 says 'a missing file' 3 'nowhere.csv: No such file or directory' thalweg log nowhere.csv
 says 'a directory' 3 'this is a directory' thalweg log .
 says 'no file given' 2 'no file given' thalweg log
