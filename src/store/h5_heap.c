@@ -4,7 +4,8 @@
  * without a checksum: version 1.10.8 loops for ever over an entry of size zero. So the heaps
  * are looked over before HDF5 sees them (HDF5 File Format Specification 3.0, III.E).
  */
-#define _GNU_SOURCE /* memmem */
+/* For memmem. */
+#define _GNU_SOURCE 1 /* NOLINT(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp) */
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>

@@ -127,7 +127,7 @@ static bool pack(hid_t plist, const hsize_t *dims, int rank, size_t size)
 
 static hid_t layout(const struct item *it, const hsize_t *dims)
 {
-    const hsize_t small = 64 * 1024;
+    const hsize_t small = (hsize_t)64 << 10;
     size_t size = H5Tget_size(it->file_type);
     hid_t plist = tw_result_creation(H5P_DATASET_CREATE);
     hsize_t bytes = size;

@@ -248,7 +248,7 @@ enum tw_status tw_result_get_real(struct tw_result *r, const char *path, double 
     double *p = NULL;
     enum tw_status rc = tw_result_get_reals(r, path, 0, NULL, &p, err);
 
-    if (rc == TW_OK)
+    if (p)
         *x = *p;
     free(p);
     return rc;
@@ -312,7 +312,7 @@ static enum tw_status split_fixed(struct tw_result *r, const char *path, const s
     void *all = NULL;
     enum tw_status rc = read_all(r, path, s, s->type, s->size, &all, err);
 
-    for (size_t i = 0; rc == TW_OK && i < s->n; i++) {
+    for (size_t i = 0; all && rc == TW_OK && i < s->n; i++) {
         const char *p = (const char *)all + i * s->size;
 
         list[i] = tw_strndup(p, strnlen(p, s->size));
@@ -331,7 +331,7 @@ static enum tw_status copy_variable(struct tw_result *r, const char *path, const
     enum tw_status rc = read_all(r, path, s, s->type, sizeof(char *), &all, err);
     char **p = all;
 
-    for (size_t i = 0; rc == TW_OK && i < s->n; i++) {
+    for (size_t i = 0; p && rc == TW_OK && i < s->n; i++) {
         list[i] = tw_strdup(p[i] ? p[i] : "");
         if (!list[i])
             rc = tw_err_set(err, TW_ENOMEM, "%s: %s: out of memory", r->path, path);
