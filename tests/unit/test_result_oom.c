@@ -77,8 +77,10 @@ static enum tw_status read_one(const char *path, struct tw_err *err)
     free(x);
     if (rc == TW_OK)
         rc = tw_result_get_texts(r, "/names", &n, &names, err);
-    for (size_t i = 0; names && i < n; i++)
+    for (size_t i = 0; names && i < n; i++) {
+        assert_non_null(names[i]);
         free(names[i]);
+    }
     free(names);
     if (rc == TW_OK)
         rc = tw_result_get_text(r, "/provenance/command", &text, err);
