@@ -215,8 +215,9 @@ static void show_origin(struct tw_call *call, const struct origin *o)
     show_line(call, "version", o->version);
     show_line(call, "libraries", o->libraries);
     show_line(call, "started", o->start);
-    show_line(call, "finished", finished ? o->end : "not yet");
-    if (!call->common.json)
+    if (o->start)
+        show_line(call, "finished", finished ? o->end : "not yet");
+    if (o->start && !call->common.json)
         printf("%-10s %zu\n%-10s %zu\n", "seed", o->seed, "threads", o->threads);
     if (call->common.verbose)
         show_line(call, "options", o->options);
@@ -276,7 +277,7 @@ static void show_data_sets(struct tw_call *call, const struct rows *rows)
             continue;
         tw_table_text(&t, r->path);
         tw_table_text(&t, r->type);
-        tw_table_text(&t, *r->shape ? r->shape : "1");
+        tw_table_text(&t, *r->shape || strstr(r->type, "link") ? r->shape : "scalar");
         tw_table_text(&t, unit);
         tw_table_text(&t, meaning);
         tw_json_open(&call->json, NULL, '{');

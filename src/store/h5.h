@@ -31,6 +31,9 @@ hid_t tw_h5_access(bool writing);
  * TW_EFORMAT), the message begins with the path. */
 hid_t tw_h5_open(const char *path, uint64_t *size, struct tw_err *err);
 
+/* Are the heaps of the file's first 64 MiB sound? False also when memory is short. */
+bool tw_h5_heaps_good(int fd, uint64_t file_size);
+
 /* A scalar attribute as text (the caller frees it) or as a whole number. NULL and false when
  * it is absent or of another type. */
 char *tw_h5_attr_text(hid_t object, const char *name);

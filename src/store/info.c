@@ -260,31 +260,30 @@ static herr_t walk_group(struct walk *w, hid_t group)
 #else
     H5O_info_t info;
 #endif
+    H5G_info_t links;
     hid_t plist = H5Gget_create_plist(group);
     unsigned order = 0;
+    bool by_order;
     hsize_t from = 0;
     herr_t rc;
 
-    if (H5Oget_info1(group, &info) < 0) {
-        tw_h5_close(plist);
-        return stop(w, tw_h5_fail(w->err, TW_EFORMAT, "%s: %s", w->name, w->path.s));
-    }
-    for (size_t i = 0; i < w->depth; i++)
-        if (w->above[i] == info.addr) {
-            tw_h5_close(plist);
-            return 0; /* shown above */
-        }
-    if (w->depth == MAX_DEPTH) {
-        tw_h5_close(plist);
-        return stop(w, tw_err_set(w->err, TW_EFORMAT, "%s: groups more than %d deep", w->name,
-                                  (int)MAX_DEPTH));
-    }
-    w->above[w->depth++] = info.addr;
     if (plist >= 0)
         (void)H5Pget_link_creation_order(plist, &order);
     tw_h5_close(plist);
-    rc = H5Literate(group, order & H5P_CRT_ORDER_TRACKED ? H5_INDEX_CRT_ORDER : H5_INDEX_NAME,
-                    H5_ITER_INC, &from, on_link, w);
+    if (H5Oget_info1(group, &info) < 0 || H5Gget_info(group, &links) < 0)
+        return stop(w, tw_h5_fail(w->err, TW_EFORMAT, "%s: %s", w->name, w->path.s));
+    for (size_t i = 0; i < w->depth; i++)
+        if (w->above[i] == info.addr)
+            return 0; /* shown above */
+    if (w->depth == MAX_DEPTH)
+        return stop(w, tw_err_set(w->err, TW_EFORMAT, "%s: groups more than %d deep", w->name,
+                                  (int)MAX_DEPTH));
+    w->above[w->depth++] = info.addr;
+    /* Sorting the links of a damaged heap crashes HDF5 1.10: there, the order of the file. */
+    by_order = links.storage_type == H5G_STORAGE_TYPE_COMPACT && order & H5P_CRT_ORDER_TRACKED;
+    rc = H5Literate(group, by_order ? H5_INDEX_CRT_ORDER : H5_INDEX_NAME,
+                    links.storage_type == H5G_STORAGE_TYPE_DENSE ? H5_ITER_NATIVE : H5_ITER_INC,
+                    &from, on_link, w);
     w->depth--;
     return rc;
 }

@@ -5,9 +5,9 @@
  * a kill at any instant leaves a whole file with every point that was written, nothing can
  * fail at close, and others may read the file meanwhile (HDF5 itself would lock them out).
  */
-/* Locks that belong to the open file and not to the process (POSIX.1-2024): an unrelated
+/* For locks that belong to the open file and not to the process (POSIX.1-2024): an unrelated
  * close in this process must not drop them. */
-#define _GNU_SOURCE
+#define _GNU_SOURCE 1 /* NOLINT(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp) */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

@@ -109,8 +109,9 @@ struct tw_result *tw_result_reopen(const char *path, const char *kind, struct tw
         (void)tw_err_set(err, TW_ENOMEM, "%s: out of memory", path);
         goto fail;
     }
-    /* The library visits every hard link once, whatever cycles they form. */
-    if (H5Lvisit(r->file, H5_INDEX_NAME, H5_ITER_INC, note_slot, &v) < 0) {
+    /* Every object comes once, whatever cycles the links form. (In the file's own order:
+     * sorting a damaged group crashes HDF5 1.10.) */
+    if (H5Lvisit(r->file, H5_INDEX_NAME, H5_ITER_NATIVE, note_slot, &v) < 0) {
         (void)tw_h5_fail(err, TW_EFORMAT, "%s", path);
         goto fail;
     }
@@ -247,7 +248,7 @@ enum tw_status tw_result_get_real(struct tw_result *r, const char *path, double 
     double *p = NULL;
     enum tw_status rc = tw_result_get_reals(r, path, 0, NULL, &p, err);
 
-    if (rc == TW_OK)
+    if (p)
         *x = *p;
     free(p);
     return rc;
@@ -311,7 +312,7 @@ static enum tw_status split_fixed(struct tw_result *r, const char *path, const s
     void *all = NULL;
     enum tw_status rc = read_all(r, path, s, s->type, s->size, &all, err);
 
-    for (size_t i = 0; rc == TW_OK && i < s->n; i++) {
+    for (size_t i = 0; all && rc == TW_OK && i < s->n; i++) {
         const char *p = (const char *)all + i * s->size;
 
         list[i] = tw_strndup(p, strnlen(p, s->size));
@@ -330,7 +331,7 @@ static enum tw_status copy_variable(struct tw_result *r, const char *path, const
     enum tw_status rc = read_all(r, path, s, s->type, sizeof(char *), &all, err);
     char **p = all;
 
-    for (size_t i = 0; rc == TW_OK && i < s->n; i++) {
+    for (size_t i = 0; p && rc == TW_OK && i < s->n; i++) {
         list[i] = tw_strdup(p[i] ? p[i] : "");
         if (!list[i])
             rc = tw_err_set(err, TW_ENOMEM, "%s: %s: out of memory", r->path, path);

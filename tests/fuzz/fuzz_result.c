@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Result files of any content: opened, walked, every data set read as every type, and opened
- * again for points. Seeds: tests/golden/result-v1.h5 and what h5py writes. */
+ * again for points. Of old-format files (superblock 0, no
+ * checksums) HDF5 1.10.8 itself crashes on damaged ones, so that the seeds are of ours. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,13 @@
 #include "thalweg/store_result.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
+
+/* HDF5 1.10.8 leaks what it had read of a damaged file; ours must not. */
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void)
+{
+    return "leak:libhdf5";
+}
 
 static void collect(void *ctx, const char *path, const char *type, const char *shape,
                     const char *value)
