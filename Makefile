@@ -172,6 +172,15 @@ $B/gen/version.h $B/gen/build.h $B/gen/flags: FORCE
 	$(shell mkdir -p $(@D))$(file >$@.new,$(TEXT_$(@F)))
 	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 
+# The gnuplot files, line by line, so that the program needs no file of its own at run time.
+$B/gen/share.h: $(wildcard src/share/*.gp)
+	@mkdir -p $(@D)
+	@awk 'BEGIN { print "static const struct { const char *file, *text; } share_lines[] = {" } \
+	    { gsub(/\\/, "&&"); gsub(/"/, "\\\""); f = FILENAME; sub(/.*\//, "", f); \
+	      printf "{ \"%s\", \"%s\\n\" },\n", f, $$0 } END { print "};" }' $^ < /dev/null > $@
+$(filter $B/obj/src/figure/%,$(LIB_OBJ)): | $B/gen/share.h
+$B/obj/src/figure/text.o: $B/gen/share.h
+
 # ---- manual and completion ----------------------------------------------------------------
 
 man: $(MAN) ## build the manual pages (needs scdoc)
@@ -239,7 +248,7 @@ demo: all ## fit, forecast and draw the example data
 C_FILES  := $(wildcard src/*/*.[ch] src/include/thalweg/*.h tests/*/*.[ch])
 SH_FILES := $(wildcard tests/*/*.sh src/*/*.sh analyses/*/*.sh)
 TIDY     := $(LIB_SRC:%.c=$B/tidy/%.ok) $(CLI_SRC:%.c=$B/tidy/%.ok)
-$B/tidy/%.ok: %.c .clang-tidy $(HEADERS) | $B/gen/version.h $B/gen/build.h
+$B/tidy/%.ok: %.c .clang-tidy $(HEADERS) | $B/gen/version.h $B/gen/build.h $B/gen/share.h
 	@mkdir -p $(@D)
 	@clang-tidy --quiet --warnings-as-errors='*' $< -- -D_POSIX_C_SOURCE=200809L \
 	    -std=c11 -fopenmp $(INCLUDES) > $@.log 2>&1 || { cat $@.log; exit 1; }
