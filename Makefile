@@ -6,7 +6,7 @@ SOABI   := 0
 BUILD        ?= release
 WERROR       ?=
 NATIVE       ?=
-JOBS         ?= 2
+JOBS         ?= $(shell nproc 2>/dev/null || echo 2)
 FUZZ_SECONDS ?= 30
 DESTDIR      ?=
 prefix       ?= /usr/local
@@ -217,7 +217,7 @@ $(UNIT) $(BENCH) $(FUZZ): $(filter-out %/main.o,$(CLI_OBJ)) $(LIB_A)
 TESTS    := $(UNIT) $(wildcard tests/cli/*.sh)
 # A sanitizer's exit code must not look like one of ours.
 TEST_ENV := TW_BUILD='$(CURDIR)/$B' CMOCKA_MESSAGE_OUTPUT=TAP ASAN_OPTIONS=exitcode=99:allocator_may_return_null=1 \
-            UBSAN_OPTIONS=print_stacktrace=1:exitcode=99
+            UBSAN_OPTIONS=print_stacktrace=1:exitcode=99 OMP_NUM_THREADS="$${OMP_NUM_THREADS:-2}"
 
 test: all man completion $(UNIT) ## run every test
 	@$(TEST_ENV) prove -j $(JOBS) -e 'sh tests/support/run.sh' $(TESTS)
