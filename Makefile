@@ -6,7 +6,7 @@ SOABI   := 0
 BUILD        ?= release
 WERROR       ?=
 NATIVE       ?=
-JOBS         ?= 2
+JOBS         ?= $(shell nproc 2>/dev/null || echo 2)
 FUZZ_SECONDS ?= 30
 DESTDIR      ?=
 prefix       ?= /usr/local
@@ -177,7 +177,8 @@ $B/gen/share.h: $(wildcard src/share/*.gp)
 	@mkdir -p $(@D)
 	@awk 'BEGIN { print "static const struct { const char *file, *text; } share_lines[] = {" } \
 	    { gsub(/\\/, "&&"); gsub(/"/, "\\\""); f = FILENAME; sub(/.*\//, "", f); \
-	      printf "{ \"%s\", \"%s\\n\" },\n", f, $$0 } END { print "};" }' $^ > $@
+	      printf "{ \"%s\", \"%s\\n\" },\n", f, $$0 } END { print "};" }' $^ < /dev/null > $@
+$(filter $B/obj/src/figure/%,$(LIB_OBJ)): | $B/gen/share.h
 $B/obj/src/figure/text.o: $B/gen/share.h
 
 # ---- manual and completion ----------------------------------------------------------------
@@ -216,7 +217,7 @@ $(UNIT) $(BENCH) $(FUZZ): $(filter-out %/main.o,$(CLI_OBJ)) $(LIB_A)
 TESTS    := $(UNIT) $(wildcard tests/cli/*.sh)
 # A sanitizer's exit code must not look like one of ours.
 TEST_ENV := TW_BUILD='$(CURDIR)/$B' CMOCKA_MESSAGE_OUTPUT=TAP ASAN_OPTIONS=exitcode=99:allocator_may_return_null=1 \
-            UBSAN_OPTIONS=print_stacktrace=1:exitcode=99
+            UBSAN_OPTIONS=print_stacktrace=1:exitcode=99 OMP_NUM_THREADS="$${OMP_NUM_THREADS:-2}"
 
 test: all man completion $(UNIT) ## run every test
 	@$(TEST_ENV) prove -j $(JOBS) -e 'sh tests/support/run.sh' $(TESTS)
@@ -247,7 +248,7 @@ demo: all ## fit, forecast and draw the example data
 C_FILES  := $(wildcard src/*/*.[ch] src/include/thalweg/*.h tests/*/*.[ch])
 SH_FILES := $(wildcard tests/*/*.sh src/*/*.sh analyses/*/*.sh)
 TIDY     := $(LIB_SRC:%.c=$B/tidy/%.ok) $(CLI_SRC:%.c=$B/tidy/%.ok)
-$B/tidy/%.ok: %.c .clang-tidy $(HEADERS) | $B/gen/version.h $B/gen/build.h
+$B/tidy/%.ok: %.c .clang-tidy $(HEADERS) | $B/gen/version.h $B/gen/build.h $B/gen/share.h
 	@mkdir -p $(@D)
 	@clang-tidy --quiet --warnings-as-errors='*' $< -- -D_POSIX_C_SOURCE=200809L \
 	    -std=c11 -fopenmp $(INCLUDES) > $@.log 2>&1 || { cat $@.log; exit 1; }

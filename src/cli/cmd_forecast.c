@@ -91,10 +91,9 @@ static enum tw_status compute(struct tw_call *call, const struct tw_fit_file *f,
                               struct tw_forecast_set *set)
 {
     const struct forecast_opts *o = call->opts;
-    struct tw_forecast_how how = { .points = o->points,
-                                   .at = o->at,
-                                   .transfer = o->transfer,
-                                   .seed = call->common.seed };
+    struct tw_forecast_how how = {
+        .points = o->points, .at = o->at, .transfer = o->transfer, .seed = call->common.seed
+    };
     enum tw_status rc = TW_OK;
 
     for (size_t i = 0; rc == TW_OK && i < set->n; i++)

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* thalweg laws: the laws that fit knows; with a name, one of them explained. */
 #include <stdio.h>
+#include <unistd.h>
 
 #include "fitreport.h"
+#include "help.h"
+#include "host.h"
 #include "thalweg/law.h"
 
 struct laws_opts {
@@ -40,7 +43,7 @@ static void explain(const struct tw_law *law)
     struct tw_table t = { 0 };
 
     printf("%s: %s\n\n  %s\n\n", law->name, law->title, law->formula);
-    tw_print_wrapped(law->about);
+    tw_help_wrap(stdout, law->about, 0, 0, tw_host_columns(STDOUT_FILENO));
     printf("\n%s\n\n", law->source);
     tw_table_head(&t, head, 4);
     for (size_t k = 0; k < law->nparams; k++) {
@@ -99,6 +102,7 @@ static int run(struct tw_call *call)
 
 static const struct laws_opts defaults = { 0 };
 const struct tw_cmd tw_cmd_laws = {
-    "laws", "Loss curves",   "list the laws, or explain one", "[LAW]", TW_USES_JSON,
-    opts,   sizeof defaults, &defaults,                       run,
+    "laws",          "Loss curves", "list the laws, or explain one",
+    "[LAW]",         TW_USES_JSON,  opts,
+    sizeof defaults, &defaults,     run,
 };

@@ -21,8 +21,8 @@ static const struct tw_opt opts[] = {
     { TW_OPT_STR, 'o', "output", AT(figure.plot), "FIGURE",
       "the figure (.pdf .png .svg .tex .eps) [the input's name with .pdf]", 0, 0, NULL },
     TW_FIGURE_LOOK_ROWS(struct plot_opts, figure),
-    { TW_OPT_FLAG, 0, "profiles", AT(profiles), NULL,
-      "draw a fit's profiles instead of its curves", 0, 0, NULL },
+    { TW_OPT_FLAG, 0, "profiles", AT(profiles), NULL, "draw a fit's profiles instead of its curves",
+      0, 0, NULL },
     TW_FIT_LOOK_ROWS(struct plot_opts, look),
     { TW_OPT_HEAD, 0, "Reading logs", 0, NULL, NULL, 0, 0, NULL },
     TW_READ_OPTS(struct plot_opts, read),
@@ -53,6 +53,17 @@ static enum tw_status draw_result(struct tw_call *call, const char *kind, const 
     return rc;
 }
 
+static const char *x_label(enum tw_x_unit unit)
+{
+    static const char *const label[] = {
+        [TW_X_UNKNOWN] = "x",      [TW_X_STEP] = "training step", [TW_X_TOKEN] = "tokens",
+        [TW_X_SAMPLE] = "samples", [TW_X_EPOCH] = "epoch",        [TW_X_SECOND] = "seconds",
+        [TW_X_FLOP] = "FLOP",
+    };
+
+    return label[unit];
+}
+
 static enum tw_status draw_logs(struct tw_call *call, const struct tw_curves *curves,
                                 const char *path, const struct tw_figure_opts *fo)
 {
@@ -79,7 +90,7 @@ static enum tw_status draw_logs(struct tw_call *call, const struct tw_curves *cu
     }
     rc = tw_figure_curves(path,
                           &(struct tw_figure_curves){
-                              .x_label = tw_x_label(curves->v[0].x_unit),
+                              .x_label = x_label(curves->v[0].x_unit),
                               .y_label = curves->v[0].y_name,
                               .n = curves->n,
                               .curves = v,
@@ -166,13 +177,7 @@ static int run(struct tw_call *call)
 
 static const struct plot_opts defaults = { .read = TW_READ_DEFAULTS };
 const struct tw_cmd tw_cmd_plot = {
-    "plot",
-    "Results",
-    "draw a result file or loss logs",
-    "FILE...",
-    TW_USES_JSON,
-    opts,
-    sizeof defaults,
-    &defaults,
-    run,
+    "plot",          "Results",    "draw a result file or loss logs",
+    "FILE...",       TW_USES_JSON, opts,
+    sizeof defaults, &defaults,    run,
 };

@@ -29,25 +29,57 @@ struct tw_figure_cli {
  * the member that is a struct tw_figure_cli. */
 // clang-format off: a table reads better one row a line
 #define TW_FIGURE_LOOK_ROWS(type, field)                                                           \
-    { TW_OPT_CHOICE, 0, "venue", TW_OPT_FIELD(type, field.venue), "NAME",                          \
-      "sizes and font of a venue's style files [icml]", 0, 0, TW_FIGURE_VENUES },                  \
-    { TW_OPT_STR, 0, "width", TW_OPT_FIELD(type, field.width), "WIDTH",                            \
-      "full, half, or inches [half]", 0, 0, NULL },                                                \
-    { TW_OPT_REAL, 0, "height", TW_OPT_FIELD(type, field.height), "INCHES",                        \
-      "height of the figure [by content]", 0.8, 40, NULL },                                        \
-    { TW_OPT_STR, 0, "font", TW_OPT_FIELD(type, field.font), "FONT",                               \
-      "serif, sans, or a family [the venue's]", 0, 0, NULL },                                      \
-    { TW_OPT_CHOICE, 0, "format", TW_OPT_FIELD(type, field.format), "FORMAT",                      \
-      "format of the figure [by its name]", 0, 0, "pdf|png|svg|tex|eps" },                         \
-    { TW_OPT_FLAG, 0, "show", TW_OPT_FIELD(type, field.show), NULL,                                \
-      "also show the figure in this terminal", 0, 0, NULL }
+    { TW_OPT_CHOICE,                                                                               \
+      0,                                                                                           \
+      "venue",                                                                                     \
+      TW_OPT_FIELD(type, field.venue),                                                             \
+      "NAME",                                                                                      \
+      "sizes and font of a venue's style files [icml]",                                            \
+      0,                                                                                           \
+      0,                                                                                           \
+      TW_FIGURE_VENUES },                                                                          \
+        { TW_OPT_STR, 0,                                                                           \
+          "width",    TW_OPT_FIELD(type, field.width),                                             \
+          "WIDTH",    "full, half, or inches [half]",                                              \
+          0,          0,                                                                           \
+          NULL },                                                                                  \
+        { TW_OPT_REAL, 0,                                                                          \
+          "height",    TW_OPT_FIELD(type, field.height),                                           \
+          "INCHES",    "height of the figure [by content]",                                        \
+          0.8,         40,                                                                         \
+          NULL },                                                                                  \
+        { TW_OPT_STR, 0,                                                                           \
+          "font",     TW_OPT_FIELD(type, field.font),                                              \
+          "FONT",     "serif, sans, or a family [the venue's]",                                    \
+          0,          0,                                                                           \
+          NULL },                                                                                  \
+        { TW_OPT_CHOICE,                                                                           \
+          0,                                                                                       \
+          "format",                                                                                \
+          TW_OPT_FIELD(type, field.format),                                                        \
+          "FORMAT",                                                                                \
+          "format of the figure [by its name]",                                                    \
+          0,                                                                                       \
+          0,                                                                                       \
+          "pdf|png|svg|tex|eps" },                                                                 \
+    {                                                                                              \
+        TW_OPT_FLAG, 0, "show", TW_OPT_FIELD(type, field.show), NULL,                              \
+            "also show the figure in this terminal", 0, 0, NULL                                    \
+    }
 
 /* The same for a command that draws on request. */
 #define TW_FIGURE_ROWS(type, field)                                                                \
     { TW_OPT_HEAD, 0, "Figure", 0, NULL, NULL, 0, 0, NULL },                                       \
-    { TW_OPT_FIGURE, 'p', "plot", TW_OPT_FIELD(type, field.plot), "FIGURE",                        \
-      "draw FIGURE (.pdf .png .svg .tex .eps), with its script and data beside it", 0, 0, NULL },  \
-    TW_FIGURE_LOOK_ROWS(type, field)
+        { TW_OPT_FIGURE,                                                                           \
+          'p',                                                                                     \
+          "plot",                                                                                  \
+          TW_OPT_FIELD(type, field.plot),                                                          \
+          "FIGURE",                                                                                \
+          "draw FIGURE (.pdf .png .svg .tex .eps), with its script and data beside it",            \
+          0,                                                                                       \
+          0,                                                                                       \
+          NULL },                                                                                  \
+        TW_FIGURE_LOOK_ROWS(type, field)
 // clang-format on
 
 /* The figure's path: as given, or `otherwise` (with the suffix that --format asks for) when

@@ -110,8 +110,8 @@ void tw_rate_line_release(struct tw_rate_line *line)
 /* ---- figures ------------------------------------------------------------------------------- */
 
 enum tw_status tw_fit_figure_curve(const struct tw_fit_file *f, size_t c, struct tw_law_line *line,
-                               struct tw_rate_line *rates, struct tw_figure_curve *out,
-                               struct tw_err *err)
+                                   struct tw_rate_line *rates, struct tw_figure_curve *out,
+                                   struct tw_err *err)
 {
     const struct tw_law_fit *fit = &f->fit;
     const size_t a = fit->first[c], n = fit->first[c + 1] - a;

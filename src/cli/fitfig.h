@@ -33,9 +33,9 @@ struct tw_fit_figure_opts {
 
 /* One fitted curve as a figure's; *line and *rates are the caller's to release, even after a
  * failure. */
-enum tw_status tw_fit_figure_curve(const struct tw_fit_file *f, size_t c,
-                                   struct tw_law_line *line, struct tw_rate_line *rates,
-                                   struct tw_figure_curve *out, struct tw_err *err) TW_CHECKED;
+enum tw_status tw_fit_figure_curve(const struct tw_fit_file *f, size_t c, struct tw_law_line *line,
+                                   struct tw_rate_line *rates, struct tw_figure_curve *out,
+                                   struct tw_err *err) TW_CHECKED;
 /* The fitted curves with the law's lines. */
 enum tw_status tw_fit_figure(const struct tw_fit_file *f, const char *path,
                              const struct tw_fit_figure_opts *look, const struct tw_figure_opts *fo,

@@ -88,8 +88,8 @@ static enum tw_status evaluate(const struct tw_law_fit *fit, const struct tw_for
         shift = tw_alloc(line->n, sizeof *shift);
         if (!shift)
             return tw_err_set(err, TW_ENOMEM, "out of memory");
-        rc = tw_law_common_mode(fit, line->x, line->n, shift, &noise, &opts.nnoise,
-                                &f->correlation, err);
+        rc = tw_law_common_mode(fit, line->x, line->n, shift, &noise, &opts.nnoise, &f->correlation,
+                                err);
         opts.shift = shift;
         opts.noise = noise;
     }
@@ -161,7 +161,8 @@ enum tw_status tw_forecast_run(const struct tw_law_fit *fit, const struct tw_for
     return rc == TW_OK ? rc : tw_err_ctx(err, rc, "%s", f->name);
 }
 
-/* ---- reporting ---------------------------------------------------------------------------------- */
+/* ---- reporting ----------------------------------------------------------------------------------
+ */
 
 void tw_forecast_tell_transfer(struct tw_call *call, const struct tw_law_fit *fit,
                                const struct tw_forecast *f)
@@ -181,8 +182,8 @@ void tw_forecast_tell_transfer(struct tw_call *call, const struct tw_law_fit *fi
 
 static void final_table(const struct tw_forecast_set *set)
 {
-    static const char *const head[] = { "schedule", "step", "loss",
-                                        "68 % from", "to", "95 % from", "to" };
+    static const char *const head[] = { "schedule", "step",      "loss", "68 % from",
+                                        "to",       "95 % from", "to" };
     struct tw_table t = { 0 };
 
     tw_table_head(&t, head, 7);
@@ -291,7 +292,8 @@ void tw_forecast_report(struct tw_call *call, const struct tw_law_fit *fit,
     score_table(set);
 }
 
-/* ---- the figure ---------------------------------------------------------------------------------- */
+/* ---- the figure
+ * ---------------------------------------------------------------------------------- */
 
 static void forecast_curve(const struct tw_forecast *f, const struct tw_rate_line *rates,
                            struct tw_figure_curve *out)

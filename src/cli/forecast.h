@@ -9,15 +9,15 @@
 struct tw_forecast {
     char *name;
     struct tw_schedule schedule;
-    struct tw_law_line line;      /* over the whole schedule */
-    size_t n;                     /* measured points; 0: none */
-    double *x, *y;                /* (n) */
-    struct tw_law_line measured;  /* the forecast at those points */
+    struct tw_law_line line;     /* over the whole schedule */
+    size_t n;                    /* measured points; 0: none */
+    double *x, *y;               /* (n) */
+    struct tw_law_line measured; /* the forecast at those points */
     struct tw_law_score score;
     double coverage68, coverage95;
-    double at;                    /* the position that is reported */
-    double final[5];              /* there: y, lo68, hi68, lo95, hi95 */
-    double correlation;           /* of the fitted curves' residuals, with a transfer */
+    double at;          /* the position that is reported */
+    double final[5];    /* there: y, lo68, hi68, lo95, hi95 */
+    double correlation; /* of the fitted curves' residuals, with a transfer */
 };
 struct tw_forecast_set {
     size_t n, cap;

@@ -22,10 +22,13 @@ static enum tw_status write_one(const struct tw_forecast *f, size_t i, struct tw
                                 struct tw_err *err)
 {
     const struct tw_law_score *s = &f->score;
-    const double final[6] = { f->at,       f->final[0], f->final[1],
-                              f->final[2], f->final[3], f->final[4] };
-    const double scores[10] = { (double)s->n, s->r2,   s->mae,         s->rmse,       s->pred_e,
-                                s->worst_e,   s->bias, s->final_error, f->coverage68, f->coverage95 };
+    const double final[6] = {
+        f->at, f->final[0], f->final[1], f->final[2], f->final[3], f->final[4]
+    };
+    const double scores[10] = {
+        (double)s->n, s->r2,   s->mae,         s->rmse,       s->pred_e,
+        s->worst_e,   s->bias, s->final_error, f->coverage68, f->coverage95
+    };
     const size_t line[2] = { 6, f->line.n }, six = 6, ten = 10, two[2] = { 2, f->n };
     double *measured = tw_alloc(2 * f->n, sizeof *measured);
     enum tw_status rc;
