@@ -5,7 +5,8 @@ usage: fit.py [--skip STEPS] [--warmup-area] DIRECTORY
 
 A plain check, with scipy, that the curves suit the law. For every seed the
 cosine and constant runs' val_loss is fitted and the seed's other runs are
-forecast.
+forecast. `own` is the mean error over the rows that the run does not share
+with the constant run.
 """
 import argparse
 import csv
@@ -103,12 +104,16 @@ def main():
         )
         for n, c in curves.items():
             e = c.model(x, a.warmup_area) - c.loss
+            flat = curves["constant"].loss
+            n0 = min(len(flat), len(c.loss))
+            turn = np.append(np.flatnonzero(flat[:n0] != c.loss[:n0]), 0)[0]
             print(
-                "  %-12s %s mean %.3f %%  max %.3f %%  last %+.3f %%  R2 %.4f"
+                "  %-12s %s mean %.3f %%  own %.3f %%  max %.3f %%  last %+.3f %%  R2 %.4f"
                 % (
                     n,
                     "fitted  " if n in FITTED else "forecast",
                     100 * np.mean(np.abs(e / c.loss)),
+                    100 * np.mean(np.abs(e / c.loss)[turn:]),
                     100 * np.max(np.abs(e / c.loss)),
                     100 * e[-1] / c.loss[-1],
                     1 - np.sum(e**2) / np.sum((c.loss - c.loss.mean()) ** 2),
