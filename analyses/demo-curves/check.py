@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Check the demo curves: their learning rates, steps and losses.
 
 usage: check.py DIRECTORY   (the one that holds schedules.csv)
@@ -18,6 +19,8 @@ def rate(spec, s):
     name, _, rest = spec.partition(":")
     v = dict(item.split("=") for item in rest.split(","))
     shape = v.pop("shape", "exp")
+    if v.pop("ramp") != "(s+1)/w":
+        raise ValueError(spec)
     v = {k: float(x) for k, x in v.items()}
     p, w, t, e = v["peak"], v["warmup"], v["total"], v.get("end")
     if s < w:

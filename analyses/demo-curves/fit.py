@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Fit L0 + A*S1^-alpha - C*S2 to some demo curves; forecast the others.
 
 usage: fit.py [--skip STEPS] [--warmup-area] DIRECTORY

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: GPL-3.0-or-later
 # Remake the demo's loss curves: data/loss-curves/*.csv and data/SHA256SUMS.
 # usage: run.sh [check]
 #   check: train one branched run again from its start and compare; nothing
@@ -10,7 +11,7 @@ cd "$here/../.."
 out=data/loss-curves
 seeds='1 2 3'
 python=${PYTHON:-/usr/bin/python3}
-head=peak=0.004,warmup=100
+head='peak=0.004,warmup=100,ramp=(s+1)/w'
 
 train() {
 	nice -n 10 "$python" -B analyses/demo-curves/train.py "$@"

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Learning-rate schedules of the demo curves, from their written form.
 
 A spec is `name:key=value,key=value,...`; the formulas are in README.md.
@@ -27,11 +28,13 @@ def parse(spec):
             raise ValueError(f"{spec}: cannot read '{item}'")
         if key == "shape" and name == "wsd" and value in SHAPES:
             given[key] = value
+        elif key == "ramp" and value == "(s+1)/w":
+            given[key] = value
         elif key in COUNTS:
             given[key] = int(value)
         else:
             given[key] = float(value)
-    if set(given) - {"shape"} != KEYS[name]:
+    if set(given) - {"shape"} != KEYS[name] | {"ramp"}:
         raise ValueError(f"{spec}: wants exactly {sorted(KEYS[name])}")
     return name, given
 

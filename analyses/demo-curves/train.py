@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Train a small byte-level GPT on Python's standard library; log its losses.
 
 One run is one --seed and one --spec (see schedules.py). The seed alone sets

@@ -48,8 +48,8 @@ static const struct tw_opt opts[] = {
     { TW_OPT_REAL, 0, "level", AT(level), "P", "level of the intervals [0.95]", 0.01, 0.9999,
       NULL },
     { TW_OPT_FLAG, 0, "no-model-error", AT(no_model_error), NULL,
-      "do not refit without each curve in turn: faster, but bands know nothing of the law's own "
-      "error",
+      "do not refit without each curve in turn: the law's own error is then guessed from the "
+      "residuals alone",
       0, 0, NULL },
     TW_FIGURE_ROWS(struct fit_opts, figure),
     TW_FIT_LOOK_ROWS(struct fit_opts, look),
@@ -161,6 +161,8 @@ static enum tw_status read_all(struct tw_call *call, struct tw_curve_set *set,
         rc = tw_cmd_provenance_input(prov, set->log.v[i].path, set->log.v[i].digest, &call->err);
     if (rc == TW_OK && o->source.schedules)
         rc = tw_cmd_provenance_input(prov, o->source.schedules, NULL, &call->err);
+    if (rc == TW_OK && o->source.read.group)
+        rc = tw_curve_set_group(call, set, &call->err);
     return rc;
 }
 

@@ -76,13 +76,14 @@ static enum tw_status add_measured(struct tw_call *call, struct tw_forecast_set 
     for (size_t i = 0; rc == TW_OK && i < o->against.n; i++)
         rc = tw_curve_set_add(call, &curves, o->against.v[i], &o->source,
                               i < o->schedule.n ? o->schedule.v[i] : NULL, &call->err);
-    for (size_t i = 0; rc == TW_OK && i < curves.n; i++) {
+    for (size_t i = 0; rc == TW_OK && i < curves.n; i++)
+        rc =
+            tw_cmd_provenance_input(prov, curves.log.v[i].path, curves.log.v[i].digest, &call->err);
+    if (rc == TW_OK && o->source.read.group)
+        rc = tw_curve_set_group(call, &curves, &call->err);
+    for (size_t i = 0; rc == TW_OK && i < curves.n; i++)
         rc = tw_forecast_set_add(set, curves.log.v[i].name, &curves.schedule[i], &curves.law[i],
                                  &call->err);
-        if (rc == TW_OK)
-            rc = tw_cmd_provenance_input(prov, curves.log.v[i].path, curves.log.v[i].digest,
-                                         &call->err);
-    }
     tw_curve_set_release(&curves);
     return rc;
 }

@@ -231,6 +231,14 @@ static bool reserve(struct tw_curve_set *set)
     return true;
 }
 
+/* The law's view of each curve; again whenever the arrays may have moved. */
+static void point(struct tw_curve_set *set)
+{
+    for (size_t i = 0; i < set->n; i++)
+        set->law[i] = (struct tw_law_curve){ set->log.v[i].name, set->log.v[i].n, set->log.v[i].x,
+                                             set->log.v[i].y, &set->schedule[i] };
+}
+
 enum tw_status tw_curve_set_add(struct tw_call *call, struct tw_curve_set *set, const char *operand,
                                 const struct tw_curve_source *source, const char *otherwise,
                                 struct tw_err *err)
@@ -252,11 +260,90 @@ enum tw_status tw_curve_set_add(struct tw_call *call, struct tw_curve_set *set, 
         rc = tw_err_set(err, TW_ENOMEM, "out of memory");
     while (rc == TW_OK && set->n < set->log.n)
         rc = add_one(call, set, source, spec, err);
-    for (size_t i = 0; rc == TW_OK && i < set->n; i++) /* the arrays may have moved */
-        set->law[i] = (struct tw_law_curve){ set->log.v[i].name, set->log.v[i].n, set->log.v[i].x,
-                                             set->log.v[i].y, &set->schedule[i] };
+    if (rc == TW_OK)
+        point(set);
     tw_str_release(&from_table);
     free(path);
+    return rc;
+}
+
+/* ---- seeds --------------------------------------------------------------------------------- */
+
+static bool equal_schedules(const struct tw_schedule *a, const struct tw_schedule *b)
+{
+    return a->n == b->n && a->base == b->base && a->batch == b->batch &&
+           !memcmp(a->lr, b->lr, a->n * sizeof *a->lr);
+}
+
+/* What the names have in common at their start, without the trailing "-seed" or the like. */
+static char *common_name(const struct tw_curve *const *v, size_t n)
+{
+    size_t len = strlen(v[0]->name);
+
+    for (size_t i = 1; i < n; i++) {
+        size_t k = 0;
+
+        while (k < len && v[i]->name[k] == v[0]->name[k])
+            k++;
+        len = k;
+    }
+    while (len && strchr("-_.: ", v[0]->name[len - 1]))
+        len--;
+    if (len > 4 && !strncmp(v[0]->name + len - 4, "seed", 4))
+        len -= 4;
+    while (len && strchr("-_.: ", v[0]->name[len - 1]))
+        len--;
+    return len ? tw_strndup(v[0]->name, len) : tw_strdup(v[0]->name);
+}
+
+/* Curves first, and those after it with its schedule, become one in its place. */
+static enum tw_status merge(struct tw_call *call, struct tw_curve_set *set, size_t first,
+                            struct tw_err *err)
+{
+    const struct tw_curve **v = tw_alloc(set->n, sizeof *v);
+    struct tw_curve mean = { 0 };
+    enum tw_status rc = TW_OK;
+    size_t n = 0, keep = first + 1;
+    char *name = NULL;
+
+    for (size_t i = first; v && i < set->n; i++)
+        if (equal_schedules(&set->schedule[first], &set->schedule[i]))
+            v[n++] = &set->log.v[i];
+    if (n > 1)
+        name = common_name(v, n);
+    if (!v || (n > 1 && !name))
+        rc = tw_err_set(err, TW_ENOMEM, "out of memory");
+    else if (n > 1)
+        rc = tw_curve_mean(v, n, name, &mean, err);
+    if (rc == TW_OK && n > 1) {
+        tw_cmd_note(call, "%s: mean of %zu curves of one schedule at %zu common points", mean.name,
+                    n, mean.n);
+        for (size_t i = first + 1; i < set->n; i++) {
+            if (equal_schedules(&set->schedule[first], &set->schedule[i])) {
+                tw_curve_release(&set->log.v[i]);
+                tw_schedule_release(&set->schedule[i]);
+                continue;
+            }
+            set->log.v[keep] = set->log.v[i];
+            set->schedule[keep++] = set->schedule[i];
+        }
+        tw_curve_release(&set->log.v[first]);
+        set->log.v[first] = mean;
+        set->log.n = set->n = keep;
+    }
+    free(v);
+    free(name);
+    return rc;
+}
+
+enum tw_status tw_curve_set_group(struct tw_call *call, struct tw_curve_set *set,
+                                  struct tw_err *err)
+{
+    enum tw_status rc = TW_OK;
+
+    for (size_t i = 0; rc == TW_OK && i < set->n; i++)
+        rc = merge(call, set, i, err);
+    point(set);
     return rc;
 }
 

@@ -37,6 +37,9 @@ struct tw_curve_set {
 enum tw_status tw_curve_set_add(struct tw_call *call, struct tw_curve_set *set, const char *operand,
                                 const struct tw_curve_source *source, const char *otherwise,
                                 struct tw_err *err) TW_CHECKED;
+/* Replace curves of equal schedules (seeds of one configuration) by their mean. */
+enum tw_status tw_curve_set_group(struct tw_call *call, struct tw_curve_set *set,
+                                  struct tw_err *err) TW_CHECKED;
 void tw_curve_set_release(struct tw_curve_set *set);
 
 /* A schedule from the command line; `file:` reads a log. */

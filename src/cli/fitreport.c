@@ -164,9 +164,12 @@ static void print(const struct tw_fit_file *f)
     if (fit->replicates)
         printf("%zu bootstrap replicates of blocks of %zu points, %zu failed\n", fit->replicates,
                o->block, fit->failed);
+    printf("model error of another curve %.3g %% of the loss", 100.0 * fit->model_error);
     if (fit->left_out)
-        printf("model error %.3g %% of the loss, from leaving out %zu curve%s in turn\n",
-               100.0 * fit->model_error, fit->left_out, fit->left_out == 1 ? "" : "s");
+        printf(", from leaving out %zu curve%s in turn\n", fit->left_out,
+               fit->left_out == 1 ? "" : "s");
+    else
+        printf(", from the residuals alone: no curve could be left out\n");
     if (fit->replicates) {
         putchar('\n');
         correlation_table(fit);
@@ -269,7 +272,7 @@ static void warn(struct tw_call *call, const struct tw_law_fit *fit)
     if (at.n)
         tw_cmd_warn(call, "%s ran to an end of its range: these curves do not determine it", at.s);
     tw_str_release(&at);
-    if (fit->min.condition > 1e10)
+    if (fit->min.condition > 10.0 * TW_LAW_MAX_CONDITION)
         tw_cmd_warn(call,
                     "the parameters cannot be told apart (condition number %.2g): forecasts of "
                     "schedules unlike the fitted ones are not to be trusted",
@@ -287,10 +290,30 @@ static void warn(struct tw_call *call, const struct tw_law_fit *fit)
             tw_cmd_warn(call, "the profile of %s has no %s end: these curves do not bound it there",
                         fit->law->params[fit->profiles[i].param].name,
                         isnan(fit->profiles[i].lo) ? "lower" : "upper");
-    if (fit->opts.model_error && fit->left_out == 0)
+}
+
+/* A law holds from some step on; before it the residuals are of another size. Compared are the
+ * first tenth of each curve's points with its second half. */
+static void warn_early(struct tw_call *call, const struct tw_fit_file *f)
+{
+    const struct tw_law_fit *fit = &f->fit;
+
+    for (size_t c = 0; c < f->n; c++) {
+        const size_t a = fit->first[c], n = fit->first[c + 1] - a, tenth = n / 10;
+        double early = 0.0, late = 0.0;
+
+        for (size_t i = a; i < a + tenth; i++)
+            early += fit->r[i] * fit->r[i] / (double)tenth;
+        for (size_t i = a + n / 2; i < a + n; i++)
+            late += fit->r[i] * fit->r[i] / (double)(n - n / 2);
+        if (tenth < 5 || early < 25.0 * late)
+            continue;
         tw_cmd_warn(call,
-                    "no curve could be left out: the bands of a forecast hold parameter error "
-                    "and noise, not the law's own error on another schedule");
+                    "%s: residuals up to x = %g are %.0f times those of its second half: the law "
+                    "does not hold so early; leave the start out (--from=%g)",
+                    f->name[c], fit->x[a + tenth - 1], sqrt(early / late), fit->x[a + tenth - 1]);
+        return;
+    }
 }
 
 void tw_fit_report(struct tw_call *call, const struct tw_fit_file *f)
@@ -300,4 +323,5 @@ void tw_fit_report(struct tw_call *call, const struct tw_fit_file *f)
     else
         print(f);
     warn(call, &f->fit);
+    warn_early(call, f);
 }

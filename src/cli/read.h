@@ -41,7 +41,7 @@ struct tw_read_opts {
     { TW_OPT_REAL, 0, "smooth", TW_OPT_FIELD(type, field.smooth), "X",                             \
       "smooth by an exponential mean over the past of half-life X [none]", 0, 1e300, NULL },       \
     { TW_OPT_FLAG, 0, "group", TW_OPT_FIELD(type, field.group), NULL,                              \
-      "average the runs of each file into one curve (seeds of one configuration)", 0, 0, NULL }
+      "average the runs of each file, and then curves of equal schedules: seeds of one configuration", 0, 0, NULL }
 #define TW_READ_OPTS(type, field) TW_READ_COLUMNS(type, field), TW_READ_VALUES(type, field)
 /* clang-format on */
 

@@ -51,7 +51,8 @@ static enum tw_status leave_one(const struct tw_law *law, const struct tw_law_cu
             rest[k++] = curves[c];
     rc = tw_law_problem_init(&p, law, rest, k, opts, NULL);
     if (rc == TW_OK && !law->unidentified(p.model))
-        *usable = tw_law_solve(&p, theta, &res, &tried, &best, NULL) == TW_OK && res.converged;
+        *usable = tw_law_solve(&p, theta, &res, &tried, &best, NULL) == TW_OK && res.converged &&
+                  !res.at_bounds && res.condition < TW_LAW_MAX_CONDITION;
     if (*usable)
         rc = predict_held(law, &curves[out], opts, theta, r, bias, mae, err);
     else
@@ -61,13 +62,22 @@ static enum tw_status leave_one(const struct tw_law *law, const struct tw_law_cu
     return rc;
 }
 
+void tw_law_model_error(struct tw_law_fit *fit, double squares)
+{
+    double own = 0.0;
+
+    for (size_t i = 0; i < fit->n; i++)
+        own += fit->r[i] * fit->r[i] / (double)fit->n;
+    fit->model_error =
+        sqrt((TW_LAW_PRIOR_CURVES * own + squares) / (double)(TW_LAW_PRIOR_CURVES + fit->left_out));
+}
+
 enum tw_status tw_law_leave_out_run(const struct tw_law_curve *curves, struct tw_law_fit *fit,
                                     struct tw_err *err)
 {
     double sum = 0.0;
 
     fit->left_out = 0;
-    fit->model_error = NAN;
     if (!fit->left_out_mae)
         fit->left_out_mae = tw_alloc(fit->ncurves, sizeof *fit->left_out_mae);
     if (!fit->left_out_r)
@@ -93,7 +103,6 @@ enum tw_status tw_law_leave_out_run(const struct tw_law_curve *curves, struct tw
         fit->left_out_mae[c] = mae;
         sum += bias * bias;
     }
-    if (fit->left_out)
-        fit->model_error = sqrt(sum / (double)fit->left_out);
+    tw_law_model_error(fit, sum);
     return TW_OK;
 }

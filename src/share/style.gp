@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 # ---- house style -------------------------------------------------------------------------
 # Sizes in inches and points. Thin lines, ticks outside, no box round the key, no title.
 set encoding utf8

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: GPL-3.0-or-later
 # Rewrites the golden figures of tests/unit/test_figure.c. Needs gnuplot 5.4 patchlevel 4;
 # look at the pictures before committing the difference.
 set -eu
