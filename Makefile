@@ -243,7 +243,7 @@ bench: all $(BENCH) ## print run times, and ratios to peers that are installed
 	@for t in $(wildcard tests/bench/*.sh); do TW_BUILD='$(CURDIR)/$B' sh $$t || exit 1; done
 
 demo: all ## fit, forecast and draw the example data
-	@PATH='$(CURDIR)/$B/bin':"$$PATH" sh analyses/demo/run.sh
+	@sh analyses/demo/run.sh $B/bin/thalweg plots
 
 C_FILES  := $(wildcard src/*/*.[ch] src/include/thalweg/*.h tests/*/*.[ch])
 SH_FILES := $(wildcard tests/*/*.sh src/*/*.sh analyses/*/*.sh)

@@ -36,7 +36,9 @@ static const struct tw_opt opts[] = {
     { TW_OPT_FLAG, 0, "transfer-residual", AT(transfer), NULL,
       "add the fitted curves' mean residual at each step: for runs that share their data order", 0,
       0, NULL },
-    { TW_OPT_HEAD, 0, "Reading the curves of --against", 0, NULL, NULL, 0, 0, NULL },
+    { TW_OPT_HEAD, 0,
+      "Reading the curves of --against (from the first fitted step unless --from is given)", 0,
+      NULL, NULL, 0, 0, NULL },
     TW_READ_OPTS(struct forecast_opts, source.read),
     { TW_OPT_STR, 0, "schedules", AT(source.schedules), "TABLE",
       "table of schedules, one row a curve: columns curve and spec, or curve, kind, peak, ...", 0,
@@ -66,15 +68,30 @@ static enum tw_status add_schedules(struct tw_call *call, struct tw_forecast_set
     return rc;
 }
 
-static enum tw_status add_measured(struct tw_call *call, struct tw_forecast_set *set,
-                                   struct tw_cmd_provenance *prov)
+/* The steps before the fit's first are not the law's: unless --from says otherwise they are not
+ * scored. */
+static double first_fitted(const struct tw_fit_file *f)
+{
+    double first = INFINITY;
+
+    for (size_t c = 0; c < f->n; c++)
+        if (f->fit.first[c + 1] > f->fit.first[c])
+            first = fmin(first, f->fit.x[f->fit.first[c]]);
+    return first;
+}
+
+static enum tw_status add_measured(struct tw_call *call, const struct tw_fit_file *f,
+                                   struct tw_forecast_set *set, struct tw_cmd_provenance *prov)
 {
     const struct forecast_opts *o = call->opts;
+    struct tw_curve_source source = o->source;
     struct tw_curve_set curves = { 0 };
     enum tw_status rc = TW_OK;
 
+    if (isnan(source.read.from))
+        source.read.from = first_fitted(f);
     for (size_t i = 0; rc == TW_OK && i < o->against.n; i++)
-        rc = tw_curve_set_add(call, &curves, o->against.v[i], &o->source,
+        rc = tw_curve_set_add(call, &curves, o->against.v[i], &source,
                               i < o->schedule.n ? o->schedule.v[i] : NULL, &call->err);
     for (size_t i = 0; rc == TW_OK && i < curves.n; i++)
         rc =
@@ -190,7 +207,7 @@ static int run(struct tw_call *call)
     if (tw_cmd_provenance_start(&prov, call, &call->err) == TW_OK &&
         tw_fit_file_read(call->argv[0], &f, &call->err) == TW_OK &&
         tw_cmd_provenance_input(&prov, call->argv[0], NULL, &call->err) == TW_OK &&
-        add_measured(call, &set, &prov) == TW_OK && add_schedules(call, &set) == TW_OK &&
+        add_measured(call, &f, &set, &prov) == TW_OK && add_schedules(call, &set) == TW_OK &&
         compute(call, &f, &set) == TW_OK) {
         tw_forecast_report(call, &f.fit, &set);
         warn_far(call, &f, &set);
