@@ -179,6 +179,8 @@ static enum tw_status build(struct track *t, const struct tw_law_curve *curve,
             t->log_s1[next++] = log(s1);
         }
     }
+    if (next < curve->n)
+        return tw_err_set(err, TW_EINVAL, "%s: x = %.17g comes twice", curve->name, curve->x[next]);
     if (!pack(t))
         return tw_err_set(err, TW_ENOMEM, "%s: out of memory", curve->name);
     return TW_OK;

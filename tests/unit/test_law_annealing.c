@@ -361,9 +361,8 @@ static void what_cannot_be_fitted_is_said(void **state)
     d[1].x[d[1].n - 1] = 2990.5;
     check_fails(curves, 3, TW_EINVAL, "x = 2990.5 is no step");
     d[1].x[d[1].n - 1] = d[1].x[d[1].n - 2];
-    check_fails(curves, 3, TW_EINVAL, "is no step");
+    check_fails(curves, 3, TW_EINVAL, "comes twice");
     curves[1].schedule = &zero;
-    check_fails(curves, 3, TW_EINVAL, "is no step");
     d[1].x[d[1].n - 1] = 2990.0;
     check_fails(curves, 3, TW_EDOMAIN, "sum to 0");
     tw_schedule_release(&zero);
