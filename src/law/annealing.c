@@ -417,9 +417,10 @@ static size_t starts(const void *model, const double *y, double *theta, size_t m
     struct memo *memo = memo_alloc(m);
     double *power = tw_alloc(m->n, sizeof *power);
     struct tw_law_start found[NLAMBDA];
+    const bool ready = memo && power;
     size_t n = 0;
 
-    for (size_t l = 0; memo && power && l < NLAMBDA; l++) {
+    for (size_t l = 0; ready && l < NLAMBDA; l++) {
         const double lambda = 1.0 - pow(10.0, -0.5 - 4.0 * (double)l / (NLAMBDA - 1));
         struct tw_law_start best = { .objective = INFINITY };
 
@@ -442,7 +443,7 @@ static size_t starts(const void *model, const double *y, double *theta, size_t m
     }
     free(power);
     memo_free(memo);
-    return tw_law_best_starts(found, n, NPARAMS, theta, max);
+    return ready ? tw_law_best_starts(found, n, NPARAMS, theta, max) : SIZE_MAX;
 }
 
 static const char *unidentified(const void *model)

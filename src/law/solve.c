@@ -198,6 +198,8 @@ enum tw_status tw_law_solve(const struct tw_law_problem *p, double *theta,
     if (!all || !each)
         goto out;
     *tried = p->law->starts(p->model, p->y, all, max);
+    if (*tried == SIZE_MAX)
+        goto out;
     for (size_t i = 0; i < *tried; i++)
         for (size_t j = 0; j < np; j++)
             if (p->opts->fixed[j])
