@@ -50,9 +50,11 @@ static enum tw_status leave_one(const struct tw_law *law, const struct tw_law_cu
         if (c != out)
             rest[k++] = curves[c];
     rc = tw_law_problem_init(&p, law, rest, k, opts, NULL);
-    if (rc == TW_OK && !law->unidentified(p.model))
-        *usable = tw_law_solve(&p, theta, &res, &tried, &best, NULL) == TW_OK && res.converged &&
-                  !res.at_bounds && res.condition < TW_LAW_MAX_CONDITION;
+    if (rc == TW_OK && !law->unidentified(p.model)) {
+        rc = tw_law_solve(&p, theta, &res, &tried, &best, NULL);
+        *usable = rc == TW_OK && res.converged && !res.at_bounds &&
+                  res.condition < TW_LAW_MAX_CONDITION;
+    }
     if (*usable)
         rc = predict_held(law, &curves[out], opts, theta, r, bias, mae, err);
     else

@@ -48,7 +48,8 @@ struct tw_law {
     void (*predict)(const void *model, void *memo, const double *theta, double *y, double *jac);
     unsigned costly; /* bit j: a change of parameter j throws the memo away; searches hold such
                         parameters at first */
-    /* Up to max starts (max x nparams), best first, from stacked losses y; returns how many. */
+    /* Up to max starts (max x nparams), best first, from stacked losses y; returns how many,
+     * SIZE_MAX when out of memory. */
     size_t (*starts)(const void *model, const double *y, double *theta, size_t max);
     /* One sentence if these curves cannot determine the parameters whatever their noise; NULL
      * if they can. */
