@@ -236,7 +236,8 @@ static void point(struct tw_curve_set *set)
 {
     for (size_t i = 0; i < set->n; i++)
         set->law[i] = (struct tw_law_curve){ set->log.v[i].name, set->log.v[i].n, set->log.v[i].x,
-                                             set->log.v[i].y, &set->schedule[i] };
+                                             set->log.v[i].y, &set->schedule[i],
+                                             NULL };
 }
 
 enum tw_status tw_curve_set_add(struct tw_call *call, struct tw_curve_set *set, const char *operand,

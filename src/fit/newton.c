@@ -79,8 +79,9 @@ static double objective(const struct tw_newton *nt)
 
     for (size_t i = 0; i < nt->prob->n; i++) {
         const double a = fabs(nt->r[i]);
+        const double rho = a <= d ? 0.5 * (a * s) * (a * s) : (d * s) * ((a - 0.5 * d) * s);
 
-        sum += a <= d ? 0.5 * (a * s) * (a * s) : (d * s) * ((a - 0.5 * d) * s);
+        sum += nt->prob->weight ? nt->prob->weight[i] * rho : rho;
     }
     return sum;
 }
@@ -95,15 +96,16 @@ static void expand(const struct tw_newton *nt, struct local *m)
         const double *row = nt->jac + i * p;
         const double r = nt->r[i], a = fabs(r);
         const bool inside = a <= d;
-        const double psi = (inside ? r : copysign(d, r)) * s * s;
-        const double weight = (inside ? 1.0 : d / a) * s * s;
+        const double unit = nt->prob->weight ? nt->prob->weight[i] * s * s : s * s;
+        const double psi = (inside ? r : copysign(d, r)) * unit;
+        const double weight = (inside ? 1.0 : d / a) * unit;
 
         for (size_t k = 0; k < nt->nfree; k++) {
             m->grad[k] += psi * row[k];
             m->diag[k] += weight * row[k] * row[k];
             if (inside)
                 for (size_t j = 0; j <= k; j++)
-                    m->hess[k][j] += s * s * row[k] * row[j];
+                    m->hess[k][j] += unit * row[k] * row[j];
         }
     }
 }
@@ -223,7 +225,8 @@ static double condition(const struct tw_newton *nt)
 
     for (size_t i = 0; i < nt->prob->n; i++) {
         const double *row = nt->jac + i * p;
-        const double weight = fmin(1.0, nt->delta / fabs(nt->r[i]));
+        const double weight =
+            fmin(1.0, nt->delta / fabs(nt->r[i])) * (nt->prob->weight ? nt->prob->weight[i] : 1.0);
 
         for (size_t k = 0; k < n; k++)
             for (size_t j = 0; j < n; j++)

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* thalweg/law.h - scaling laws of loss curves: fit them, say how sure the fit is, forecast.
+/* thalweg/law.h - scaling laws: fit them, say how sure the fit is, forecast.
  *
- * A law maps a schedule and parameters to the loss at every step. Each law is one file in
- * src/law/ and one row of tw_laws. Everything here works on plain structs and touches no file.
+ * A law of curves maps a schedule and parameters to the loss at every step; a law of runs maps
+ * a run's numbers (parameters N, tokens D, ...) to its loss. Each law is one file in src/law/
+ * and one row of tw_laws. Everything here works on plain structs and touches no file.
  *
- * Throughout, residuals are r = log y - log yhat, and "stacked" arrays hold the points of all
- * curves one after another. */
+ * Residuals are r = log y - log yhat, or y - yhat for a law that is fitted on the loss itself.
+ * "Stacked" arrays hold the points of all curves, or groups of runs, one after another. */
 #ifndef TW_LAW_H
 #define TW_LAW_H
 
@@ -15,13 +16,23 @@
 
 /* ---- laws --------------------------------------------------------------------------------- */
 
-/* One measured curve, or one to forecast (y NULL). x are log positions that are steps of the
- * schedule (tw_schedule_index), increasing. Nothing is copied: it must outlive what uses it. */
+/* One measured curve, or one to forecast (y NULL): x are log positions that are steps of the
+ * schedule (tw_schedule_index), increasing. Or one group of runs: input[k] (n) is the law's
+ * k-th input; x and schedule are not used. Nothing is copied: it must outlive what uses it. */
 struct tw_law_curve {
     const char *name;
     size_t n;
-    const double *x, *y; /* (n); y > 0 and finite */
+    const double *x, *y; /* (n); y finite, and > 0 if residuals are of logarithms */
     const struct tw_schedule *schedule;
+    const double *const *input; /* (law->ninputs) arrays of n */
+};
+
+enum { TW_LAW_MAX_INPUTS = 6 };
+/* An input of a law of runs. */
+struct tw_law_input {
+    const char *name;    /* "N" */
+    const char *meaning; /* "parameters" */
+    const char *columns; /* other names of the column in tables, space separated */
 };
 
 /* What of the warm-up enters the annealing term: all differences of the rate, or none. */
@@ -30,11 +41,15 @@ enum tw_warmup { TW_WARMUP_SKIP, TW_WARMUP_KEEP };
 struct tw_law {
     const char *name, *title, *formula, *source;
     const char *about; /* a paragraph for `thalweg laws NAME` */
+    size_t ninputs;    /* 0: a law of curves */
+    const struct tw_law_input *inputs;
+    bool plain;            /* residuals are y - yhat, not of logarithms */
+    enum tw_fit_loss loss; /* what its source fits with; Huber's delta is 1e-3 */
     size_t nparams;
     const struct tw_fit_param *params;
     const char *const *meanings; /* (nparams) with units */
 
-    /* Features of some curves that do not depend on parameters. NULL with *err set when out
+    /* Features of some curves or runs that do not depend on parameters. NULL with *err set when out
      * of memory or an x is no step of its schedule. */
     void *(*model_alloc)(const struct tw_law_curve *curves, size_t n, enum tw_warmup warmup,
                          struct tw_err *err);
