@@ -9,9 +9,11 @@
 #include "fitfile_parts.h"
 #include "fitreport.h"
 #include "provenance.h"
+#include "runs.h"
 
 struct fit_opts {
     struct tw_curve_source source;
+    struct tw_run_source runs;
     const char *warmup, *loss, *profile, *profile_plot;
     struct tw_opt_list fix;
     double delta, level;
@@ -27,13 +29,16 @@ static const struct tw_opt opts[] = {
     TW_READ_OPTS(struct fit_opts, source.read),
     { TW_OPT_HEAD, 0, "Schedules", 0, NULL, NULL, 0, 0, NULL },
     TW_CURVE_SOURCE_ROWS(struct fit_opts, source),
+    { TW_OPT_HEAD, 0, "Tables of runs", 0, NULL, NULL, 0, 0, NULL },
+    TW_RUN_SOURCE_ROWS(struct fit_opts, runs),
     { TW_OPT_HEAD, 0, "Fitting", 0, NULL, NULL, 0, 0, NULL },
     { TW_OPT_CHOICE, 0, "warmup", AT(warmup), "HOW",
       "differences of the rate during warm-up: skip, keep, or auto, which takes what predicts "
       "curves that were left out better [auto]",
       0, 0, "auto|skip|keep" },
     { TW_OPT_CHOICE, 0, "loss", AT(loss), "LOSS",
-      "loss on log residuals: huber, squares or lad [huber]", 0, 0, "huber|squares|lad" },
+      "loss on residuals: huber, squares or lad [the law's own, mostly huber]", 0, 0,
+      "huber|squares|lad" },
     { TW_OPT_REAL, 0, "delta", AT(delta), "X", "Huber's delta [0.001]", 1e-12, 1e3, NULL },
     { TW_OPT_LIST, 0, "fix", AT(fix), "NAME=X", "hold a parameter at X; may be given again", 0, 0,
       NULL },
@@ -44,7 +49,7 @@ static const struct tw_opt opts[] = {
     { TW_OPT_SIZE, 0, "block", AT(block), "N",
       "points a block; 0: from the residuals' autocorrelation [0]", 0, 1e9, NULL },
     { TW_OPT_STR, 0, "profile", AT(profile), "NAMES",
-      "parameters to profile, comma separated; all, none [alpha,lambda]", 0, 0, NULL },
+      "parameters to profile, comma separated; all, none [the law's own choice]", 0, 0, NULL },
     { TW_OPT_REAL, 0, "level", AT(level), "P", "level of the intervals [0.95]", 0.01, 0.9999,
       NULL },
     { TW_OPT_FLAG, 0, "no-model-error", AT(no_model_error), NULL,
@@ -81,6 +86,10 @@ static enum tw_status parse_profile(const struct tw_law *law, const char *s, uns
     *mask = 0;
     if (!strcmp(s, "none") || !*s)
         return TW_OK;
+    if (!strcmp(s, "default")) {
+        *mask = law->profile;
+        return TW_OK;
+    }
     if (!strcmp(s, "all")) {
         *mask = (1u << law->nparams) - 1u;
         return TW_OK;
@@ -129,7 +138,8 @@ static enum tw_status law_opts(const struct tw_call *call, const struct tw_law *
     enum tw_status rc;
 
     *o = tw_law_fit_defaults();
-    for (size_t k = 0; k < 3; k++)
+    o->loss = law->loss;
+    for (size_t k = 0; c->loss && k < 3; k++)
         if (!strcmp(c->loss, tw_fit_loss_names[k]))
             o->loss = (enum tw_fit_loss)k;
     o->choose_warmup = !strcmp(c->warmup, "auto");
@@ -148,19 +158,23 @@ static enum tw_status law_opts(const struct tw_call *call, const struct tw_law *
 /* ---- steps of the command ----------------------------------------------------------------------
  */
 
-static enum tw_status read_all(struct tw_call *call, struct tw_curve_set *set,
-                               struct tw_cmd_provenance *prov)
+static enum tw_status read_all(struct tw_call *call, const struct tw_law *law,
+                               struct tw_curve_set *set, struct tw_cmd_provenance *prov)
 {
     const struct fit_opts *o = call->opts;
+    struct tw_run_source runs = o->runs;
     enum tw_status rc = TW_OK;
 
+    runs.y = o->source.read.y;
     for (int i = 1; rc == TW_OK && i < call->argc; i++)
-        rc = tw_curve_set_add(call, set, call->argv[i], &o->source, NULL, &call->err);
+        rc = law->ninputs
+                 ? tw_run_set_add(call, set, law, call->argv[i], &runs, &call->err)
+                 : tw_curve_set_add(call, set, call->argv[i], &o->source, NULL, &call->err);
     for (size_t i = 0; rc == TW_OK && i < set->n; i++)
         rc = tw_cmd_provenance_input(prov, set->log.v[i].path, set->log.v[i].digest, &call->err);
     if (rc == TW_OK && o->source.schedules)
         rc = tw_cmd_provenance_input(prov, o->source.schedules, NULL, &call->err);
-    if (rc == TW_OK && o->source.read.group)
+    if (rc == TW_OK && o->source.read.group && !law->ninputs)
         rc = tw_curve_set_group(call, set, &call->err);
     return rc;
 }
@@ -237,14 +251,14 @@ static int run(struct tw_call *call)
     int rc;
 
     if (call->argc < 2)
-        return tw_cmd_usage(call, call->argc ? "no loss curve given" : "no law given");
+        return tw_cmd_usage(call, call->argc ? "no file given" : "no law given");
     law = tw_law_find(call->argv[0]);
     if (!law)
         return tw_law_unknown(call, call->argv[0]);
     if (law_opts(call, law, &lo, &call->err) != TW_OK)
         return tw_cmd_fail(call);
     if (tw_cmd_provenance_start(&prov, call, &call->err) != TW_OK ||
-        read_all(call, &set, &prov) != TW_OK)
+        read_all(call, law, &set, &prov) != TW_OK)
         goto out;
     warn_identified(call, law, &set, &lo);
     if (tw_law_fit_run(law, set.law, set.n, &lo, &f.fit, &call->err) != TW_OK ||
@@ -271,8 +285,7 @@ out:
 static const struct fit_opts defaults = {
     .source = TW_CURVE_SOURCE_DEFAULTS,
     .warmup = "auto",
-    .loss = "huber",
-    .profile = "alpha,lambda",
+    .profile = "default",
     .delta = 1e-3,
     .level = 0.95,
     .starts = 16,
@@ -281,7 +294,7 @@ static const struct fit_opts defaults = {
 const struct tw_cmd tw_cmd_fit = {
     "fit",
     "Loss curves",
-    "fit a law to loss curves",
+    "fit a law to loss curves or to a table of runs",
     "LAW FILE[@SCHEDULE]...",
     TW_USES_OUTPUT | TW_USES_SEED | TW_USES_THREADS | TW_USES_JSON,
     opts,

@@ -204,6 +204,7 @@ static enum tw_status add_one(struct tw_call *call, struct tw_curve_set *set,
     enum tw_status rc;
 
     *s = (struct tw_schedule){ 0 };
+    set->inputs[set->n] = (struct tw_run_inputs){ 0 };
     if (spec)
         rc = tw_cli_schedule(spec, s, err);
     else
@@ -216,14 +217,19 @@ static enum tw_status add_one(struct tw_call *call, struct tw_curve_set *set,
     return rc;
 }
 
-static bool reserve(struct tw_curve_set *set)
+bool tw_curve_set_reserve(struct tw_curve_set *set)
 {
     struct tw_schedule *s = realloc(set->schedule, set->log.n * sizeof *s);
+    struct tw_run_inputs *inputs;
     struct tw_law_curve *law;
 
     if (!s)
         return false;
     set->schedule = s;
+    inputs = realloc(set->inputs, set->log.n * sizeof *inputs);
+    if (!inputs)
+        return false;
+    set->inputs = inputs;
     law = realloc(set->law, set->log.n * sizeof *law);
     if (!law)
         return false;
@@ -231,13 +237,17 @@ static bool reserve(struct tw_curve_set *set)
     return true;
 }
 
-/* The law's view of each curve; again whenever the arrays may have moved. */
-static void point(struct tw_curve_set *set)
+void tw_curve_set_point(struct tw_curve_set *set)
 {
     for (size_t i = 0; i < set->n; i++)
-        set->law[i] = (struct tw_law_curve){ set->log.v[i].name, set->log.v[i].n, set->log.v[i].x,
-                                             set->log.v[i].y, &set->schedule[i],
-                                             NULL };
+        set->law[i] = (struct tw_law_curve){
+            .name = set->log.v[i].name,
+            .n = set->log.v[i].n,
+            .x = set->log.v[i].x,
+            .y = set->log.v[i].y,
+            .schedule = &set->schedule[i],
+            .input = (const double *const *)set->inputs[i].column,
+        };
 }
 
 enum tw_status tw_curve_set_add(struct tw_call *call, struct tw_curve_set *set, const char *operand,
@@ -257,12 +267,12 @@ enum tw_status tw_curve_set_add(struct tw_call *call, struct tw_curve_set *set, 
         spec = otherwise ? otherwise : source->schedule;
     if (rc == TW_OK)
         rc = tw_read_curves(call, path, &source->read, &set->log, err);
-    if (rc == TW_OK && !reserve(set))
+    if (rc == TW_OK && !tw_curve_set_reserve(set))
         rc = tw_err_set(err, TW_ENOMEM, "out of memory");
     while (rc == TW_OK && set->n < set->log.n)
         rc = add_one(call, set, source, spec, err);
     if (rc == TW_OK)
-        point(set);
+        tw_curve_set_point(set);
     tw_str_release(&from_table);
     free(path);
     return rc;
@@ -326,6 +336,7 @@ static enum tw_status merge(struct tw_call *call, struct tw_curve_set *set, size
                 continue;
             }
             set->log.v[keep] = set->log.v[i];
+            set->inputs[keep] = set->inputs[i];
             set->schedule[keep++] = set->schedule[i];
         }
         tw_curve_release(&set->log.v[first]);
@@ -344,15 +355,19 @@ enum tw_status tw_curve_set_group(struct tw_call *call, struct tw_curve_set *set
 
     for (size_t i = 0; rc == TW_OK && i < set->n; i++)
         rc = merge(call, set, i, err);
-    point(set);
+    tw_curve_set_point(set);
     return rc;
 }
 
 void tw_curve_set_release(struct tw_curve_set *set)
 {
-    for (size_t i = 0; i < set->n; i++)
+    for (size_t i = 0; i < set->n; i++) {
         tw_schedule_release(&set->schedule[i]);
+        free(set->inputs[i].column);
+        free(set->inputs[i].values);
+    }
     free(set->schedule);
+    free(set->inputs);
     free(set->law);
     tw_curves_release(&set->log);
     *set = (struct tw_curve_set){ 0 };

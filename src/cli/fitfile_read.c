@@ -233,7 +233,20 @@ static void read_curves(struct source *s, struct tw_fit_file *f)
     f->path = get_texts(s, "/curves/paths", f->n);
     f->digest = get_texts(s, "/curves/digests", f->n);
     f->y_name = get_texts(s, "/curves/series", f->n);
-    read_schedules(s, f);
+    if (!fit->law->ninputs)
+        read_schedules(s, f);
+}
+
+/* x of a law of runs is a copy of its first input. */
+static double *first_input(struct source *s, const struct tw_fit_file *f)
+{
+    double *x = tw_alloc(f->fit.n, sizeof *x);
+
+    if (x)
+        memcpy(x, f->input[0], f->fit.n * sizeof *x);
+    else
+        s->rc = tw_err_set(s->err, TW_ENOMEM, "%s: out of memory", s->path);
+    return x;
 }
 
 static void read_points(struct source *s, struct tw_fit_file *f)
@@ -241,7 +254,16 @@ static void read_points(struct source *s, struct tw_fit_file *f)
     struct tw_law_fit *fit = &f->fit;
     size_t n = fit->n;
 
-    fit->x = get(s, "/points/x", &n);
+    for (size_t k = 0; k < fit->law->ninputs; k++) {
+        char path[64];
+
+        (void)snprintf(path, sizeof path, "/points/input/%s", fit->law->inputs[k].name);
+        f->input[k] = get(s, path, &n);
+    }
+    if (!fit->law->ninputs)
+        fit->x = get(s, "/points/x", &n);
+    else if (s->rc == TW_OK)
+        fit->x = first_input(s, f);
     fit->y = get(s, "/points/loss", &n);
     fit->yhat = get(s, "/points/fitted", &n);
     fit->r = get(s, "/points/residual", &n);
@@ -268,7 +290,7 @@ static void read_points(struct source *s, struct tw_fit_file *f)
         fit->score[c].n = fit->first[c + 1] - fit->first[c];
         for (size_t i = fit->first[c]; i < fit->first[c + 1]; i++)
             if (!isfinite(fit->x[i]) || !isfinite(fit->r[i]) ||
-                (i > fit->first[c] && !(fit->x[i] > fit->x[i - 1])))
+                (!fit->law->ninputs && i > fit->first[c] && !(fit->x[i] > fit->x[i - 1])))
                 bad(s, "/points/x does not increase or a residual is not finite");
     }
 }

@@ -182,6 +182,7 @@ const struct tw_law tw_law_chinchilla = {
     .nparams = NPARAMS,
     .params = params,
     .meanings = meanings,
+    .profile = 1u << E | 1u << ALPHA | 1u << BETA,
     .model_alloc = model_alloc,
     .model_free = model_free,
     .memo_alloc = memo_alloc,

@@ -48,6 +48,7 @@ struct tw_law {
     size_t nparams;
     const struct tw_fit_param *params;
     const char *const *meanings; /* (nparams) with units */
+    unsigned profile;            /* bit j: parameter j is worth profiling by default */
 
     /* Features of some curves or runs that do not depend on parameters. NULL with *err set when out
      * of memory or an x is no step of its schedule. */
