@@ -8,10 +8,12 @@
 #include "fitfig.h"
 #include "fitreport.h"
 #include "forecast.h"
+#include "forecast_runs.h"
 #include "provenance.h"
 
 struct forecast_opts {
-    struct tw_opt_list schedule, against;
+    struct tw_opt_list schedule, against, run;
+    struct tw_run_source runs;     /* of the tables to score against */
     struct tw_curve_source source; /* of the curves to score against */
     double at;
     size_t points;
@@ -29,6 +31,8 @@ static const struct tw_opt opts[] = {
       "a measured curve to score the forecast against; its schedule is SPEC, the --schedule of "
       "the same place, or the rates in the log; may be given again",
       0, 0, NULL },
+    { TW_OPT_LIST, 0, "run", AT(run), "INPUT=X,...",
+      "a run to forecast by a law of runs, as in N=7e9,D=2e12; may be given again", 0, 0, NULL },
     { TW_OPT_REAL, 0, "at", AT(at), "X", "position whose loss is printed [the last step]", 0, 1e300,
       NULL },
     { TW_OPT_SIZE, 0, "points", AT(points), "N", "points of the forecast line [400]", 2, 1e6,
@@ -43,6 +47,7 @@ static const struct tw_opt opts[] = {
       0, NULL },
     { TW_OPT_REAL, 0, "batch", AT(source.batch), "X",
       "units of x per step, when x counts tokens or samples [1]", 1e-300, 1e300, NULL },
+    TW_RUN_SOURCE_ROWS(struct forecast_opts, runs),
     TW_FIGURE_ROWS(struct forecast_opts, figure),
     TW_FIT_LOOK_ROWS(struct forecast_opts, look),
     { .type = TW_OPT_END },
@@ -190,6 +195,25 @@ static enum tw_status save(struct tw_call *call, const struct tw_fit_file *f,
     return rc;
 }
 
+/* The other kind of law: no schedules, no figure. */
+static enum tw_status forecast_runs(struct tw_call *call, const struct tw_fit_file *f)
+{
+    const struct forecast_opts *o = call->opts;
+    struct tw_run_forecast how = { .runs = &o->run, .against = &o->against, .source = o->runs };
+
+    how.source.y = o->source.read.y;
+    if (o->schedule.n || o->transfer || o->figure.plot || call->common.output)
+        return tw_err_set(&call->err, TW_EINVAL,
+                          "%s is a law of runs: --schedule, --transfer-residual, --plot and "
+                          "--output are of laws of curves",
+                          f->fit.law->name);
+    if (o->run.n == 0 && o->against.n == 0)
+        return tw_err_set(&call->err, TW_EINVAL,
+                          "nothing to forecast: give --run=%s=...,... or --against=TABLE",
+                          f->fit.law->inputs[0].name);
+    return tw_forecast_runs(call, f, &how, &call->err);
+}
+
 static int run(struct tw_call *call)
 {
     const struct forecast_opts *o = call->opts;
@@ -200,10 +224,20 @@ static int run(struct tw_call *call)
 
     if (call->argc != 1)
         return tw_cmd_usage(call, call->argc ? "one fit at a time" : "no fit given");
-    if (o->schedule.n == 0 && o->against.n == 0)
-        return tw_cmd_usage(call, "nothing to forecast: give --schedule or --against");
+    if (o->schedule.n == 0 && o->against.n == 0 && o->run.n == 0)
+        return tw_cmd_usage(call, "nothing to forecast: give --schedule, --run or --against");
+    if (tw_fit_file_read(call->argv[0], &f, &call->err) != TW_OK)
+        goto out;
+    if (f.fit.law->ninputs) {
+        (void)forecast_runs(call, &f);
+        goto out;
+    }
+    if (o->run.n) {
+        (void)tw_err_set(&call->err, TW_EINVAL, "%s is a law of curves: give --schedule, not --run",
+                         f.fit.law->name);
+        goto out;
+    }
     if (tw_cmd_provenance_start(&prov, call, &call->err) == TW_OK &&
-        tw_fit_file_read(call->argv[0], &f, &call->err) == TW_OK &&
         tw_cmd_provenance_input(&prov, call->argv[0], NULL, &call->err) == TW_OK &&
         add_measured(call, &f, &set, &prov) == TW_OK && add_schedules(call, &set) == TW_OK &&
         compute(call, &f, &set) == TW_OK) {
@@ -212,6 +246,7 @@ static int run(struct tw_call *call)
         if (save(call, &f, &set, &prov) == TW_OK)
             (void)draw(call, &f, &set, &prov);
     }
+out:
     rc = call->err.code == TW_OK ? TW_EXIT_OK : tw_cmd_fail(call);
     tw_forecast_set_release(&set);
     tw_fit_file_release(&f);

@@ -151,6 +151,16 @@ static size_t starts(const void *model, const double *y, double *theta, size_t m
     return n;
 }
 
+/* Least loss for C = 6 N D: Hoffmann et al. 2022, eq. (4). */
+static void optimum(const double *theta, double flops, double *input)
+{
+    const double sum = theta[ALPHA] + theta[BETA];
+    const double g = pow(theta[ALPHA] * theta[A] / (theta[BETA] * theta[B]), 1.0 / sum);
+
+    input[N] = g * pow(flops / 6.0, theta[BETA] / sum);
+    input[D] = flops / 6.0 / input[N];
+}
+
 static const char *unidentified(const void *model)
 {
     const struct model *m = model;
@@ -190,4 +200,5 @@ const struct tw_law tw_law_chinchilla = {
     .predict = predict,
     .starts = starts,
     .unidentified = unidentified,
+    .optimum = optimum,
 };

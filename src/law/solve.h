@@ -48,9 +48,6 @@ struct tw_law_worker {
 /* False when out of memory. `w` must stay where it is. Release even after a failure. */
 bool tw_law_worker_init(struct tw_law_worker *w, const struct tw_law_problem *p) TW_CHECKED;
 void tw_law_worker_release(struct tw_law_worker *w);
-/* The predictions for theta into y (n); false when out of memory. */
-bool tw_law_predict(const struct tw_law *law, const void *model, const double *theta,
-                    double *y) TW_CHECKED;
 
 /* Minimise from the law's starts, over all threads; theta is the best. *tried starts, of which
  * *at_optimum ended at the best objective to 1e-6. TW_ENOCONV if none converged. */

@@ -62,6 +62,8 @@ struct tw_law {
     /* The loss at every stacked point, and unless NULL its derivatives (points x nparams, row
      * major). */
     void (*predict)(const void *model, void *memo, const double *theta, double *y, double *jac);
+    /* The inputs that spend `flops` best; NULL for laws that cannot say. */
+    void (*optimum)(const double *theta, double flops, double *input);
     unsigned costly; /* bit j: a change of parameter j throws the memo away; searches hold such
                         parameters at first */
     /* Up to max starts (max x nparams), best first, from stacked losses y; returns how many,
@@ -73,6 +75,10 @@ struct tw_law {
 };
 extern const struct tw_law *const tw_laws[]; /* ends with NULL */
 const struct tw_law *tw_law_find(const char *name);
+
+/* The predictions of a model for theta, into y (stacked points); false when out of memory. */
+bool tw_law_predict(const struct tw_law *law, const void *model, const double *theta,
+                    double *y) TW_CHECKED;
 
 /* S1 (sum of rates) and S2 (annealing area with memory lambda) at every step of a schedule:
  * arrays of schedule->n; either may be NULL. For plots and checks. */
