@@ -55,9 +55,9 @@ static bool draws_init(struct draws *d, const struct tw_law_fit *fit,
 {
     const size_t np = fit->law->nparams;
     double *own = NULL;
-    const size_t nown = opts->noise ? 0 : noise_pool(fit, &own);
+    const size_t nself = opts->noise ? 0 : noise_pool(fit, &own);
     const double *pool = opts->noise ? opts->noise : own;
-    const size_t npool = opts->noise ? opts->nnoise : nown;
+    const size_t npool = opts->noise ? opts->nnoise : nself;
 
     *d = (struct draws){ 0 };
     d->theta = tw_alloc(fit->replicates + 1, sizeof *d->theta);
