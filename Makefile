@@ -6,7 +6,7 @@ SOABI   := 0
 BUILD        ?= release
 WERROR       ?=
 NATIVE       ?=
-JOBS         ?= 2
+JOBS         ?= $(shell nproc 2>/dev/null || echo 2)
 FUZZ_SECONDS ?= 30
 DESTDIR      ?=
 prefix       ?= /usr/local
@@ -172,6 +172,15 @@ $B/gen/version.h $B/gen/build.h $B/gen/flags: FORCE
 	$(shell mkdir -p $(@D))$(file >$@.new,$(TEXT_$(@F)))
 	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 
+# The gnuplot files, line by line, so that the program needs no file of its own at run time.
+$B/gen/share.h: $(wildcard src/share/*.gp)
+	@mkdir -p $(@D)
+	@awk 'BEGIN { print "static const struct { const char *file, *text; } share_lines[] = {" } \
+	    { gsub(/\\/, "&&"); gsub(/"/, "\\\""); f = FILENAME; sub(/.*\//, "", f); \
+	      printf "{ \"%s\", \"%s\\n\" },\n", f, $$0 } END { print "};" }' $^ < /dev/null > $@
+$(filter $B/obj/src/figure/%,$(LIB_OBJ)): | $B/gen/share.h
+$B/obj/src/figure/text.o: $B/gen/share.h
+
 # ---- manual and completion ----------------------------------------------------------------
 
 man: $(MAN) ## build the manual pages (needs scdoc)
@@ -208,7 +217,7 @@ $(UNIT) $(BENCH) $(FUZZ): $(filter-out %/main.o,$(CLI_OBJ)) $(LIB_A)
 TESTS    := $(UNIT) $(wildcard tests/cli/*.sh)
 # A sanitizer's exit code must not look like one of ours.
 TEST_ENV := TW_BUILD='$(CURDIR)/$B' CMOCKA_MESSAGE_OUTPUT=TAP ASAN_OPTIONS=exitcode=99:allocator_may_return_null=1 \
-            UBSAN_OPTIONS=print_stacktrace=1:exitcode=99
+            UBSAN_OPTIONS=print_stacktrace=1:exitcode=99 OMP_NUM_THREADS="$${OMP_NUM_THREADS:-2}"
 
 test: all man completion $(UNIT) ## run every test
 	@$(TEST_ENV) prove -j $(JOBS) -e 'sh tests/support/run.sh' $(TESTS)
@@ -234,12 +243,12 @@ bench: all $(BENCH) ## print run times, and ratios to peers that are installed
 	@for t in $(wildcard tests/bench/*.sh); do TW_BUILD='$(CURDIR)/$B' sh $$t || exit 1; done
 
 demo: all ## fit, forecast and draw the example data
-	@PATH='$(CURDIR)/$B/bin':"$$PATH" sh analyses/demo/run.sh
+	@sh analyses/demo/run.sh $B/bin/thalweg plots
 
 C_FILES  := $(wildcard src/*/*.[ch] src/include/thalweg/*.h tests/*/*.[ch])
 SH_FILES := $(wildcard tests/*/*.sh src/*/*.sh analyses/*/*.sh)
 TIDY     := $(LIB_SRC:%.c=$B/tidy/%.ok) $(CLI_SRC:%.c=$B/tidy/%.ok)
-$B/tidy/%.ok: %.c .clang-tidy $(HEADERS) | $B/gen/version.h $B/gen/build.h
+$B/tidy/%.ok: %.c .clang-tidy $(HEADERS) | $B/gen/version.h $B/gen/build.h $B/gen/share.h
 	@mkdir -p $(@D)
 	@clang-tidy --quiet --warnings-as-errors='*' $< -- -D_POSIX_C_SOURCE=200809L \
 	    -std=c11 -fopenmp $(INCLUDES) > $@.log 2>&1 || { cat $@.log; exit 1; }

@@ -7,9 +7,7 @@
 
 #include "cmd.h"
 #include "host.h"
-#ifdef TW_WITH_FIGURE
 #include "thalweg/figure.h"
-#endif
 
 static const struct tw_opt opts[] = { { .type = TW_OPT_END } };
 
@@ -89,7 +87,6 @@ static void terminal(struct tw_call *call)
 /* gnuplot's version and terminals; false if it cannot be run. */
 static bool drawing(struct tw_call *call)
 {
-#ifdef TW_WITH_FIGURE
     struct tw_str version = { 0 }, terminals = { 0 };
     struct tw_err err = { 0 };
     enum tw_status rc = tw_figure_doctor(&version, &terminals, &err);
@@ -104,10 +101,6 @@ static bool drawing(struct tw_call *call)
     tw_str_release(&version);
     tw_str_release(&terminals);
     return rc == TW_OK;
-#else
-    (void)call;
-    return true;
-#endif
 }
 
 /* The family that fontconfig takes for the one asked for; "" if that cannot be told. */

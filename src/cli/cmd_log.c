@@ -92,13 +92,26 @@ static void series_json(struct tw_json *j, const struct tw_log_series *s,
 
 /* ---- one file -------------------------------------------------------------------------------- */
 
-static void describe_run(struct tw_call *call, const struct tw_log_run *run,
-                         const struct tw_curve_opts *choice, struct tw_table *t)
+/* Would a fit take a curve from this run? */
+static bool makes_curve(const struct tw_log *log, const struct tw_log_run *run,
+                        const struct tw_curve_opts *choice, struct tw_err *why)
 {
-    struct tw_json *j = &call->json;
-    struct tw_err why = { 0 };
+    struct tw_log_run alone = *run;
+    const struct tw_log one = { .path = log->path, .nruns = 1, .runs = &alone };
+    struct tw_curves curves = { 0 };
+    bool yes = tw_curves_add(&curves, &one, choice, why) == TW_OK;
+
+    tw_curves_release(&curves);
+    return yes;
+}
+
+/* False if no curve can be made of the run; *why then says so. */
+static bool describe_run(struct tw_json *j, const struct tw_log *log, const struct tw_log_run *run,
+                         const struct tw_curve_opts *choice, struct tw_table *t, struct tw_err *why)
+{
     size_t y = SIZE_MAX, lr = SIZE_MAX;
-    enum tw_status rc = tw_log_choose(run, choice, &y, &lr, &why);
+    bool chosen = tw_log_choose(run, choice, &y, &lr, NULL) == TW_OK;
+    bool curve = makes_curve(log, run, choice, why);
 
     tw_json_open(j, NULL, '{');
     tw_json_text(j, "name", run->name);
@@ -108,16 +121,15 @@ static void describe_run(struct tw_call *call, const struct tw_log_run *run,
     for (size_t i = 0; i < run->nseries; i++) {
         const struct tw_log_series *s = &run->series[i];
         struct tw_log_range r = tw_log_series_range(s);
-        const char *use = rc != TW_OK ? "" : i == y ? "loss" : i == lr ? "lr" : "";
+        const char *use = !chosen ? "" : i == y ? "loss" : i == lr ? "lr" : "";
 
         series_row(t, run, s, &r, use);
         series_json(j, s, &r, use);
     }
     tw_json_close(j, ']');
-    tw_json_text(j, "no_curve", rc == TW_OK ? NULL : why.msg);
+    tw_json_text(j, "no_curve", curve ? NULL : why->msg);
     tw_json_close(j, '}');
-    if (rc != TW_OK)
-        tw_cmd_note(call, "%s", why.msg);
+    return curve;
 }
 
 static bool describe(struct tw_call *call, const struct tw_log *log, const struct tw_read_opts *o)
@@ -127,7 +139,8 @@ static bool describe(struct tw_call *call, const struct tw_log *log, const struc
                                         "gaps", "back",   "same x",   "use as" };
     struct tw_curve_opts choice = tw_read_curve_opts(o);
     struct tw_table t = { 0 };
-    size_t shown = 0;
+    struct tw_err first = { 0 };
+    size_t shown = 0, useless = 0;
 
     tw_table_head(&t, head, sizeof head / sizeof head[0]);
     tw_json_open(&call->json, NULL, '{');
@@ -138,10 +151,12 @@ static bool describe(struct tw_call *call, const struct tw_log *log, const struc
     tw_json_open(&call->json, "runs", '[');
     for (size_t r = 0; r < log->nruns; r++) {
         const struct tw_log_run *run = &log->runs[r];
+        struct tw_err why = { 0 };
 
         if (o->run && strcmp(o->run, run->name) != 0 && fnmatch(o->run, run->name, 0) != 0)
             continue;
-        describe_run(call, run, &choice, &t);
+        if (!describe_run(&call->json, log, run, &choice, &t, &why) && useless++ == 0)
+            first = why;
         shown++;
     }
     tw_json_close(&call->json, ']');
@@ -154,6 +169,10 @@ static bool describe(struct tw_call *call, const struct tw_log *log, const struc
         printf("\n");
         tw_table_print(&t);
     }
+    if (useless > 1)
+        tw_cmd_note(call, "%s (and %zu runs more without a curve)", first.msg, useless - 1);
+    else if (useless)
+        tw_cmd_note(call, "%s", first.msg);
     tw_str_release(&t.cells);
     return shown > 0;
 }

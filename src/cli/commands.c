@@ -4,12 +4,23 @@
 
 extern const struct tw_cmd tw_cmd_cite;
 extern const struct tw_cmd tw_cmd_doctor;
+extern const struct tw_cmd tw_cmd_fit;
+extern const struct tw_cmd tw_cmd_forecast;
+extern const struct tw_cmd tw_cmd_info;
+extern const struct tw_cmd tw_cmd_laws;
 extern const struct tw_cmd tw_cmd_log;
+extern const struct tw_cmd tw_cmd_plot;
 extern const struct tw_cmd tw_cmd_version;
 
 const struct tw_cmd *const tw_cmds[] = {
     /* Loss curves */
     &tw_cmd_log,
+    &tw_cmd_fit,
+    &tw_cmd_forecast,
+    &tw_cmd_laws,
+    /* Results */
+    &tw_cmd_plot,
+    &tw_cmd_info,
     /* About */
     &tw_cmd_doctor,
     &tw_cmd_cite,

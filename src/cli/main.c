@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -40,5 +41,6 @@ static int close_stdout(int rc)
 int main(int argc, char **argv)
 {
     open_standard();
+    (void)signal(SIGXFSZ, SIG_IGN); /* a file-size limit is an error to report, not a death */
     return close_stdout(tw_main(argc, argv));
 }

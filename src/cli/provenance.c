@@ -4,13 +4,26 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* "GSL 2.7.1, HDF5 1.10.8, ..." */
+static void list_libraries(struct tw_str *out)
+{
+    enum { MAX = 16 };
+    struct tw_library_part parts[MAX];
+    const size_t n = tw_library_parts(parts, MAX);
+
+    for (size_t i = 0; i < n && i < MAX; i++)
+        tw_str_addf(out, "%s%s %s", i ? ", " : "", parts[i].name, parts[i].version);
+}
+
 enum tw_status tw_cmd_provenance_start(struct tw_cmd_provenance *p, const struct tw_call *call,
                                        struct tw_err *err)
 {
     tw_str_add(&p->options, "");
     tw_opt_record(call->cmd->opts, call->cmd->uses, &call->common, call->opts, &p->options);
-    if (p->options.failed)
+    list_libraries(&p->libraries);
+    if (p->options.failed || p->libraries.failed)
         return tw_err_set(err, TW_ENOMEM, "out of memory");
+    p->record.libraries = p->libraries.s;
     p->record.command = call->command_line.s;
     p->record.options = p->options.s;
     p->record.seed = call->common.seed;
@@ -73,5 +86,6 @@ void tw_cmd_provenance_release(struct tw_cmd_provenance *p)
     free(p->paths);
     free(p->digests);
     tw_str_release(&p->options);
+    tw_str_release(&p->libraries);
     *p = (struct tw_cmd_provenance){ 0 };
 }

@@ -10,7 +10,7 @@
  * good until the release and no longer than the call. */
 struct tw_cmd_provenance {
     struct tw_provenance record;
-    struct tw_str options;
+    struct tw_str options, libraries;
     char **paths, **digests;
     size_t cap;
 };

@@ -148,9 +148,11 @@ static bool summarise(struct tw_law_fit *fit)
         for (size_t b = 0; b < fit->replicates; b++)
             if (!isnan(fit->theta_boot[b * np]))
                 v[k++] = fit->theta_boot[b * np + j];
-        for (size_t i = 0; i <= j && good > 1; i++)
+        for (size_t i = 0; i <= j; i++)
             fit->correlation[i * np + j] = fit->correlation[j * np + i] =
-                i == j ? 1.0 : gsl_stats_correlation(column + i * good, 1, v, 1, good);
+                good < 2 ? (double)NAN
+                : i == j ? 1.0
+                         : gsl_stats_correlation(column + i * good, 1, v, 1, good);
     }
     for (size_t j = 0; j < np && good > 1; j++) {
         double *v = column + j * good;

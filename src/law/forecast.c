@@ -24,24 +24,24 @@ static int compare_reals(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Residuals to draw noise from, each curve's less its mean: those of curves left out, which
- * hold the law's misfit too, else those of the fit. Returns how many; 0 when out of memory. */
-static size_t noise_pool(const struct tw_law_fit *fit, double **pool)
+/* Residuals to draw noise from, each curve's less its mean: those with the curve left out,
+ * which hold the law's misfit too, where there are any. NULL when out of memory. */
+static double *noise_pool(const struct tw_law_fit *fit)
 {
-    const double *r = fit->left_out ? fit->left_out_r : fit->r;
-    size_t k = 0;
+    double *pool = tw_alloc(fit->n, sizeof *pool);
 
-    *pool = tw_alloc(fit->n, sizeof **pool);
-    for (size_t c = 0; *pool && c < fit->ncurves; c++) {
+    for (size_t c = 0; pool && c < fit->ncurves; c++) {
         const size_t a = fit->first[c], b = fit->first[c + 1];
+        const double *r =
+            fit->left_out_r && b > a && !isnan(fit->left_out_r[a]) ? fit->left_out_r : fit->r;
         double mean = 0.0;
 
         for (size_t i = a; i < b; i++)
             mean += r[i] / (double)(b - a);
-        for (size_t i = a; i < b && !isnan(mean); i++)
-            (*pool)[k++] = r[i] - mean;
+        for (size_t i = a; i < b; i++)
+            pool[i] = r[i] - mean;
     }
-    return k;
+    return pool;
 }
 
 static void draws_release(struct draws *d)
@@ -54,10 +54,9 @@ static bool draws_init(struct draws *d, const struct tw_law_fit *fit,
                        const struct tw_law_forecast_opts *opts)
 {
     const size_t np = fit->law->nparams;
-    double *own = NULL;
-    const size_t nself = opts->noise ? 0 : noise_pool(fit, &own);
+    double *own = opts->noise ? NULL : noise_pool(fit);
     const double *pool = opts->noise ? opts->noise : own;
-    const size_t npool = opts->noise ? opts->nnoise : nself;
+    const size_t npool = opts->noise ? opts->nnoise : fit->n;
 
     *d = (struct draws){ 0 };
     d->theta = tw_alloc(fit->replicates + 1, sizeof *d->theta);
@@ -76,9 +75,10 @@ static bool draws_init(struct draws *d, const struct tw_law_fit *fit,
         struct tw_rng rng = tw_rng_stream(opts->seed, TW_RNG_FORECAST, i);
 
         d->offset[i] = npool ? pool[tw_rng_below(&rng, npool)] : 0.0;
-        if (fit->left_out && fit->model_error > 0.0)
-            d->offset[i] += fit->model_error * gsl_cdf_tdist_Pinv(0.5 * 0x1p-53 + tw_rng_real(&rng),
-                                                                  (double)fit->left_out);
+        if (fit->model_error > 0.0)
+            d->offset[i] += fit->model_error *
+                            gsl_cdf_tdist_Pinv(0.5 * 0x1p-53 + tw_rng_real(&rng),
+                                               (double)(TW_LAW_PRIOR_CURVES + fit->left_out));
     }
     free(own);
     return d->offset != NULL;

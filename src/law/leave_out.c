@@ -52,7 +52,8 @@ static enum tw_status leave_one(const struct tw_law *law, const struct tw_law_cu
     rc = tw_law_problem_init(&p, law, rest, k, opts, NULL);
     if (rc == TW_OK && !law->unidentified(p.model)) {
         rc = tw_law_solve(&p, theta, &res, &tried, &best, NULL);
-        *usable = rc == TW_OK && res.converged;
+        *usable =
+            rc == TW_OK && res.converged && !res.at_bounds && res.condition < TW_LAW_MAX_CONDITION;
     }
     if (*usable)
         rc = predict_held(law, &curves[out], opts, theta, r, bias, mae, err);
@@ -63,13 +64,44 @@ static enum tw_status leave_one(const struct tw_law *law, const struct tw_law_cu
     return rc;
 }
 
+/* Mean square over all curves of the mean residual of each tenth of a curve: what the law
+ * misses systematically, with most of the noise averaged away. */
+static double smooth_misfit(const struct tw_law_fit *fit)
+{
+    double sum = 0.0;
+    size_t stretches = 0;
+
+    for (size_t c = 0; c < fit->ncurves; c++) {
+        const size_t a = fit->first[c], n = fit->first[c + 1] - a;
+        const size_t parts = n < 10 ? n : 10;
+
+        for (size_t k = 0; k < parts; k++) {
+            const size_t from = a + k * n / parts, to = a + (k + 1) * n / parts;
+            double mean = 0.0;
+
+            for (size_t i = from; i < to; i++)
+                mean += fit->r[i] / (double)(to - from);
+            sum += mean * mean;
+            stretches++;
+        }
+    }
+    return stretches ? sum / (double)stretches : 0.0;
+}
+
+void tw_law_model_error(struct tw_law_fit *fit, double squares)
+{
+    const double guess = TW_LAW_PRIOR_FACTOR * TW_LAW_PRIOR_FACTOR * smooth_misfit(fit);
+
+    fit->model_error = sqrt((TW_LAW_PRIOR_CURVES * guess + squares) /
+                            (double)(TW_LAW_PRIOR_CURVES + fit->left_out));
+}
+
 enum tw_status tw_law_leave_out_run(const struct tw_law_curve *curves, struct tw_law_fit *fit,
                                     struct tw_err *err)
 {
     double sum = 0.0;
 
     fit->left_out = 0;
-    fit->model_error = NAN;
     if (!fit->left_out_mae)
         fit->left_out_mae = tw_alloc(fit->ncurves, sizeof *fit->left_out_mae);
     if (!fit->left_out_r)
@@ -95,7 +127,6 @@ enum tw_status tw_law_leave_out_run(const struct tw_law_curve *curves, struct tw
         fit->left_out_mae[c] = mae;
         sum += bias * bias;
     }
-    if (fit->left_out)
-        fit->model_error = sqrt(sum / (double)fit->left_out);
+    tw_law_model_error(fit, sum);
     return TW_OK;
 }

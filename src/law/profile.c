@@ -153,7 +153,7 @@ static void walk(struct tw_law_worker *w, const struct tw_law_fit *fit, size_t j
                  double limit, struct side *s)
 {
     const struct tw_fit_param *q = &fit->law->params[j];
-    double theta[TW_FIT_MAX_PARAMS], step = 0.01, slope;
+    double theta[TW_FIT_MAX_PARAMS], step = 0.002, slope;
     double u[2], rise[2] = { 0.0, 0.0 };
 
     memcpy(theta, fit->theta, sizeof theta);
@@ -172,9 +172,9 @@ static void walk(struct tw_law_worker *w, const struct tw_law_fit *fit, size_t j
             break;
         if (theta[j] < q->lo || theta[j] > q->hi)
             break;
-        /* About ten points up to the limit, whatever the scale. */
+        /* About eight points up to the limit, whatever the scale. */
         if (sqrt(rise[1]) - sqrt(rise[0]) < 0.08 * sqrt(limit))
-            step *= 1.6;
+            step *= 1.8;
     }
     for (size_t i = 0; i < s->n && isnan(s->end); i++) {
         if (s->rise[i] < limit)

@@ -52,4 +52,7 @@ enum tw_status tw_law_bootstrap_run(const struct tw_law_problem *p, struct tw_la
 enum tw_status tw_law_leave_out_run(const struct tw_law_curve *curves, struct tw_law_fit *fit,
                                     struct tw_err *err) TW_CHECKED;
 
+/* From fit->r, fit->left_out and the sum of the squared mean residuals of the curves left out. */
+void tw_law_model_error(struct tw_law_fit *fit, double squares);
+
 #endif

@@ -12,9 +12,10 @@ const struct tw_schedule_key tw_schedule_keys[] = {
     { "total", "number of steps" },
     { "warmup", "steps of linear warm-up [0]" },
     { "ramp", "form of the warm-up: s/(w-1), (s+1)/w or s/w [s/(w-1)]" },
-    { "decay", "steps of the final decay; a shape's name is taken as shape" },
+    { "decay",
+      "steps of the final decay (wsd also takes stage); a shape's name is taken as shape" },
     { "shape", "form of the decay: exp, linear, cosine or 1-sqrt [exp]" },
-    { "stage", "step at which the rate changes" },
+    { "stage", "step at which the rate changes or the decay begins" },
     { "period", "steps of one cycle" },
     { "restart", "step at which the second warm-up begins" },
     { "rewarm", "steps of the second warm-up" },
@@ -53,7 +54,7 @@ static bool find_name(struct value v, const char *const *names, size_t n, size_t
 }
 
 /* Is `key` one of the space-separated words of `list`? */
-static bool listed(const char *list, const char *key)
+bool tw_schedule_lists(const char *list, const char *key)
 {
     size_t n = strlen(key);
 
@@ -154,7 +155,8 @@ static const char *key_name(struct value key, const struct tw_schedule_kind *kin
         names[n] = tw_schedule_keys[n].name;
     for (size_t i = 0; i < n; i++)
         if (same(key, names[i])) {
-            if (listed(kind->needs, names[i]) || listed(kind->takes, names[i]))
+            if (tw_schedule_lists(kind->needs, names[i]) ||
+                tw_schedule_lists(kind->takes, names[i]))
                 return names[i];
             (void)tw_err_set(err, TW_EINVAL, "%s does not take %s; it takes %s %s", kind->name,
                              names[i], kind->needs, kind->takes);
@@ -174,7 +176,7 @@ static enum tw_status check_needed(const struct tw_schedule_kind *kind, const bo
                                    struct tw_err *err)
 {
     for (size_t i = 0; tw_schedule_keys[i].name; i++)
-        if (listed(kind->needs, tw_schedule_keys[i].name) && !given[i])
+        if (tw_schedule_lists(kind->needs, tw_schedule_keys[i].name) && !given[i])
             return tw_err_set(err, TW_EINVAL, "%s needs %s= (%s)", kind->name,
                               tw_schedule_keys[i].name, tw_schedule_keys[i].meaning);
     return TW_OK;
@@ -194,7 +196,9 @@ enum tw_status tw_schedule_parse_keys(const char *text, const struct tw_schedule
 {
     bool given[32] = { false };
 
-    *p = (struct tw_schedule_spec){ .peak2 = NAN, .end2 = NAN, .batch = 1.0 };
+    *p = (struct tw_schedule_spec){
+        .peak2 = NAN, .end2 = NAN, .decay = NAN, .stage = NAN, .batch = 1.0
+    };
     while (*text) {
         size_t n = strcspn(text, ",");
         size_t eq = strcspn(text, "=,");
@@ -208,7 +212,7 @@ enum tw_status tw_schedule_parse_keys(const char *text, const struct tw_schedule
         name = key_name(key, kind, err);
         if (!name)
             return TW_EINVAL;
-        if (!strcmp(name, "decay") && listed(kind->takes, "shape") &&
+        if (!strcmp(name, "decay") && tw_schedule_lists(kind->takes, "shape") &&
             find_name(v, shape_names, 4, &i))
             name = "shape"; /* decay=linear is how people say it */
         if (set_key(p, name, v, err) != TW_OK)

@@ -13,7 +13,8 @@ enum tw_ramp { TW_RAMP_FULL, TW_RAMP_NEXT, TW_RAMP_ZERO };
 
 struct tw_schedule_spec {
     double peak, end, peak2, end2;
-    double total, warmup, decay, stage, period, restart, rewarm; /* whole numbers */
+    double total, warmup, period, restart, rewarm; /* whole numbers */
+    double decay, stage;                           /* the same; NAN if not given */
     enum tw_shape shape;
     bool shape_given;
     enum tw_ramp ramp;
@@ -24,5 +25,8 @@ struct tw_schedule_spec {
 /* "key=value,..." for one kind; every key that it needs must be there. */
 enum tw_status tw_schedule_parse_keys(const char *text, const struct tw_schedule_kind *kind,
                                       struct tw_schedule_spec *p, struct tw_err *err) TW_CHECKED;
+
+/* Is `key` one of the space-separated words of `list`? */
+bool tw_schedule_lists(const char *list, const char *key);
 
 #endif

@@ -97,9 +97,9 @@ const struct tw_schedule_kind tw_schedule_kinds[] = {
     { "wsd", "warm-up, stable, decay: peak until the last `decay` steps, then down to end",
       "f = (s-(T-decay))/decay; exp: peak^(1-f) end^f; linear: peak (1-f) + end f; cosine; "
       "1-sqrt: end + (peak-end)(1-sqrt f)",
-      "peak total decay", "end shape warmup ramp base batch" },
-    { "wsdld", "wsd with shape=linear", "peak (1-f) + end f", "peak total decay",
-      "end warmup ramp base batch" },
+      "peak total", "decay stage end shape warmup ramp base batch" },
+    { "wsdld", "wsd with shape=linear", "peak (1-f) + end f", "peak total",
+      "decay stage end warmup ramp base batch" },
     { "wsdcon", "two stages: peak before step `stage`, then end", "lr = s < stage ? peak : end",
       "peak total stage end", "warmup ramp base batch" },
     { "cyclic", "from peak to end again every `period` steps",
@@ -112,6 +112,15 @@ const struct tw_schedule_kind tw_schedule_kinds[] = {
       "straight lines between the rows", "", "" },
     { NULL, NULL, NULL, NULL, NULL },
 };
+
+bool tw_schedule_takes(const char *kind, const char *key)
+{
+    for (size_t k = 0; tw_schedule_kinds[k].name; k++)
+        if (!strcmp(tw_schedule_kinds[k].name, kind))
+            return tw_schedule_lists(tw_schedule_kinds[k].needs, key) ||
+                   tw_schedule_lists(tw_schedule_kinds[k].takes, key);
+    return false;
+}
 
 typedef double at_fn(const struct tw_schedule_spec *p, double s);
 static at_fn *const at[] = { at_constant, at_linear, at_cosine, at_wsd,
@@ -133,6 +142,15 @@ static enum tw_status check(struct tw_schedule_spec *p, const char *kind, struct
         return tw_err_set(err, TW_EINVAL, "warmup=%g leaves no step of total=%g", p->warmup,
                           p->total);
     if (!strncmp(kind, "wsd", 3) && strcmp(kind, "wsdcon") != 0) {
+        if (isnan(p->decay) == isnan(p->stage))
+            return tw_err_set(err, TW_EINVAL,
+                              "%s needs decay= (steps of the final decay) or stage= (its first "
+                              "step), one of them",
+                              kind);
+        if (isnan(p->decay))
+            p->decay = p->total - p->stage;
+        if (p->decay < 0.0)
+            return tw_err_set(err, TW_EINVAL, "stage=%g lies beyond total=%g", p->stage, p->total);
         if (p->decay > p->total - p->warmup)
             return tw_err_set(err, TW_EINVAL, "decay=%g is longer than total - warmup = %g",
                               p->decay, p->total - p->warmup);

@@ -19,6 +19,17 @@ static size_t find_named(const struct tw_log_run *run, const char *name)
     return run->nseries;
 }
 
+/* In a table of runs, tokens and epochs are sizes in any order, and compute always is. A step
+ * that runs backwards is still a step: of a resumed run, or of several in one file. */
+static bool is_axis(const struct tw_log_series *s, enum tw_x_unit unit)
+{
+    size_t back = 0;
+
+    for (size_t i = 1; i < s->n; i++)
+        back += s->y[i] < s->y[i - 1];
+    return unit == TW_X_STEP || (unit != TW_X_FLOP && back <= s->n / 8);
+}
+
 /* The best-ranked name among the columns that have at least half as many values as the
  * fullest of them: a step that only evaluation rows carry is no axis for the others. */
 static size_t guess(const struct tw_log_run *run)
@@ -31,9 +42,10 @@ static size_t guess(const struct tw_log_run *run)
         if (log_name_x_rank(run->series[i].name, &unit) && run->series[i].n > most)
             most = run->series[i].n;
     for (size_t i = 0; i < run->nseries; i++) {
-        unsigned rank = log_name_x_rank(run->series[i].name, &unit);
+        const struct tw_log_series *s = &run->series[i];
+        unsigned rank = log_name_x_rank(s->name, &unit);
 
-        if (rank && run->series[i].n >= most - most / 2 && (!least || rank < least)) {
+        if (rank && s->n >= most - most / 2 && (!least || rank < least) && is_axis(s, unit)) {
             least = rank;
             best = i;
         }

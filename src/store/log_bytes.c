@@ -93,6 +93,11 @@ static enum tw_status take(struct log_bytes *b, size_t n, struct tw_err *err)
 {
     struct log_text all;
 
+    if (b->n == 0) {
+        struct log_text head = { b->s, n };
+
+        b->packed = log_is_gzip(head.s, n) || log_is_hdf5(&head);
+    }
     for (size_t i = b->n + n; i > b->n && !b->packed; i--)
         if (b->s[i - 1] == '\n') {
             b->line = i;
@@ -110,7 +115,6 @@ static enum tw_status take(struct log_bytes *b, size_t n, struct tw_err *err)
 static enum tw_status read_all(int fd, size_t hint, struct log_bytes *b, struct tw_err *err)
 {
     for (;;) {
-        bool first = b->n == 0;
         enum tw_status rc = make_room(b, hint, err);
         ssize_t got;
 
@@ -123,12 +127,8 @@ static enum tw_status read_all(int fd, size_t hint, struct log_bytes *b, struct 
             return tw_err_set(err, TW_EIO, "%s", strerror(errno));
         if (got == 0)
             return TW_OK;
-        if (first) {
-            struct log_text head = { b->s, (size_t)got };
-
-            b->packed = log_is_gzip(head.s, head.n) || log_is_hdf5(&head);
-            rc = log_refuse_foreign(head.s, head.n, err);
-        }
+        if (b->n == 0)
+            rc = log_refuse_foreign(b->s, (size_t)got, err);
         if (rc == TW_OK)
             rc = take(b, (size_t)got, err);
         if (rc != TW_OK)

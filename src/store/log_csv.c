@@ -339,7 +339,7 @@ static enum tw_status read_row(struct csv *f, struct log_table *t, struct tw_err
 {
     const char *start = f->c.p;
     enum tw_status rc = TW_OK;
-    struct cell extra;
+    struct cell extra = { 0 };
     size_t n = 0;
     bool more;
 

@@ -248,6 +248,8 @@ enum tw_status tw_curves_add(struct tw_curves *out, const struct tw_log *log,
         rc = make_curve(c, log, run, opts, err);
         if (rc != TW_OK) {
             tw_curve_release(c);
+            while (out->n > n)
+                tw_curve_release(&out->v[--out->n]);
             return tw_err_ctx(err, rc, "%s", log->path);
         }
         out->n++;

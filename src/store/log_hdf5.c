@@ -104,6 +104,9 @@ static enum tw_status check_storage(hid_t set, hsize_t n, const char *path, cons
                           "%s/%s: the data are kept in another file, which is not read; copy them "
                           "into this one (h5repack)",
                           path, name);
+    if (n > (hsize_t)1 << 29)
+        return tw_err_set(err, TW_ENOMEM, "%s/%s: claims %llu values; at most 2^29 are read", path,
+                          name, (unsigned long long)n);
     /* A chunk never written takes no room, so a small claim may exceed what is stored. */
     if (n > (hsize_t)1 << 24 && n / 1000 > stored)
         return tw_err_set(err, TW_EFORMAT, "%s/%s: claims %llu values but stores %llu bytes", path,

@@ -56,7 +56,7 @@ const char *log_quote(const struct log_text *line, char buf[LOG_QUOTE])
     if (cut)
         n = LOG_QUOTE - 4;
     for (size_t i = 0; i < n; i++)
-        buf[i] = line->s[i] >= 0x20 && line->s[i] < 0x7f ? line->s[i] : '?';
+        buf[i] = (char)(line->s[i] >= 0x20 && line->s[i] < 0x7f ? line->s[i] : '?');
     memcpy(buf + n, cut ? "..." : "", cut ? 4 : 1);
     return buf;
 }

@@ -121,13 +121,15 @@ static enum tw_status read_bytes(struct log_table *t, struct log_text text, stru
     struct log_bytes plain = { 0 };
     enum tw_status rc = TW_OK;
 
-    if (log_is_hdf5(&text)) {
-        t->log->format = "hdf5";
-        return log_hdf5_read(t, NULL, &text, err);
-    }
     if (log_is_gzip(text.s, text.n)) {
         rc = log_bytes_unpack(&text, &plain, err);
         text = (struct log_text){ plain.s, plain.n };
+    }
+    if (rc == TW_OK && log_is_hdf5(&text)) {
+        t->log->format = "hdf5";
+        rc = log_hdf5_read(t, NULL, &text, err);
+        free(plain.s);
+        return rc;
     }
     if (rc == TW_OK)
         rc = log_refuse_foreign(text.s, text.n, err);
@@ -145,14 +147,17 @@ static enum tw_status read_bytes(struct log_table *t, struct log_text text, stru
 static bool is_hdf5_path(const char *path)
 {
     char head[8];
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     struct stat st;
     bool yes;
+    int fd;
 
+    /* Only a regular file is opened twice: a pipe's writer would see its reader leave. */
+    if (stat(path, &st) != 0 || !S_ISREG(st.st_mode))
+        return false;
+    fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return false;
-    yes = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
-          read(fd, head, sizeof head) == (ssize_t)sizeof head &&
+    yes = read(fd, head, sizeof head) == (ssize_t)sizeof head &&
           log_is_hdf5(&(struct log_text){ head, sizeof head });
     (void)close(fd);
     return yes;

@@ -36,57 +36,52 @@ bool log_wandb_header(char *const *names, size_t n)
     return n > 1 && extreme;
 }
 
-static size_t find_run(const struct tw_log *log, const char *name, size_t n)
+/* The run called name[0..n), made with `like`'s abscissa if it is new; NULL: out of memory. */
+static struct tw_log_run *run_called(struct tw_log *log, const char *name, size_t n,
+                                     const struct tw_log_run *like)
 {
-    size_t r = 0;
+    struct tw_log_run *run;
 
-    while (r < log->nruns &&
-           (strncmp(log->runs[r].name, name, n) != 0 || log->runs[r].name[n] != '\0'))
-        r++;
-    return r;
+    for (size_t r = 0; r < log->nruns; r++)
+        if (!strncmp(log->runs[r].name, name, n) && log->runs[r].name[n] == '\0')
+            return &log->runs[r];
+    run = log_run_add(log, name, n);
+    if (!run)
+        return NULL;
+    run->x_unit = like->x_unit;
+    run->x_name = tw_strdup(like->x_name);
+    return run->x_name ? run : NULL;
+}
+
+/* Move the values of s, called "<run> - <metric>", to where they belong. */
+static bool deal(struct tw_log *log, const struct tw_log_run *from, struct tw_log_series *s)
+{
+    const char *at = dash(s->name);
+    const char *name = at ? s->name : from->name, *metric = at ? at + 3 : s->name;
+    size_t n = at ? (size_t)(at - s->name) : strlen(from->name);
+    struct tw_log_run *run = run_called(log, name, n, from);
+    struct tw_log_series *to = run ? log_series_add(run, metric, strlen(metric)) : NULL;
+
+    if (!to)
+        return false;
+    to->x = s->x;
+    to->y = s->y;
+    to->n = s->n;
+    to->cap = s->cap;
+    s->x = s->y = NULL;
+    return true;
 }
 
 enum tw_status log_wandb_split(struct tw_log *log, struct tw_err *err)
 {
     struct tw_log all = *log;
-    struct tw_log_run *from = &all.runs[0];
-    enum tw_status rc = TW_OK;
+    bool dealt = true;
 
     log->runs = NULL;
     log->nruns = log->cap = 0;
-    for (size_t i = 0; i < from->nseries && rc == TW_OK; i++) {
-        struct tw_log_series *s = &from->series[i], *to;
-        const char *metric = dash(s->name);
-        size_t n = metric ? (size_t)(metric - s->name) : 0;
-        size_t r = find_run(log, metric ? s->name : from->name, metric ? n : strlen(from->name));
-        struct tw_log_run *run = &log->runs[r];
-
-        if (r == log->nruns) {
-            run = r < LOG_MAX_RUNS ? log_run_add(log, metric ? s->name : from->name,
-                                                 metric ? n : strlen(from->name))
-                                   : NULL;
-            if (run) {
-                run->x_unit = from->x_unit;
-                run->x_name = tw_strdup(from->x_name);
-            }
-            if (!run || !run->x_name) {
-                rc = log_out_of_memory(err);
-                break;
-            }
-        }
-        metric = metric ? metric + 3 : s->name;
-        to = log_series_add(run, metric, strlen(metric));
-        if (!to) {
-            rc = log_out_of_memory(err);
-            break;
-        }
-        to->x = s->x;
-        to->y = s->y;
-        to->n = s->n;
-        to->cap = s->cap;
-        s->x = s->y = NULL;
-    }
-    log_run_release(from);
+    for (size_t i = 0; i < all.runs[0].nseries && dealt; i++)
+        dealt = deal(log, &all.runs[0], &all.runs[0].series[i]);
+    log_run_release(&all.runs[0]);
     free(all.runs);
-    return rc;
+    return dealt ? TW_OK : log_out_of_memory(err);
 }

@@ -40,6 +40,15 @@ for shell in zsh fish; do
         skip "$shell reads its script" "no $shell"
     fi
 done
+if command -v fish >/dev/null; then
+    export HOME="$tmp"
+    expect_out 'fish completes a command' 0 '^version' \
+        fish -c "source '$build/completion/thalweg.fish'; complete -C 'thalweg ver'"
+    expect_out 'fish completes an option' 0 '^--build' \
+        fish -c "source '$build/completion/thalweg.fish'; complete -C 'thalweg version --bu'"
+else
+    skip 'fish completes' 'no fish'
+fi
 for c in $(thalweg help | sed -n 's/^  \([a-z][a-z-]*\) .*/\1/p'); do
     grep -q "seen_subcommand_from $c' .*-l help" "$build/completion/thalweg.fish" &&
         grep -q "^    $c)" "$build/completion/_thalweg"

@@ -9,7 +9,11 @@
 #include "num.h"
 #include "thalweg/store_log.h"
 
-static const struct tw_curve_opts all = { .from = (double)NAN, .to = (double)NAN };
+/* The standard's are floats. */
+#define QNAN ((double)NAN)
+#define INF  ((double)INFINITY)
+
+static const struct tw_curve_opts all = { .from = QNAN, .to = QNAN };
 
 static inline void read_ok_with(const char *text, const struct tw_log_opts *opts,
                                 struct tw_log *log)

@@ -24,8 +24,7 @@ static void nan_and_infinity_are_pairs_in_any_spelling(void **state)
 
     (void)state;
     read_ok("step,loss\n1,nan\n2,NaN\n3,inf\n4,-Infinity\n5,None\n6,null\n7,2.5\n8,NA\n", &log);
-    CHECK_SERIES(series(&log, 0, "loss"), 5, LIST(1, 2, 3, 4, 7),
-                 LIST(NAN, NAN, INFINITY, -INFINITY, 2.5));
+    CHECK_SERIES(series(&log, 0, "loss"), 5, LIST(1, 2, 3, 4, 7), LIST(QNAN, QNAN, INF, -INF, 2.5));
     r = tw_log_series_range(series(&log, 0, "loss"));
     assert_int_equal(r.nan, 2);
     assert_int_equal(r.inf, 2);
@@ -106,6 +105,17 @@ static void a_step_that_few_rows_have_is_no_axis(void **state)
     (void)state;
     read_ok("step,epoch,loss\n,1,2.5\n,2,2.25\n,3,2.125\n7,4,2\n", &log);
     assert_string_equal(log.runs[0].x_name, "epoch");
+    tw_log_release(&log);
+}
+
+static void sizes_in_a_table_of_runs_are_no_axis(void **state)
+{
+    struct tw_log log;
+
+    (void)state;
+    read_ok("N,tokens,flops,loss\n1,10,60,5\n1,20,120,4\n2,10,120,4.5\n2,20,240,3.5\n", &log);
+    assert_string_equal(log.runs[0].x_name, "row");
+    assert_int_equal(log.runs[0].nseries, 4);
     tw_log_release(&log);
 }
 
@@ -206,6 +216,7 @@ int main(void)
         cmocka_unit_test(without_a_header_the_first_column_is_x),
         cmocka_unit_test(the_abscissa_can_be_named),
         cmocka_unit_test(a_step_that_few_rows_have_is_no_axis),
+        cmocka_unit_test(sizes_in_a_table_of_runs_are_no_axis),
         cmocka_unit_test(a_run_column_splits_runs),
         cmocka_unit_test(one_row_a_run_is_a_table),
         cmocka_unit_test(wandb_columns_become_runs_without_extremes),

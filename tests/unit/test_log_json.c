@@ -12,7 +12,7 @@ static void trainer_state_has_train_and_eval_rows(void **state)
             "{\"epoch\": 1.0, \"loss\": NaN, \"learning_rate\": 5e-4, \"step\": 20}]}",
             &log);
     assert_string_equal(log.format, "trainer-state");
-    CHECK_SERIES(series(&log, 0, "loss"), 2, LIST(10, 20), LIST(3.5, NAN));
+    CHECK_SERIES(series(&log, 0, "loss"), 2, LIST(10, 20), LIST(3.5, QNAN));
     CHECK_SERIES(series(&log, 0, "eval_c4_loss"), 1, LIST(10), LIST(3.25));
     assert_int_equal(series(&log, 0, "eval_c4_loss")->split, TW_SPLIT_VAL);
     assert_int_equal(series(&log, 0, "eval_c4_loss")->quantity, TW_Q_LOSS);
@@ -30,7 +30,7 @@ static void json_lines_nest_and_may_be_cut_short(void **state)
             "{\"step\": 3, \"train\": {\"loss\": 2.25}, \"hist\": [1, 2]}\n{\"step\": 4, \"tr",
             &log);
     assert_string_equal(log.format, "jsonl");
-    CHECK_SERIES(series(&log, 0, "train/loss"), 3, LIST(1, 2, 3), LIST(2.5, INFINITY, 2.25));
+    CHECK_SERIES(series(&log, 0, "train/loss"), 3, LIST(1, 2, 3), LIST(2.5, INF, 2.25));
     assert_int_equal(log.lines_ignored, 2);
     assert_non_null(strstr(log.notes, "line 3: not JSON"));
     tw_log_release(&log);

@@ -12,7 +12,7 @@ static void nanogpt_prints_iterations_and_evaluations(void **state)
         "step 250: train loss 2.25, val loss 2.5\n",
         &log);
     assert_string_equal(log.format, "nanogpt");
-    CHECK_SERIES(series(&log, 0, "loss"), 2, LIST(0, 10), LIST(4.75, NAN));
+    CHECK_SERIES(series(&log, 0, "loss"), 2, LIST(0, 10), LIST(4.75, QNAN));
     CHECK_SERIES(series(&log, 0, "val loss"), 2, LIST(0, 250), LIST(4.5, 2.5));
     CHECK_SERIES(series(&log, 0, "time"), 2, LIST(0, 10), LIST(31.5, 22.5));
     assert_int_equal(log.lines_ignored, 1);
@@ -95,7 +95,7 @@ static void a_rule_of_ones_own_reads_any_text(void **state)
     assert_string_equal(log.format, "regex");
     assert_int_equal(log.nruns, 2);
     CHECK_SERIES(series(&log, 0, "loss"), 2, LIST(100, 1200), LIST(4.5, 4.25));
-    CHECK_SERIES(series(&log, 1, "loss"), 2, LIST(100, 200), LIST(4.75, NAN));
+    CHECK_SERIES(series(&log, 1, "loss"), 2, LIST(100, 200), LIST(4.75, QNAN));
     assert_int_equal(log.lines_ignored, 2);
     tw_log_release(&log);
 }

@@ -4,7 +4,9 @@
  * A figure NAME.pdf comes with NAME.gp and NAME.dat: a short script with its options as
  * variables at the top, the house style in it, and the numbers. `gnuplot NAME.gp` makes the
  * same figure again, anywhere, so a user restyles by editing it; ~/.config/thalweg/style.gp
- * is loaded last if it exists. A figure is made at its final size in a paper. */
+ * is loaded last if it exists. A figure is made at its final size in a paper. A NAME.gp that
+ * was edited since is kept as NAME.gp~; a NAME.gp or NAME.dat that is not a figure's is never
+ * overwritten. Text may be anything: it is drawn as it is and cannot run. */
 #ifndef TW_FIGURE_H
 #define TW_FIGURE_H
 
@@ -14,7 +16,7 @@
 struct tw_venue {
     const char *name, *title;
     double full, half; /* text width, column (or two side by side) */
-    const char *font;  /* serif family; */
+    const char *font;  /* "serif" (like Times), "sans" (like Helvetica), or a family */
     double label_size; /* axis labels; ticks and key are one point smaller */
 };
 extern const struct tw_venue tw_venues[]; /* ends with name NULL; the first is the default */
@@ -30,7 +32,8 @@ struct tw_figure_opts {
     const char *inputs;  /* "path sha256" lines for the same; may be NULL */
 };
 
-/* A loss curve as measured, and the law's line and band over every step. */
+/* A loss curve as measured, and the law's line and band over every step. Every x rises.
+ * Long curves are thinned for drawing; NAN and infinite values leave gaps. */
 struct tw_figure_curve {
     const char *name;
     const char *role; /* "fitted", "held out", "forecast": the look depends on it */
@@ -52,8 +55,10 @@ struct tw_figure_curves {
     bool show_residuals; /* a low panel with (measured - law) / law in per cent */
     bool log_x, log_y;
 };
-/* Writes path, and NAME.gp and NAME.dat beside it. TW_EIO: cannot be written, gnuplot is
- * missing or fails (its own last message is passed on; the side files stay). */
+/* The y range shows the ends of all curves and nearly all of the rest: a steep start or a
+ * spike that would squash the figure runs off it, and the script says so. Writes path, and
+ * NAME.gp and NAME.dat beside it. TW_EINVAL: no such venue, width, format. TW_EIO: cannot be
+ * written, gnuplot is missing or fails (its own last message is passed on; the side files stay). */
 enum tw_status tw_figure_curves(const char *path, const struct tw_figure_curves *f,
                                 const struct tw_figure_opts *opts, struct tw_err *err) TW_CHECKED;
 
@@ -74,8 +79,9 @@ enum tw_status tw_figure_profiles(const char *path, const struct tw_figure_profi
 enum tw_status tw_figure_doctor(struct tw_str *version, struct tw_str *terminals,
                                 struct tw_err *err) TW_CHECKED;
 
-/* Draw NAME.gp once more to the terminal on standard output: sixel if the terminal says it
- * can, else characters. Only when stdout is a terminal; TW_EINVAL otherwise. */
+/* Draw NAME.gp once more to the terminal on standard output: kitty's or iTerm2's pictures
+ * where TERM says so, sixel if the terminal answers that it can, else characters. Only when stdout
+ * is a terminal; TW_EINVAL otherwise. */
 enum tw_status tw_figure_show(const char *path, struct tw_err *err) TW_CHECKED;
 
 #endif

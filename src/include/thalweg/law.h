@@ -63,6 +63,13 @@ const struct tw_law *tw_law_find(const char *name);
 void tw_law_annealing_features(const struct tw_schedule *s, enum tw_warmup warmup, double lambda,
                                double *s1, double *s2);
 
+/* The prior of the model error: see tw_law_fit.model_error. Twice: what held-out curves showed
+ * on the data sets that the tests use. */
+enum { TW_LAW_PRIOR_CURVES = 3, TW_LAW_PRIOR_FACTOR = 2 };
+/* A fit of fewer curves says something about the law only if its parameters can be told apart:
+ * a larger condition number and the curve counts as one that cannot be left out. */
+#define TW_LAW_MAX_CONDITION 1e5
+
 /* ---- fitting ------------------------------------------------------------------------------ */
 
 struct tw_law_fit_opts {
@@ -128,8 +135,12 @@ struct tw_law_fit {
     size_t nprofiles;
     struct tw_law_profile *profiles;
 
-    /* What a curve that took no part in the fit adds: the root mean square of the mean log
-     * residual of each curve when left out in turn; NAN if none could be. */
+    /* What a curve that took no part in the fit adds: an offset in log loss, Student's t with
+     * TW_LAW_PRIOR_CURVES + left_out degrees of freedom times this scale. Its square is the
+     * mean over the squared mean residuals of the curves left out in turn and, as a prior,
+     * TW_LAW_PRIOR_CURVES times the square of TW_LAW_PRIOR_FACTOR times the misfit that tenths
+     * of the fitted curves show: an inverse chi-square prior and its posterior predictive
+     * (Gelman et al., Bayesian Data Analysis, section 2.6). NAN if not asked for. */
     double model_error;
     size_t left_out;      /* curves that could be left out */
     double *left_out_mae; /* (ncurves) mean |y - yhat| of each when left out; NAN: could not */
@@ -156,8 +167,7 @@ struct tw_law_score tw_law_score_of(const double *y, const double *yhat, size_t 
 
 /* A forecast at m points; all arrays (m), the caller's. Bands hold a new run's measured loss:
  * parameters (bootstrap replicates), noise (the fit's residuals), and the model error of a
- * curve that took no part (Student's t with left_out degrees of freedom). Pointwise. NULL
- * arrays are not filled. */
+ * curve that took no part. Pointwise. NULL arrays are not filled. */
 struct tw_law_band {
     double *y;
     double *lo68, *hi68, *lo95, *hi95;

@@ -80,4 +80,7 @@ struct tw_schedule_key {
 };
 extern const struct tw_schedule_key tw_schedule_keys[];
 
+/* Does this kind take (or need) this key? False for an unknown kind. */
+bool tw_schedule_takes(const char *kind, const char *key);
+
 #endif

@@ -136,7 +136,8 @@ enum tw_status tw_log_choose(const struct tw_log_run *run, const struct tw_curve
  * validation loss if there is exactly one, else the training loss; an ambiguous choice fails
  * with the list of candidates. When x runs backwards (the log of a run that was resumed from
  * a checkpoint) the later rows replace the earlier ones. TW_EFORMAT when a selected run has
- * no such series, fewer than 2 finite pairs left, or a loss that never changes.
+ * no such series, fewer than 2 finite pairs left, or a loss that never changes; then nothing
+ * was appended.
  */
 enum tw_status tw_curves_add(struct tw_curves *out, const struct tw_log *log,
                              const struct tw_curve_opts *opts, struct tw_err *err) TW_CHECKED;

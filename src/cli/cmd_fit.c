@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* thalweg fit: fit a law to loss curves. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fitfig.h"
+#include "fitfile_parts.h"
+#include "fitreport.h"
+#include "provenance.h"
+
+struct fit_opts {
+    struct tw_curve_source source;
+    const char *warmup, *loss, *profile, *profile_plot;
+    struct tw_opt_list fix;
+    double delta, level;
+    size_t starts, bootstrap, block;
+    bool no_model_error;
+    struct tw_figure_cli figure;
+    struct tw_fit_figure_opts look;
+};
+
+#define AT(field) TW_OPT_FIELD(struct fit_opts, field)
+static const struct tw_opt opts[] = {
+    { TW_OPT_HEAD, 0, "Reading", 0, NULL, NULL, 0, 0, NULL },
+    TW_READ_OPTS(struct fit_opts, source.read),
+    { TW_OPT_HEAD, 0, "Schedules", 0, NULL, NULL, 0, 0, NULL },
+    TW_CURVE_SOURCE_ROWS(struct fit_opts, source),
+    { TW_OPT_HEAD, 0, "Fitting", 0, NULL, NULL, 0, 0, NULL },
+    { TW_OPT_CHOICE, 0, "warmup", AT(warmup), "HOW",
+      "differences of the rate during warm-up: skip, keep, or auto, which takes what predicts "
+      "curves that were left out better [auto]",
+      0, 0, "auto|skip|keep" },
+    { TW_OPT_CHOICE, 0, "loss", AT(loss), "LOSS",
+      "loss on log residuals: huber, squares or lad [huber]", 0, 0, "huber|squares|lad" },
+    { TW_OPT_REAL, 0, "delta", AT(delta), "X", "Huber's delta [0.001]", 1e-12, 1e3, NULL },
+    { TW_OPT_LIST, 0, "fix", AT(fix), "NAME=X", "hold a parameter at X; may be given again", 0, 0,
+      NULL },
+    { TW_OPT_SIZE, 0, "starts", AT(starts), "N", "starts, at most [16]", 1, 1000, NULL },
+    { TW_OPT_HEAD, 0, "Uncertainty", 0, NULL, NULL, 0, 0, NULL },
+    { TW_OPT_SIZE, 'b', "bootstrap", AT(bootstrap), "N",
+      "replicates of the moving-block bootstrap; 0: none [1000]", 0, 1e7, NULL },
+    { TW_OPT_SIZE, 0, "block", AT(block), "N",
+      "points a block; 0: from the residuals' autocorrelation [0]", 0, 1e9, NULL },
+    { TW_OPT_STR, 0, "profile", AT(profile), "NAMES",
+      "parameters to profile, comma separated; all, none [alpha,lambda]", 0, 0, NULL },
+    { TW_OPT_REAL, 0, "level", AT(level), "P", "level of the intervals [0.95]", 0.01, 0.9999,
+      NULL },
+    { TW_OPT_FLAG, 0, "no-model-error", AT(no_model_error), NULL,
+      "do not refit without each curve in turn; bands then hold no error of the law itself", 0, 0,
+      NULL },
+    TW_FIGURE_ROWS(struct fit_opts, figure),
+    TW_FIT_LOOK_ROWS(struct fit_opts, look),
+    { TW_OPT_FIGURE, 0, "profile-plot", AT(profile_plot), "FIGURE", "draw the profiles to FIGURE",
+      0, 0, NULL },
+    { .type = TW_OPT_END },
+};
+
+/* ---- options of the law --------------------------------------------------------------------- */
+
+static enum tw_status find_param(const struct tw_law *law, const char *name, size_t n, size_t *j,
+                                 struct tw_err *err)
+{
+    struct tw_str list = { 0 };
+
+    for (*j = 0; *j < law->nparams; (*j)++)
+        if (strlen(law->params[*j].name) == n && !strncmp(law->params[*j].name, name, n))
+            return TW_OK;
+    for (size_t k = 0; k < law->nparams; k++)
+        tw_str_addf(&list, " %s", law->params[k].name);
+    (void)tw_err_set(err, TW_EINVAL, "'%.*s' is no parameter of %s; it has%s", (int)n, name,
+                     law->name, list.s ? list.s : "");
+    tw_str_release(&list);
+    return TW_EINVAL;
+}
+
+static enum tw_status parse_profile(const struct tw_law *law, const char *s, unsigned *mask,
+                                    struct tw_err *err)
+{
+    *mask = 0;
+    if (!strcmp(s, "none") || !*s)
+        return TW_OK;
+    if (!strcmp(s, "all")) {
+        *mask = (1u << law->nparams) - 1u;
+        return TW_OK;
+    }
+    while (*s) {
+        const size_t n = strcspn(s, ",");
+        size_t j;
+
+        if (find_param(law, s, n, &j, err) != TW_OK)
+            return tw_err_ctx(err, TW_EINVAL, "--profile");
+        *mask |= 1u << j;
+        s += n;
+        s += *s == ',';
+    }
+    return TW_OK;
+}
+
+static bool within(const struct tw_fit_param *q, double x)
+{
+    return isfinite(x) && (q->bound == TW_FIT_FREE || (x >= q->lo && x <= q->hi));
+}
+
+static enum tw_status parse_fix(const struct tw_law *law, const struct tw_opt_list *list,
+                                struct tw_law_fit_opts *o, struct tw_err *err)
+{
+    for (size_t i = 0; i < list->n; i++) {
+        const size_t n = strcspn(list->v[i], "=");
+        size_t j;
+
+        if (find_param(law, list->v[i], n, &j, err) != TW_OK)
+            return tw_err_ctx(err, TW_EINVAL, "--fix=%s", list->v[i]);
+        if (list->v[i][n] != '=' || !tw_str_to_real(list->v[i] + n + 1, &o->fixed_value[j]))
+            return tw_err_set(err, TW_EINVAL, "--fix=%s: expected NAME=NUMBER", list->v[i]);
+        if (!within(&law->params[j], o->fixed_value[j]))
+            return tw_err_set(err, TW_EINVAL, "--fix=%s: %s lies between %g and %.17g", list->v[i],
+                              law->params[j].name, law->params[j].lo, law->params[j].hi);
+        o->fixed[j] = true;
+    }
+    return TW_OK;
+}
+
+static enum tw_status law_opts(const struct tw_call *call, const struct tw_law *law,
+                               struct tw_law_fit_opts *o, struct tw_err *err)
+{
+    const struct fit_opts *c = call->opts;
+    enum tw_status rc;
+
+    *o = tw_law_fit_defaults();
+    for (size_t k = 0; k < 3; k++)
+        if (!strcmp(c->loss, tw_fit_loss_names[k]))
+            o->loss = (enum tw_fit_loss)k;
+    o->choose_warmup = !strcmp(c->warmup, "auto");
+    o->warmup = !strcmp(c->warmup, "keep") ? TW_WARMUP_KEEP : TW_WARMUP_SKIP;
+    o->delta = c->delta;
+    o->level = c->level;
+    o->starts = c->starts;
+    o->bootstrap = c->bootstrap;
+    o->block = c->block;
+    o->model_error = !c->no_model_error;
+    o->seed = call->common.seed;
+    rc = parse_profile(law, c->profile, &o->profile, err);
+    return rc == TW_OK ? parse_fix(law, &c->fix, o, err) : rc;
+}
+
+/* ---- steps of the command ----------------------------------------------------------------------
+ */
+
+static enum tw_status read_all(struct tw_call *call, struct tw_curve_set *set,
+                               struct tw_cmd_provenance *prov)
+{
+    const struct fit_opts *o = call->opts;
+    enum tw_status rc = TW_OK;
+
+    for (int i = 1; rc == TW_OK && i < call->argc; i++)
+        rc = tw_curve_set_add(call, set, call->argv[i], &o->source, NULL, &call->err);
+    for (size_t i = 0; rc == TW_OK && i < set->n; i++)
+        rc = tw_cmd_provenance_input(prov, set->log.v[i].path, set->log.v[i].digest, &call->err);
+    if (rc == TW_OK && o->source.schedules)
+        rc = tw_cmd_provenance_input(prov, o->source.schedules, NULL, &call->err);
+    if (rc == TW_OK && o->source.read.group)
+        rc = tw_curve_set_group(call, set, &call->err);
+    return rc;
+}
+
+static enum tw_status save(struct tw_call *call, const struct tw_fit_file *f,
+                           const struct tw_cmd_provenance *prov)
+{
+    struct tw_result *r;
+    enum tw_status rc;
+
+    r = tw_result_create(call->common.output, "fit", TW_RESULT_ATOMIC, call->common.force,
+                         &prov->record, &call->err);
+    if (!r)
+        return call->err.code;
+    rc = tw_fit_file_write(f, r, &call->err);
+    if (rc != TW_OK) {
+        tw_result_abandon(r);
+        return rc;
+    }
+    rc = tw_result_close(r, &call->err);
+    if (rc == TW_OK) {
+        tw_cmd_note(call, "wrote %s", call->common.output);
+        tw_json_text(&call->json, "output", call->common.output);
+    }
+    return rc;
+}
+
+static enum tw_status draw(struct tw_call *call, const struct tw_fit_file *f,
+                           const struct tw_cmd_provenance *prov)
+{
+    const struct fit_opts *o = call->opts;
+    struct tw_str lines = { 0 }, store = { 0 };
+    struct tw_figure_opts fo;
+    enum tw_status rc = TW_OK;
+    const char *path;
+
+    tw_cmd_provenance_lines(prov, &lines);
+    tw_figure_cli_opts(&o->figure, call, lines.s, &fo);
+    if (o->figure.plot) {
+        path = tw_figure_cli_path(&o->figure, "fit.pdf", &store);
+        rc = tw_fit_figure(f, path, &o->look, &fo, &call->err);
+        if (rc == TW_OK)
+            tw_figure_cli_done(&o->figure, call, path);
+    }
+    if (rc == TW_OK && o->profile_plot) {
+        path = *o->profile_plot ? o->profile_plot : "profile.pdf";
+        rc = tw_fit_profile_figure(f, path, &fo, &call->err);
+        if (rc == TW_OK)
+            tw_figure_cli_done(&o->figure, call, path);
+    }
+    tw_str_release(&lines);
+    tw_str_release(&store);
+    return rc;
+}
+
+static void warn_identified(struct tw_call *call, const struct tw_law *law,
+                            const struct tw_curve_set *set, const struct tw_law_fit_opts *o)
+{
+    void *model = law->model_alloc(set->law, set->n, o->warmup, NULL);
+    const char *why = model ? law->unidentified(model) : NULL;
+
+    if (why)
+        tw_cmd_warn(call, "%s", why);
+    law->model_free(model);
+}
+
+static int run(struct tw_call *call)
+{
+    const struct tw_law *law;
+    struct tw_cmd_provenance prov = { 0 };
+    struct tw_curve_set set = { 0 };
+    struct tw_fit_file f = { 0 };
+    struct tw_law_fit_opts lo;
+    int rc;
+
+    if (call->argc < 2)
+        return tw_cmd_usage(call, call->argc ? "no loss curve given" : "no law given");
+    law = tw_law_find(call->argv[0]);
+    if (!law)
+        return tw_law_unknown(call, call->argv[0]);
+    if (law_opts(call, law, &lo, &call->err) != TW_OK)
+        return tw_cmd_fail(call);
+    if (tw_cmd_provenance_start(&prov, call, &call->err) != TW_OK ||
+        read_all(call, &set, &prov) != TW_OK)
+        goto out;
+    warn_identified(call, law, &set, &lo);
+    if (tw_law_fit_run(law, set.law, set.n, &lo, &f.fit, &call->err) != TW_OK ||
+        tw_fit_file_adopt(&f, &set, &call->err) != TW_OK)
+        goto out;
+    tw_fit_report(call, &f);
+    if (call->common.output && save(call, &f, &prov) != TW_OK)
+        goto out;
+    if (draw(call, &f, &prov) != TW_OK)
+        goto out;
+    if (!f.fit.min.converged)
+        (void)tw_err_set(&call->err, TW_ENOCONV,
+                         "the best of %zu starts stopped before its minimum (relative gradient "
+                         "%.1e); what is printed and saved is where it stopped",
+                         f.fit.starts, f.fit.min.gradient);
+out:
+    rc = call->err.code == TW_OK ? TW_EXIT_OK : tw_cmd_fail(call);
+    tw_fit_file_release(&f);
+    tw_curve_set_release(&set);
+    tw_cmd_provenance_release(&prov);
+    return rc;
+}
+
+static const struct fit_opts defaults = {
+    .source = TW_CURVE_SOURCE_DEFAULTS,
+    .warmup = "auto",
+    .loss = "huber",
+    .profile = "alpha,lambda",
+    .delta = 1e-3,
+    .level = 0.95,
+    .starts = 16,
+    .bootstrap = 1000,
+};
+const struct tw_cmd tw_cmd_fit = {
+    "fit",
+    "Loss curves",
+    "fit a law to loss curves",
+    "LAW FILE[@SCHEDULE]...",
+    TW_USES_OUTPUT | TW_USES_SEED | TW_USES_THREADS | TW_USES_JSON,
+    opts,
+    sizeof defaults,
+    &defaults,
+    run,
+};

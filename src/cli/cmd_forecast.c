@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* thalweg forecast: the loss that a fit predicts under other schedules, with bands. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fitfig.h"
+#include "fitreport.h"
+#include "forecast.h"
+#include "provenance.h"
+
+struct forecast_opts {
+    struct tw_opt_list schedule, against;
+    struct tw_curve_source source; /* of the curves to score against */
+    double at;
+    size_t points;
+    bool transfer;
+    struct tw_figure_cli figure;
+    struct tw_fit_figure_opts look;
+};
+
+#define AT(field) TW_OPT_FIELD(struct forecast_opts, field)
+static const struct tw_opt opts[] = {
+    { TW_OPT_HEAD, 0, "Forecast", 0, NULL, NULL, 0, 0, NULL },
+    { TW_OPT_LIST, 's', "schedule", AT(schedule), "SPEC",
+      "a schedule to forecast; may be given again; see thalweg-schedule(7)", 0, 0, NULL },
+    { TW_OPT_LIST, 'a', "against", AT(against), "FILE[@SPEC]",
+      "a measured curve to score the forecast against; its schedule is SPEC, the --schedule of "
+      "the same place, or the rates in the log; may be given again",
+      0, 0, NULL },
+    { TW_OPT_REAL, 0, "at", AT(at), "X", "position whose loss is printed [the last step]", 0, 1e300,
+      NULL },
+    { TW_OPT_SIZE, 0, "points", AT(points), "N", "points of the forecast line [400]", 2, 1e6,
+      NULL },
+    { TW_OPT_FLAG, 0, "transfer-residual", AT(transfer), NULL,
+      "add the fitted curves' mean residual at each step: for runs that share their data order", 0,
+      0, NULL },
+    { TW_OPT_HEAD, 0, "Reading --against (from the first fitted step)", 0, NULL, NULL, 0, 0, NULL },
+    TW_READ_OPTS(struct forecast_opts, source.read),
+    { TW_OPT_STR, 0, "schedules", AT(source.schedules), "TABLE",
+      "table of schedules, one row a curve: columns curve and spec, or curve, kind, peak, ...", 0,
+      0, NULL },
+    { TW_OPT_REAL, 0, "batch", AT(source.batch), "X",
+      "units of x per step, when x counts tokens or samples [1]", 1e-300, 1e300, NULL },
+    TW_FIGURE_ROWS(struct forecast_opts, figure),
+    TW_FIT_LOOK_ROWS(struct forecast_opts, look),
+    { .type = TW_OPT_END },
+};
+
+/* ---- what to forecast ------------------------------------------------------------------------ */
+
+static enum tw_status add_schedules(struct tw_call *call, struct tw_forecast_set *set)
+{
+    const struct forecast_opts *o = call->opts;
+    enum tw_status rc = TW_OK;
+
+    for (size_t i = o->against.n; rc == TW_OK && i < o->schedule.n; i++) {
+        struct tw_schedule s = { 0 };
+
+        rc = tw_cli_schedule(o->schedule.v[i], &s, &call->err);
+        if (rc == TW_OK)
+            rc = tw_forecast_set_add(set, s.spec, &s, NULL, &call->err);
+        tw_schedule_release(&s);
+    }
+    return rc;
+}
+
+/* The steps before the fit's first are not the law's: unless --from says otherwise they are not
+ * scored. */
+static double first_fitted(const struct tw_fit_file *f)
+{
+    double first = INFINITY;
+
+    for (size_t c = 0; c < f->n; c++)
+        if (f->fit.first[c + 1] > f->fit.first[c])
+            first = fmin(first, f->fit.x[f->fit.first[c]]);
+    return first;
+}
+
+static enum tw_status add_measured(struct tw_call *call, const struct tw_fit_file *f,
+                                   struct tw_forecast_set *set, struct tw_cmd_provenance *prov)
+{
+    const struct forecast_opts *o = call->opts;
+    struct tw_curve_source source = o->source;
+    struct tw_curve_set curves = { 0 };
+    enum tw_status rc = TW_OK;
+
+    if (isnan(source.read.from))
+        source.read.from = first_fitted(f);
+    for (size_t i = 0; rc == TW_OK && i < o->against.n; i++)
+        rc = tw_curve_set_add(call, &curves, o->against.v[i], &source,
+                              i < o->schedule.n ? o->schedule.v[i] : NULL, &call->err);
+    for (size_t i = 0; rc == TW_OK && i < curves.n; i++)
+        rc =
+            tw_cmd_provenance_input(prov, curves.log.v[i].path, curves.log.v[i].digest, &call->err);
+    if (rc == TW_OK && o->source.read.group)
+        rc = tw_curve_set_group(call, &curves, &call->err);
+    for (size_t i = 0; rc == TW_OK && i < curves.n; i++)
+        rc = tw_forecast_set_add(set, curves.log.v[i].name, &curves.schedule[i], &curves.law[i],
+                                 &call->err);
+    tw_curve_set_release(&curves);
+    return rc;
+}
+
+static enum tw_status compute(struct tw_call *call, const struct tw_fit_file *f,
+                              struct tw_forecast_set *set)
+{
+    const struct forecast_opts *o = call->opts;
+    struct tw_forecast_how how = {
+        .points = o->points, .at = o->at, .transfer = o->transfer, .seed = call->common.seed
+    };
+    enum tw_status rc = TW_OK;
+
+    for (size_t i = 0; rc == TW_OK && i < set->n; i++)
+        rc = tw_forecast_run(&f->fit, &how, &set->v[i], &call->err);
+    if (rc == TW_OK && o->transfer && set->n)
+        tw_forecast_tell_transfer(call, &f->fit, &set->v[0]);
+    return rc;
+}
+
+/* A forecast far past the fitted sum of rates is an extrapolation: say how far. */
+static void warn_far(struct tw_call *call, const struct tw_fit_file *f,
+                     const struct tw_forecast_set *set)
+{
+    double most = 0.0;
+
+    for (size_t c = 0; c < f->n; c++)
+        most = fmax(most, tw_sum(f->schedule[c].lr, f->schedule[c].n));
+    for (size_t i = 0; i < set->n; i++) {
+        const struct tw_schedule *s = &set->v[i].schedule;
+        const double sum = tw_sum(s->lr, s->n);
+
+        if (sum > 2.0 * most)
+            tw_cmd_warn(call,
+                        "%s: its learning rates sum to %.3g times the largest fitted sum: the "
+                        "bands hold only if the law does so far out",
+                        set->v[i].name, sum / most);
+    }
+    if (f->fit.replicates == 0)
+        tw_cmd_warn(call, "the fit has no bootstrap: the bands hold no parameter error");
+}
+
+static enum tw_status draw(struct tw_call *call, const struct tw_fit_file *f,
+                           const struct tw_forecast_set *set, const struct tw_cmd_provenance *prov)
+{
+    const struct forecast_opts *o = call->opts;
+    struct tw_str lines = { 0 }, store = { 0 };
+    struct tw_figure_opts fo;
+    enum tw_status rc;
+    const char *path;
+
+    if (!o->figure.plot)
+        return TW_OK;
+    tw_cmd_provenance_lines(prov, &lines);
+    tw_figure_cli_opts(&o->figure, call, lines.s, &fo);
+    path = tw_figure_cli_path(&o->figure, "forecast.pdf", &store);
+    rc = tw_forecast_figure(f, set, path, &o->look, &fo, &call->err);
+    if (rc == TW_OK)
+        tw_figure_cli_done(&o->figure, call, path);
+    tw_str_release(&lines);
+    tw_str_release(&store);
+    return rc;
+}
+
+static enum tw_status save(struct tw_call *call, const struct tw_fit_file *f,
+                           const struct tw_forecast_set *set, const struct tw_cmd_provenance *prov)
+{
+    struct tw_result *r;
+    enum tw_status rc;
+
+    if (!call->common.output)
+        return TW_OK;
+    r = tw_result_create(call->common.output, "forecast", TW_RESULT_ATOMIC, call->common.force,
+                         &prov->record, &call->err);
+    if (!r)
+        return call->err.code;
+    rc = tw_forecast_write(set, r, &call->err);
+    if (rc == TW_OK)
+        rc = tw_fit_file_write(f, r, &call->err);
+    if (rc != TW_OK) {
+        tw_result_abandon(r);
+        return rc;
+    }
+    rc = tw_result_close(r, &call->err);
+    if (rc == TW_OK) {
+        tw_cmd_note(call, "wrote %s", call->common.output);
+        tw_json_text(&call->json, "output", call->common.output);
+    }
+    return rc;
+}
+
+static int run(struct tw_call *call)
+{
+    const struct forecast_opts *o = call->opts;
+    struct tw_cmd_provenance prov = { 0 };
+    struct tw_forecast_set set = { 0 };
+    struct tw_fit_file f = { 0 };
+    int rc;
+
+    if (call->argc != 1)
+        return tw_cmd_usage(call, call->argc ? "one fit at a time" : "no fit given");
+    if (o->schedule.n == 0 && o->against.n == 0)
+        return tw_cmd_usage(call, "nothing to forecast: give --schedule or --against");
+    if (tw_cmd_provenance_start(&prov, call, &call->err) == TW_OK &&
+        tw_fit_file_read(call->argv[0], &f, &call->err) == TW_OK &&
+        tw_cmd_provenance_input(&prov, call->argv[0], NULL, &call->err) == TW_OK &&
+        add_measured(call, &f, &set, &prov) == TW_OK && add_schedules(call, &set) == TW_OK &&
+        compute(call, &f, &set) == TW_OK) {
+        tw_forecast_report(call, &f.fit, &set);
+        warn_far(call, &f, &set);
+        if (save(call, &f, &set, &prov) == TW_OK)
+            (void)draw(call, &f, &set, &prov);
+    }
+    rc = call->err.code == TW_OK ? TW_EXIT_OK : tw_cmd_fail(call);
+    tw_forecast_set_release(&set);
+    tw_fit_file_release(&f);
+    tw_cmd_provenance_release(&prov);
+    return rc;
+}
+
+static const struct forecast_opts defaults = {
+    .source = TW_CURVE_SOURCE_DEFAULTS,
+    .at = (double)NAN,
+    .points = 400,
+};
+const struct tw_cmd tw_cmd_forecast = {
+    "forecast",
+    "Loss curves",
+    "forecast the loss under other schedules",
+    "FIT.h5",
+    TW_USES_OUTPUT | TW_USES_SEED | TW_USES_THREADS | TW_USES_JSON,
+    opts,
+    sizeof defaults,
+    &defaults,
+    run,
+};

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* thalweg plot: draw a result file, or the curves of loss logs. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fitreport.h"
+#include "forecast.h"
+#include "provenance.h"
+#include "read.h"
+
+struct plot_opts {
+    struct tw_figure_cli figure;
+    struct tw_fit_figure_opts look;
+    struct tw_read_opts read;
+    bool profiles;
+};
+
+#define AT(field) TW_OPT_FIELD(struct plot_opts, field)
+static const struct tw_opt opts[] = {
+    { TW_OPT_STR, 'o', "output", AT(figure.plot), "FIGURE",
+      "the figure (.pdf .png .svg .tex .eps) [the input's name with .pdf]", 0, 0, NULL },
+    TW_FIGURE_LOOK_ROWS(struct plot_opts, figure),
+    { TW_OPT_FLAG, 0, "profiles", AT(profiles), NULL, "draw a fit's profiles instead of its curves",
+      0, 0, NULL },
+    TW_FIT_LOOK_ROWS(struct plot_opts, look),
+    { TW_OPT_HEAD, 0, "Reading logs", 0, NULL, NULL, 0, 0, NULL },
+    TW_READ_OPTS(struct plot_opts, read),
+    { .type = TW_OPT_END },
+};
+
+static enum tw_status draw_result(struct tw_call *call, const char *kind, const char *path,
+                                  const struct tw_figure_opts *fo)
+{
+    const struct plot_opts *o = call->opts;
+    struct tw_forecast_set set = { 0 };
+    struct tw_fit_file f = { 0 };
+    enum tw_status rc;
+
+    if (!strcmp(kind, "forecast")) {
+        rc = tw_forecast_read(call->argv[0], &f, &set, &call->err);
+        if (rc == TW_OK)
+            rc = o->profiles ? tw_fit_profile_figure(&f, path, fo, &call->err)
+                             : tw_forecast_figure(&f, &set, path, &o->look, fo, &call->err);
+    } else {
+        rc = tw_fit_file_read(call->argv[0], &f, &call->err);
+        if (rc == TW_OK)
+            rc = o->profiles ? tw_fit_profile_figure(&f, path, fo, &call->err)
+                             : tw_fit_figure(&f, path, &o->look, fo, &call->err);
+    }
+    tw_forecast_set_release(&set);
+    tw_fit_file_release(&f);
+    return rc;
+}
+
+static const char *x_label(enum tw_x_unit unit)
+{
+    static const char *const label[] = {
+        [TW_X_UNKNOWN] = "x",      [TW_X_STEP] = "training step", [TW_X_TOKEN] = "tokens",
+        [TW_X_SAMPLE] = "samples", [TW_X_EPOCH] = "epoch",        [TW_X_SECOND] = "seconds",
+        [TW_X_FLOP] = "FLOP",
+    };
+
+    return label[unit];
+}
+
+static enum tw_status draw_logs(struct tw_call *call, const struct tw_curves *curves,
+                                const char *path, const struct tw_figure_opts *fo)
+{
+    const struct plot_opts *o = call->opts;
+    struct tw_figure_curve *v = tw_alloc(curves->n, sizeof *v);
+    bool rates = false;
+    enum tw_status rc;
+
+    if (!v)
+        return tw_err_set(&call->err, TW_ENOMEM, "out of memory");
+    for (size_t i = 0; i < curves->n; i++) {
+        const struct tw_curve *c = &curves->v[i];
+
+        v[i] = (struct tw_figure_curve){ .name = c->name,
+                                         .role = "fitted",
+                                         .n = c->n,
+                                         .x = c->x,
+                                         .y = c->y,
+                                         .k = c->nlr,
+                                         .lr_x = c->lr_x,
+                                         .lr = c->lr,
+                                         .fitted_to = NAN };
+        rates = rates || c->nlr > 1;
+    }
+    rc = tw_figure_curves(path,
+                          &(struct tw_figure_curves){
+                              .x_label = x_label(curves->v[0].x_unit),
+                              .y_label = curves->v[0].y_name,
+                              .n = curves->n,
+                              .curves = v,
+                              .show_lr = rates,
+                              .log_x = o->look.log_x,
+                              .log_y = o->look.log_y,
+                          },
+                          fo, &call->err);
+    free(v);
+    return rc;
+}
+
+/* "dir/fit.h5" -> "fit.pdf", in the folder where the command runs. */
+static void default_name(const char *input, struct tw_str *out)
+{
+    const char *slash = strrchr(input, '/');
+    const char *base = slash ? slash + 1 : input;
+    const char *dot = strrchr(base, '.');
+
+    tw_str_addn(out, base, dot && dot > base ? (size_t)(dot - base) : strlen(base));
+    tw_str_add(out, ".pdf");
+}
+
+/* Is it a result file? Its kind into *kind, NULL for a log; other HDF5 may be a log too. */
+static enum tw_status tell_kind(struct tw_call *call, char **kind)
+{
+    struct tw_err why = { 0 };
+    struct tw_result *r;
+
+    *kind = NULL;
+    if (!tw_is_hdf5(call->argv[0]))
+        return TW_OK;
+    r = tw_result_open(call->argv[0], NULL, &why);
+    if (!r) /* a log in HDF5 is no result file */
+        return TW_OK;
+    *kind = tw_strdup(tw_result_kind(r));
+    tw_result_done(r);
+    return *kind ? TW_OK : tw_err_set(&call->err, TW_ENOMEM, "out of memory");
+}
+
+static int run(struct tw_call *call)
+{
+    const struct plot_opts *o = call->opts;
+    struct tw_cmd_provenance prov = { 0 };
+    struct tw_curves curves = { 0 };
+    struct tw_str name = { 0 }, store = { 0 }, lines = { 0 };
+    struct tw_figure_opts fo;
+    enum tw_status rc;
+    const char *path;
+    char *kind = NULL;
+
+    if (call->argc < 1)
+        return tw_cmd_usage(call, "nothing to plot: give a result file or loss logs");
+    default_name(call->argv[0], &name);
+    path = o->figure.plot ? o->figure.plot : tw_figure_cli_path(&o->figure, name.s, &store);
+    rc = tw_cmd_provenance_start(&prov, call, &call->err);
+    if (rc == TW_OK)
+        rc = tell_kind(call, &kind);
+    if (rc == TW_OK && kind && call->argc > 1) {
+        tw_str_release(&name);
+        free(kind);
+        tw_cmd_provenance_release(&prov);
+        return tw_cmd_usage(call, "one result file at a time");
+    }
+    for (int i = 0; rc == TW_OK && !kind && i < call->argc; i++)
+        rc = tw_read_curves(call, call->argv[i], &o->read, &curves, &call->err);
+    for (int i = 0; rc == TW_OK && i < call->argc; i++)
+        if (strcmp(call->argv[i], "-") != 0)
+            rc = tw_cmd_provenance_input(&prov, call->argv[i], NULL, &call->err);
+    tw_cmd_provenance_lines(&prov, &lines);
+    tw_figure_cli_opts(&o->figure, call, lines.s, &fo);
+    if (rc == TW_OK)
+        rc = kind ? draw_result(call, kind, path, &fo) : draw_logs(call, &curves, path, &fo);
+    if (rc == TW_OK)
+        tw_figure_cli_done(&o->figure, call, path);
+    tw_curves_release(&curves);
+    tw_cmd_provenance_release(&prov);
+    tw_str_release(&name);
+    tw_str_release(&store);
+    tw_str_release(&lines);
+    free(kind);
+    return rc == TW_OK ? TW_EXIT_OK : tw_cmd_fail(call);
+}
+
+static const struct plot_opts defaults = { .read = TW_READ_DEFAULTS };
+const struct tw_cmd tw_cmd_plot = {
+    "plot",          "Results",    "draw a result file or loss logs",
+    "FILE...",       TW_USES_JSON, opts,
+    sizeof defaults, &defaults,    run,
+};

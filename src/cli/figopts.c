@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "figopts.h"
+
+#include <stdio.h>
+#include <string.h>
+
+const char *tw_figure_cli_path(const struct tw_figure_cli *f, const char *otherwise,
+                               struct tw_str *store)
+{
+    const char *dot = strrchr(otherwise, '.');
+
+    tw_str_clear(store);
+    if (f->plot && *f->plot)
+        tw_str_add(store, f->plot);
+    else if (f->format && dot)
+        tw_str_addf(store, "%.*s.%s", (int)(dot - otherwise), otherwise, f->format);
+    else
+        tw_str_add(store, otherwise);
+    return store->s ? store->s : otherwise;
+}
+
+void tw_figure_cli_opts(const struct tw_figure_cli *f, const struct tw_call *call,
+                        const char *inputs, struct tw_figure_opts *o)
+{
+    *o = (struct tw_figure_opts){
+        .venue = f->venue,
+        .width = f->width,
+        .height = f->height,
+        .font = f->font,
+        .format = f->format,
+        .command = call->command_line.s,
+        .inputs = inputs,
+    };
+}
+
+void tw_figure_cli_done(const struct tw_figure_cli *f, struct tw_call *call, const char *path)
+{
+    const char *slash = strrchr(path, '/'), *dot = strrchr(path, '.');
+    struct tw_err err = { 0 };
+    int stem = dot && (!slash || dot > slash) ? (int)(dot - path) : (int)strlen(path);
+
+    tw_json_text(&call->json, "figure", path);
+    tw_cmd_note(call, "drew %s (edit %.*s.gp and run gnuplot on it to restyle)", path, stem, path);
+    if (!f->show || call->common.json)
+        return;
+    (void)fflush(stdout);
+    if (tw_figure_show(path, &err) != TW_OK)
+        tw_cmd_warn(call, "no preview: %s", err.msg);
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* cli/fitfig.h - figures of fits and forecasts, for the commands that make them and for plot. */
+#ifndef TW_CLI_FITFIG_H
+#define TW_CLI_FITFIG_H
+
+#include "figopts.h"
+#include "fitfile.h"
+
+/* Where a law's line is drawn, and what it is there. */
+struct tw_law_line {
+    size_t n;
+    double *x; /* (n) */
+    struct tw_law_band band;
+};
+/* About `points` steps of the schedule between log positions `from` and `to`, and every step
+ * where the rate jumps. Release even after a failure. */
+enum tw_status tw_law_line_init(struct tw_law_line *line, const struct tw_schedule *s, double from,
+                                double to, size_t points, struct tw_err *err) TW_CHECKED;
+void tw_law_line_release(struct tw_law_line *line);
+
+/* Points to plot at a schedule's rates: x of every step where the line bends, at most `max`. */
+struct tw_rate_line {
+    size_t n;
+    double *x, *lr;
+};
+enum tw_status tw_rate_line_init(struct tw_rate_line *line, const struct tw_schedule *s,
+                                 struct tw_err *err) TW_CHECKED;
+void tw_rate_line_release(struct tw_rate_line *line);
+
+struct tw_fit_figure_opts {
+    bool residuals, log_x, log_y;
+};
+
+/* One fitted curve as a figure's; *line and *rates are the caller's to release, even after a
+ * failure. */
+enum tw_status tw_fit_figure_curve(const struct tw_fit_file *f, size_t c, struct tw_law_line *line,
+                                   struct tw_rate_line *rates, struct tw_figure_curve *out,
+                                   struct tw_err *err) TW_CHECKED;
+/* The fitted curves with the law's lines. */
+enum tw_status tw_fit_figure(const struct tw_fit_file *f, const char *path,
+                             const struct tw_fit_figure_opts *look, const struct tw_figure_opts *fo,
+                             struct tw_err *err) TW_CHECKED;
+/* The profiles. TW_EINVAL if the fit has none. */
+enum tw_status tw_fit_profile_figure(const struct tw_fit_file *f, const char *path,
+                                     const struct tw_figure_opts *fo,
+                                     struct tw_err *err) TW_CHECKED;
+
+#endif

@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "fitreport.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "fitfile_parts.h"
+
+int tw_law_unknown(struct tw_call *call, const char *name)
+{
+    enum { MAX = 64 };
+    const char *names[MAX];
+    size_t n = 0, near;
+
+    for (; n < MAX && tw_laws[n]; n++)
+        names[n] = tw_laws[n]->name;
+    near = tw_str_nearest(name, names, n);
+    if (near < n)
+        return tw_cmd_usage(call, "'%s' is not a law; did you mean '%s'?", name, names[near]);
+    return tw_cmd_usage(call, "'%s' is not a law; 'thalweg laws' lists them", name);
+}
+
+/* ---- scores -------------------------------------------------------------------------------- */
+
+const char *const tw_score_heads[TW_SCORE_COLUMNS] = {
+    "points", "MAE", "RMSE", "R2", "PredE %", "WorstE %", "bias", "final error",
+};
+
+void tw_score_cells(struct tw_table *t, const struct tw_law_score *s)
+{
+    tw_table_size(t, s->n);
+    tw_table_real(t, "%.5f", s->mae);
+    tw_table_real(t, "%.5f", s->rmse);
+    tw_table_real(t, "%.5f", s->r2);
+    tw_table_real(t, "%.3f", 100.0 * s->pred_e);
+    tw_table_real(t, "%.3f", 100.0 * s->worst_e);
+    tw_table_real(t, "%+.5f", s->bias);
+    tw_table_real(t, "%+.5f", s->final_error);
+}
+
+void tw_score_json(struct tw_json *j, const struct tw_law_score *s)
+{
+    tw_json_size(j, "n", s->n);
+    for (size_t k = 0; tw_score_fields[k].name; k++) {
+        double x;
+
+        memcpy(&x, (const char *)s + tw_score_fields[k].off, sizeof x);
+        tw_json_real(j, tw_score_fields[k].name, x);
+    }
+}
+
+/* ---- tables --------------------------------------------------------------------------------- */
+
+static const struct tw_law_profile *profile_of(const struct tw_law_fit *fit, size_t j)
+{
+    for (size_t i = 0; i < fit->nprofiles; i++)
+        if (fit->profiles[i].param == j)
+            return &fit->profiles[i];
+    return NULL;
+}
+
+static void interval(struct tw_table *t, double lo, double hi)
+{
+    char text[64];
+
+    if (isnan(lo) && isnan(hi)) {
+        tw_table_text(t, "-");
+        return;
+    }
+    (void)snprintf(text, sizeof text, "%.5g to %.5g", lo, hi);
+    if (isnan(lo))
+        (void)snprintf(text, sizeof text, "below %.5g", hi);
+    if (isnan(hi))
+        (void)snprintf(text, sizeof text, "above %.5g", lo);
+    tw_table_text(t, text);
+}
+
+static void parameter_table(const struct tw_law_fit *fit)
+{
+    static const char *const head[] = { "parameter", "value", "bootstrap", "profile", "" };
+    struct tw_table t = { 0 };
+
+    tw_table_head(&t, head, 5);
+    for (size_t j = 0; j < fit->law->nparams; j++) {
+        const struct tw_law_profile *q = profile_of(fit, j);
+
+        tw_table_text(&t, fit->law->params[j].name);
+        tw_table_real(&t, "%.6g", fit->theta[j]);
+        interval(&t, fit->lo[j], fit->hi[j]);
+        interval(&t, q ? q->lo : (double)NAN, q ? q->hi : (double)NAN);
+        tw_table_text(&t, fit->opts.fixed[j] ? "held" : fit->law->meanings[j]);
+    }
+    tw_table_print(&t);
+}
+
+static void curve_table(const struct tw_fit_file *f)
+{
+    const char *head[TW_SCORE_COLUMNS + 3] = { "curve" };
+    struct tw_table t = { 0 };
+
+    memcpy(head + 1, tw_score_heads, sizeof tw_score_heads);
+    head[TW_SCORE_COLUMNS + 1] = "autocorr";
+    head[TW_SCORE_COLUMNS + 2] = "MAE left out";
+    tw_table_head(&t, head, TW_SCORE_COLUMNS + 3);
+    for (size_t c = 0; c < f->n; c++) {
+        tw_table_text(&t, f->name[c]);
+        tw_score_cells(&t, &f->fit.score[c]);
+        tw_table_real(&t, "%.2f", f->fit.score[c].autocorrelation);
+        tw_table_real(&t, "%.5f", f->fit.left_out_mae ? f->fit.left_out_mae[c] : (double)NAN);
+    }
+    tw_table_print(&t);
+}
+
+static void correlation_table(const struct tw_law_fit *fit)
+{
+    const char *head[TW_FIT_MAX_PARAMS + 1] = { "correlation" };
+    const size_t p = fit->law->nparams;
+    struct tw_table t = { 0 };
+
+    for (size_t j = 0; j < p; j++)
+        head[j + 1] = fit->law->params[j].name;
+    tw_table_head(&t, head, p + 1);
+    for (size_t i = 0; i < p; i++) {
+        tw_table_text(&t, fit->law->params[i].name);
+        for (size_t j = 0; j < p; j++)
+            tw_table_real(&t, "%.2f", fit->correlation[i * p + j]);
+    }
+    tw_table_print(&t);
+}
+
+static void bounds(const struct tw_law_fit *fit, struct tw_str *out)
+{
+    for (size_t j = 0; j < fit->law->nparams; j++)
+        if (fit->min.at_bounds >> j & 1u)
+            tw_str_addf(out, "%s%s", out->n ? ", " : "", fit->law->params[j].name);
+}
+
+static void print_model_error(const struct tw_law_fit *fit)
+{
+    if (isnan(fit->model_error)) {
+        printf("model error not asked for\n");
+        return;
+    }
+    printf("model error of another curve %.3g %% of the loss", 100.0 * fit->model_error);
+    if (fit->left_out)
+        printf(", from leaving out %zu curve%s in turn\n", fit->left_out,
+               fit->left_out == 1 ? "" : "s");
+    else
+        printf(", from the residuals alone: no curve could be left out\n");
+}
+
+static void print(const struct tw_fit_file *f)
+{
+    const struct tw_law_fit *fit = &f->fit;
+    const struct tw_law_fit_opts *o = &fit->opts;
+    struct tw_str at = { 0 };
+
+    printf("%s: %s\n", fit->law->title, fit->law->formula);
+    printf("%s on log loss", tw_fit_loss_names[o->loss]);
+    if (o->loss == TW_FIT_HUBER)
+        printf(", delta %g", o->delta);
+    printf("; warm-up differences %s", o->warmup == TW_WARMUP_SKIP ? "skipped" : "kept");
+    if (!isnan(fit->warmup_score[0]))
+        printf(" (%s %.4g skipped, %.4g kept)",
+               fit->warmup_by_curves ? "mean error of curves left out" : "objective",
+               fit->warmup_score[0], fit->warmup_score[1]);
+    printf("; %.3g %% intervals\n\n", 100.0 * o->level);
+    parameter_table(fit);
+    putchar('\n');
+    curve_table(f);
+    bounds(fit, &at);
+    printf("\nobjective %.8g; %zu of %zu starts agree; gradient %.1e; condition %.3g; at bounds: "
+           "%s\n",
+           fit->min.objective, fit->at_optimum, fit->starts, fit->min.gradient, fit->min.condition,
+           at.n ? at.s : "none");
+    tw_str_release(&at);
+    if (fit->replicates)
+        printf("%zu bootstrap replicates of blocks of %zu points, %zu failed\n", fit->replicates,
+               o->block, fit->failed);
+    print_model_error(fit);
+    if (fit->replicates) {
+        putchar('\n');
+        correlation_table(fit);
+    }
+}
+
+/* ---- JSON ------------------------------------------------------------------------------------ */
+
+static void json_parameters(struct tw_json *j, const struct tw_law_fit *fit)
+{
+    tw_json_open(j, "parameters", '{');
+    for (size_t k = 0; k < fit->law->nparams; k++) {
+        const struct tw_law_profile *q = profile_of(fit, k);
+
+        tw_json_open(j, fit->law->params[k].name, '{');
+        tw_json_real(j, "value", fit->theta[k]);
+        tw_json_real(j, "lo", fit->lo[k]);
+        tw_json_real(j, "hi", fit->hi[k]);
+        tw_json_bool(j, "fixed", fit->opts.fixed[k]);
+        if (q) {
+            tw_json_real(j, "profile_lo", q->lo);
+            tw_json_real(j, "profile_hi", q->hi);
+            tw_json_real(j, "inflation", q->inflation);
+        }
+        tw_json_close(j, '}');
+    }
+    tw_json_close(j, '}');
+}
+
+static void json_certificate(struct tw_json *j, const struct tw_law_fit *fit)
+{
+    tw_json_open(j, "certificate", '{');
+    tw_json_size(j, "starts", fit->starts);
+    tw_json_real(j, "share_at_optimum",
+                 fit->starts ? (double)fit->at_optimum / (double)fit->starts : (double)NAN);
+    tw_json_real(j, "condition", fit->min.condition);
+    tw_json_real(j, "gradient", fit->min.gradient);
+    tw_json_bool(j, "converged", fit->min.converged);
+    tw_json_open(j, "at_bounds", '[');
+    for (size_t k = 0; k < fit->law->nparams; k++)
+        if (fit->min.at_bounds >> k & 1u)
+            tw_json_text(j, NULL, fit->law->params[k].name);
+    tw_json_close(j, ']');
+    tw_json_close(j, '}');
+}
+
+static void json_curves(struct tw_json *j, const struct tw_fit_file *f)
+{
+    tw_json_open(j, "curves", '[');
+    for (size_t c = 0; c < f->n; c++) {
+        tw_json_open(j, NULL, '{');
+        tw_json_text(j, "name", f->name[c]);
+        tw_json_text(j, "role", "train");
+        tw_json_text(j, "path", f->path[c]);
+        tw_json_text(j, "series", f->y_name[c]);
+        tw_json_text(j, "schedule", f->schedule[c].spec);
+        tw_score_json(j, &f->fit.score[c]);
+        tw_json_real(j, "left_out_mae", f->fit.left_out_mae ? f->fit.left_out_mae[c] : (double)NAN);
+        tw_json_close(j, '}');
+    }
+    tw_json_close(j, ']');
+}
+
+static void write_json(struct tw_json *j, const struct tw_fit_file *f)
+{
+    const struct tw_law_fit *fit = &f->fit;
+    const size_t p = fit->law->nparams;
+
+    tw_json_text(j, "law", fit->law->name);
+    tw_json_text(j, "loss", tw_fit_loss_names[fit->opts.loss]);
+    tw_json_text(j, "warmup", tw_warmup_names[fit->opts.warmup]);
+    tw_json_reals(j, "warmup_score", fit->warmup_score, 2);
+    tw_json_real(j, "objective", fit->min.objective);
+    json_parameters(j, fit);
+    json_curves(j, f);
+    json_certificate(j, fit);
+    tw_json_open(j, "bootstrap", '{');
+    tw_json_size(j, "replicates", fit->replicates);
+    tw_json_size(j, "failed", fit->failed);
+    tw_json_size(j, "block", fit->opts.block);
+    tw_json_open(j, "correlation", '[');
+    for (size_t i = 0; fit->correlation && i < p; i++)
+        tw_json_reals(j, NULL, fit->correlation + i * p, p);
+    tw_json_close(j, ']');
+    tw_json_close(j, '}');
+    tw_json_open(j, "model_error", '{');
+    tw_json_real(j, "value", fit->model_error);
+    tw_json_size(j, "left_out", fit->left_out);
+    tw_json_close(j, '}');
+}
+
+/* ---- what the fit cannot know ------------------------------------------------------------------
+ */
+
+static void warn(struct tw_call *call, const struct tw_law_fit *fit)
+{
+    struct tw_str at = { 0 };
+
+    bounds(fit, &at);
+    if (at.n)
+        tw_cmd_warn(call, "%s ran to an end of its range: these curves do not determine it", at.s);
+    tw_str_release(&at);
+    if (fit->min.condition > 10.0 * TW_LAW_MAX_CONDITION)
+        tw_cmd_warn(call,
+                    "the parameters cannot be told apart (condition number %.2g): forecasts of "
+                    "schedules unlike the fitted ones are not to be trusted",
+                    fit->min.condition);
+    if (fit->at_optimum * 2 < fit->starts)
+        tw_cmd_warn(call, "only %zu of %zu starts reached the best objective", fit->at_optimum,
+                    fit->starts);
+    if (fit->replicates && fit->failed * 20 > fit->replicates)
+        tw_cmd_warn(call,
+                    "%zu of %zu bootstrap replicates did not converge: the intervals are of "
+                    "the others",
+                    fit->failed, fit->replicates);
+    for (size_t i = 0; i < fit->nprofiles; i++)
+        if (isnan(fit->profiles[i].lo) || isnan(fit->profiles[i].hi))
+            tw_cmd_warn(call, "the profile of %s has no %s end: these curves do not bound it there",
+                        fit->law->params[fit->profiles[i].param].name,
+                        isnan(fit->profiles[i].lo) ? "lower" : "upper");
+}
+
+/* A law holds from some step on; before it the residuals are of another size. Compared are the
+ * first tenth of each curve's points with its second half. */
+static void warn_early(struct tw_call *call, const struct tw_fit_file *f)
+{
+    const struct tw_law_fit *fit = &f->fit;
+
+    for (size_t c = 0; c < f->n; c++) {
+        const size_t a = fit->first[c], n = fit->first[c + 1] - a, tenth = n / 10;
+        double early = 0.0, late = 0.0;
+
+        for (size_t i = a; i < a + tenth; i++)
+            early += fit->r[i] * fit->r[i] / (double)tenth;
+        for (size_t i = a + n / 2; i < a + n; i++)
+            late += fit->r[i] * fit->r[i] / (double)(n - n / 2);
+        if (tenth < 5 || early < 25.0 * late)
+            continue;
+        tw_cmd_warn(call,
+                    "%s: residuals up to x = %g are %.0f times those of its second half: the law "
+                    "does not hold so early; leave the start out (--from=%g)",
+                    f->name[c], fit->x[a + tenth - 1], sqrt(early / late), fit->x[a + tenth - 1]);
+        return;
+    }
+}
+
+void tw_fit_report(struct tw_call *call, const struct tw_fit_file *f)
+{
+    if (call->common.json)
+        write_json(&call->json, f);
+    else
+        print(f);
+    warn(call, &f->fit);
+    warn_early(call, f);
+}

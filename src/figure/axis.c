@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "fig.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int by_value(const void *a, const void *b)
+{
+    double x, y;
+
+    memcpy(&x, a, sizeof x);
+    memcpy(&y, b, sizeof y);
+    return (x > y) - (x < y);
+}
+
+/* How much longer the axis may get to show the rarest 4 % of the columns too. */
+static const double WORTH = 1.35;
+
+/* Drops what cannot be drawn, takes logs, sorts. */
+static size_t prepare(double *v, size_t n, bool log)
+{
+    size_t m = 0;
+
+    for (size_t i = 0; i < n; i++)
+        if (isfinite(v[i]) && (!log || v[i] > 0.0))
+            v[m++] = log ? log10(v[i]) : v[i];
+    qsort(v, m, sizeof *v, by_value);
+    return m;
+}
+
+struct fig_range fig_robust_range(double *low, double *high, size_t n, const double *must,
+                                  size_t nmust, bool log)
+{
+    struct fig_range r = { nan(""), nan(""), 0.0 };
+    double q_lo, q_hi, pad;
+    size_t nlow = prepare(low, n, log), nhigh = prepare(high, n, log), above = 0;
+
+    if (nlow && nhigh) {
+        q_lo = tw_quantile_sorted(low, nlow, 0.04);
+        q_hi = tw_quantile_sorted(high, nhigh, 0.96);
+        r.lo = q_hi - low[0] <= WORTH * (q_hi - q_lo) ? low[0] : q_lo;
+        r.hi = high[nhigh - 1] - r.lo <= WORTH * (q_hi - r.lo) ? high[nhigh - 1] : q_hi;
+    }
+    for (size_t i = 0; i < nmust; i++)
+        if (isfinite(must[i]) && (!log || must[i] > 0.0)) {
+            r.lo = fmin(r.lo, log ? log10(must[i]) : must[i]); /* fmin, fmax pass NaN over */
+            r.hi = fmax(r.hi, log ? log10(must[i]) : must[i]);
+        }
+    if (isnan(r.lo))
+        r.lo = r.hi = 0.0;
+    if (!(r.hi > r.lo)) {
+        pad = log ? 0.1 : fmax(fabs(r.lo) * 0.01, 1e-9);
+        r.lo -= pad;
+        r.hi += pad;
+    }
+    for (size_t i = 0; i < nhigh; i++)
+        above += high[i] > r.hi;
+    r.left_out = nhigh ? (double)above / (double)nhigh : 0.0;
+    pad = 0.04 * (r.hi - r.lo);
+    r.lo -= pad;
+    r.hi += pad;
+    if (log) {
+        r.lo = pow(10.0, r.lo);
+        r.hi = pow(10.0, r.hi);
+    }
+    return r;
+}
+
+/* The next smaller round number. */
+static double finer(double m)
+{
+    return m == 1.0 ? 0.5 : m == 2.0 ? 1.0 : m == 5.0 ? 2.0 : 5.0;
+}
+
+struct fig_ticks fig_ticks(double lo, double hi, double want, int least)
+{
+    double raw = (hi - lo) / fmax(want, 1.0);
+    double ten = pow(10.0, floor(log10(raw)));
+    double m = raw / ten;
+    struct fig_ticks t;
+
+    /* Nearest of 1, 2, 5, 10 on a log scale, but not too few labels. */
+    m = m < 1.45 ? 1.0 : m < 3.2 ? 2.0 : m < 7.1 ? 5.0 : 10.0;
+    if (floor(hi / (m * ten)) - ceil(lo / (m * ten)) < least - 1.0)
+        m = finer(m);
+    t.minor = m == 5.0 || m == 0.5 ? 5 : 2; /* at round numbers */
+    t.step = m * ten;
+    t.decimals = t.step < 1.0 ? (int)ceil(-log10(t.step) - 1e-9) : 0;
+    return t;
+}
+
+double fig_unit(double largest, const char **name)
+{
+    static const struct {
+        double unit;
+        const char *name;
+    } units[] = { { 1e12, " (trillions)" },
+                  { 1e9, " (billions)" },
+                  { 1e6, " (millions)" },
+                  { 1e3, " (thousands)" } };
+
+    /* Four digits read well as they are; 12 000 and more do not. */
+    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++)
+        if (largest >= 10.0 * units[i].unit || (i < 3 && largest >= 2.0 * units[i].unit)) {
+            *name = units[i].name;
+            return units[i].unit;
+        }
+    *name = "";
+    return 1.0;
+}
+
+/* 1, 2, 5, 10 ... in the range, up to `most` of them. */
+static size_t decade_ticks(double lo, double hi, double *at, size_t most)
+{
+    static const double fine[] = { 1.0, 2.0, 5.0 };
+    int e = (int)floor(log10(lo));
+    size_t n = 0;
+
+    for (int k = 0; n < most && k < 12; k++) {
+        double tick = fine[k % 3] * pow(10.0, e + k / 3);
+
+        if (tick >= lo && tick <= hi)
+            at[n++] = tick;
+    }
+    return n;
+}
+
+/* Round numbers on a log axis too short for decades: evenly spaced ones if 1, 2, 5 ... are too
+ * few. */
+static void list_ticks(struct tw_str *gp, double lo, double hi, double step)
+{
+    double at[12], next = ceil(lo / step) * step;
+    size_t n = decade_ticks(lo, hi, at, 12);
+
+    if (n < 4)
+        for (n = 0; n < 12 && next <= hi; next += step) {
+            at[n++] = next;
+            if (next / step > 9.5) /* keep the labels apart where the scale gets dense */
+                step *= 2.0;
+        }
+    for (size_t i = 0; i < n; i++)
+        tw_str_addf(gp, "%s%.6g", i ? ", " : "", at[i]);
+}
+
+void fig_set_ticks(struct tw_str *gp, char axis, const struct fig_axis *a, double unit,
+                   double length, double room, bool tex)
+{
+    double want = fmin(fmax(length / room, 2.0), 8.0), lo = a->lo / unit, hi = a->hi / unit;
+    struct fig_ticks t = fig_ticks(lo, hi, want, axis == 'x' ? 2 : 3);
+
+    if (!a->log) {
+        if (t.minor > 2 && length * t.step / (hi - lo) < 0.07 * t.minor)
+            t.minor = 1;
+        tw_str_addf(gp, "set %ctics %.6g; set m%ctics %d; set format %c \"%s%%.%df%s\"\n", axis,
+                    t.step, axis, t.minor, axis, tex ? "$" : "", t.decimals, tex ? "$" : "");
+        return;
+    }
+    tw_str_addf(gp, "set logscale %c; ", axis);
+    if (hi / lo > 50.0)
+        tw_str_addf(gp, "set %ctics 10; set m%ctics 10; set format %c \"%s\"\n", axis, axis, axis,
+                    tex ? "$10^{%L}$" : "10^{%L}");
+    else {
+        tw_str_addf(gp, "set format %c \"%%g\"; unset m%ctics; set %ctics (", axis, axis, axis);
+        list_ticks(gp, lo, hi, t.step);
+        tw_str_add(gp, ")\n");
+    }
+}
+
+double fig_power(double largest, struct tw_str *label, bool tex)
+{
+    int e = largest > 0.0 && isfinite(largest) ? (int)floor(log10(largest)) : 0;
+
+    if (e >= -2 && e < 4)
+        return 1.0;
+    tw_str_addf(label, tex ? " ($10^{%s%d}$)" : " (10^{%s%d})",
+                e > 0 ? ""
+                : tex ? "-"
+                      : "−",
+                abs(e));
+    return pow(10.0, e);
+}
+
+double fig_tick_width(double lo, double hi, double want)
+{
+    struct fig_ticks t = fig_ticks(lo, hi, want, 3);
+    double first = ceil(lo / t.step) * t.step, last = floor(hi / t.step) * t.step;
+    double largest = fmax(fabs(first), fabs(last));
+    int whole = largest >= 10.0 ? (int)floor(log10(largest) + 1e-9) + 1 : 1;
+
+    /* Digits are half an em wide in nearly every text face. */
+    return 0.5 * (whole + t.decimals) + (t.decimals ? 0.25 : 0.0) + (first < 0.0 ? 0.56 : 0.0);
+}

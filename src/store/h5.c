@@ -1,0 +1,411 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "h5.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "thalweg/store_result.h"
+
+void tw_h5_close(hid_t id)
+{
+    if (id >= 0)
+        (void)H5Idec_ref(id);
+}
+
+/* ---- errors --------------------------------------------------------------------------- */
+
+struct reason {
+    char text[200];
+    bool memory;
+};
+
+/* The first entry of an upward walk is the innermost one; the others only say which calls it
+ * went through. */
+static herr_t innermost(unsigned n, const H5E_error2_t *e, void *ctx)
+{
+    struct reason *why = ctx;
+
+    if (n == 0) {
+        (void)snprintf(why->text, sizeof why->text, "%s", e->desc ? e->desc : "");
+        why->memory = e->maj_num == H5E_RESOURCE && e->min_num == H5E_NOSPACE;
+    }
+    return 0;
+}
+
+/* Drivers append times, addresses and offsets to their messages: what the system said is
+ * enough, and is the same in every run. */
+static void tidy(struct reason *why)
+{
+    static const char mark[] = "error message = '";
+    unsigned long long have, want;
+    char *p = strstr(why->text, mark), *q;
+
+    /* NOLINTNEXTLINE(cert-err34-c): HDF5 wrote the numbers, and they are only shown */
+    if (sscanf(why->text, "truncated file: eof = %llu, sblock->base_addr = %*u, stored_eof = %llu",
+               &have, &want) == 2) {
+        (void)snprintf(why->text, sizeof why->text,
+                       "the file is cut short: %llu bytes of %llu are there", have, want);
+        return;
+    }
+    if (!p)
+        return;
+    p += sizeof mark - 1;
+    q = strchr(p, '\'');
+    if (q)
+        *q = '\0';
+    memmove(why->text, p, strlen(p) + 1);
+}
+
+enum tw_status tw_h5_fail(struct tw_err *err, enum tw_status code, const char *fmt, ...)
+{
+    struct reason why = { { 0 }, false };
+    char head[400];
+    va_list ap;
+
+    (void)H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, innermost, &why);
+    (void)H5Eclear2(H5E_DEFAULT);
+    tidy(&why);
+    va_start(ap, fmt);
+    (void)vsnprintf(head, sizeof head, fmt, ap);
+    va_end(ap);
+    if (why.memory)
+        code = TW_ENOMEM;
+    return tw_err_set(err, code, "%s: %s", head, why.text[0] ? why.text : "HDF5 gave no reason");
+}
+
+/* ---- types and files ------------------------------------------------------------------ */
+
+hid_t tw_h5_text_type(size_t n)
+{
+    hid_t t = H5Tcopy(H5T_C_S1);
+
+    if (t < 0)
+        return t;
+    if (H5Tset_size(t, n ? n : H5T_VARIABLE) < 0 || H5Tset_cset(t, H5T_CSET_UTF8) < 0 ||
+        (n && H5Tset_strpad(t, H5T_STR_NULLPAD) < 0)) {
+        tw_h5_close(t);
+        return -1;
+    }
+    return t;
+}
+
+hid_t tw_h5_access(bool writing)
+{
+    hid_t fapl = H5Pcreate(H5P_FILE_ACCESS);
+    bool good;
+
+    if (fapl < 0)
+        return fapl;
+    good = H5Pset_libver_bounds(fapl, writing ? H5F_LIBVER_V18 : H5F_LIBVER_EARLIEST,
+                                writing ? H5F_LIBVER_V18 : H5F_LIBVER_LATEST) >= 0 &&
+           H5Pset_fclose_degree(fapl, H5F_CLOSE_SEMI) >= 0;
+#if H5_VERSION_GE(1, 10, 7)
+    /* Network file systems without locks are common where training runs. */
+    good = good && H5Pset_file_locking(fapl, true, true) >= 0;
+#endif
+    if (!good) {
+        tw_h5_close(fapl);
+        return -1;
+    }
+    return fapl;
+}
+
+/* HDF5's signature is at byte 0, 512, 1024, 2048 ...: a user block may come first. */
+static bool has_signature(int fd)
+{
+    static const char magic[8] = "\211HDF\r\n\032\n";
+    char seen[sizeof magic];
+
+    for (off_t at = 0; at < (off_t)1 << 30; at = at ? 2 * at : 512) {
+        if (pread(fd, seen, sizeof seen, at) != (ssize_t)sizeof seen)
+            return false;
+        if (!memcmp(seen, magic, sizeof seen))
+            return true;
+    }
+    return false;
+}
+
+bool tw_is_hdf5(const char *path)
+{
+    struct stat st;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    bool yes = fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && has_signature(fd);
+
+    if (fd >= 0)
+        (void)close(fd);
+    return yes;
+}
+
+hid_t tw_h5_open(const char *path, uint64_t *size, struct tw_err *err)
+{
+    /* Not to hang on a pipe that has no writer. */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    struct stat st;
+    hid_t fapl = -1, file = -1;
+
+    if (fd < 0 || fstat(fd, &st) != 0) {
+        (void)tw_err_set(err, TW_EIO, "%s: %s", path, strerror(errno));
+        goto out;
+    }
+    if (!S_ISREG(st.st_mode)) {
+        (void)tw_err_set(err, TW_EIO, "%s: %s", path,
+                         S_ISDIR(st.st_mode) ? "this is a directory" : "this is not a plain file");
+        goto out;
+    }
+    if (!has_signature(fd)) {
+        (void)tw_err_set(err, TW_EFORMAT, "%s: %s", path,
+                         st.st_size == 0 ? "the file is empty" : "this is not an HDF5 file");
+        goto out;
+    }
+    *size = (uint64_t)st.st_size;
+    if (!tw_h5_heaps_good(fd, *size)) {
+        (void)tw_err_set(err, TW_EFORMAT, "%s: the file is damaged (its text)", path);
+        goto out;
+    }
+    fapl = tw_h5_access(false);
+    if (fapl >= 0)
+        file = H5Fopen(path, H5F_ACC_RDONLY, fapl);
+    if (file < 0)
+        (void)tw_h5_fail(err, TW_EFORMAT, "%s", path);
+out:
+    tw_h5_close(fapl);
+    if (fd >= 0)
+        (void)close(fd);
+    return file;
+}
+
+/* ---- attributes ----------------------------------------------------------------------- */
+
+static char *read_text(hid_t attr, hid_t type, hid_t space)
+{
+    enum { MOST = 1 << 16 };
+    size_t n = H5Tget_size(type);
+    htri_t variable = H5Tis_variable_str(type);
+    char *text = NULL, *p = NULL;
+
+    if (variable < 0 || n == 0 || n > MOST)
+        return NULL;
+    if (variable) {
+        if (H5Aread(attr, type, &p) >= 0) {
+            text = tw_strdup(p ? p : ""); /* HDF5 stores an empty string as none */
+            (void)H5Dvlen_reclaim(type, space, H5P_DEFAULT, &p);
+        }
+        return text;
+    }
+    p = tw_alloc(n + 1, 1);
+    if (p && H5Aread(attr, type, p) >= 0)
+        return p;
+    free(p);
+    return NULL;
+}
+
+char *tw_h5_attr_text(hid_t object, const char *name)
+{
+    hid_t attr = -1, type = -1, space = -1;
+    char *text = NULL;
+
+    if (H5Aexists(object, name) <= 0)
+        return NULL;
+    attr = H5Aopen(object, name, H5P_DEFAULT);
+    type = attr < 0 ? -1 : H5Aget_type(attr);
+    space = attr < 0 ? -1 : H5Aget_space(attr);
+    if (type >= 0 && space >= 0 && H5Tget_class(type) == H5T_STRING &&
+        H5Sget_simple_extent_npoints(space) == 1)
+        text = read_text(attr, type, space);
+    tw_h5_close(space);
+    tw_h5_close(type);
+    tw_h5_close(attr);
+    return text;
+}
+
+bool tw_h5_attr_int(hid_t object, const char *name, int64_t *x)
+{
+    hid_t attr = -1, type = -1, space = -1;
+    bool good = false;
+
+    if (H5Aexists(object, name) <= 0)
+        return false;
+    attr = H5Aopen(object, name, H5P_DEFAULT);
+    type = attr < 0 ? -1 : H5Aget_type(attr);
+    space = attr < 0 ? -1 : H5Aget_space(attr);
+    if (type >= 0 && space >= 0 && H5Tget_class(type) == H5T_INTEGER &&
+        H5Sget_simple_extent_npoints(space) == 1)
+        good = H5Aread(attr, H5T_NATIVE_INT64, x) >= 0;
+    tw_h5_close(space);
+    tw_h5_close(type);
+    tw_h5_close(attr);
+    return good;
+}
+
+/* ---- guards --------------------------------------------------------------------------- */
+
+static const char *link_kind(H5L_type_t type)
+{
+    return type == H5L_TYPE_SOFT       ? "a soft link"
+           : type == H5L_TYPE_EXTERNAL ? "a link into another file"
+                                       : "a link of an unknown kind";
+}
+
+hid_t tw_h5_open_object(hid_t file, const char *name, const char *path, struct tw_err *err)
+{
+    char *part = tw_strdup(path);
+    hid_t object = -1;
+
+    if (!part) {
+        (void)tw_err_set(err, TW_ENOMEM, "%s: %s: out of memory", name, path);
+        return -1;
+    }
+    for (char *end = part; *end; end++) {
+        H5L_info_t info;
+        char *next = strchr(end + 1, '/');
+
+        if (*end != '/') {
+            (void)tw_err_set(err, TW_EINVAL, "%s: '%s' does not begin with '/'", name, path);
+            goto out;
+        }
+        if (next)
+            *next = '\0';
+        if (H5Lget_info(file, part, &info, H5P_DEFAULT) < 0) {
+            (void)H5Eclear2(H5E_DEFAULT);
+            (void)tw_err_set(err, TW_EFORMAT, "%s: %s: there is no such data set", name, path);
+            goto out;
+        }
+        if (info.type != H5L_TYPE_HARD) {
+            (void)tw_err_set(err, TW_EFORMAT, "%s: %s: %s is %s, which is not followed", name, path,
+                             part, link_kind(info.type));
+            goto out;
+        }
+        if (!next)
+            break;
+        *next = '/';
+        end = next - 1;
+    }
+    object = H5Oopen(file, path, H5P_DEFAULT);
+    if (object < 0)
+        (void)tw_h5_fail(err, TW_EFORMAT, "%s: %s", name, path);
+out:
+    free(part);
+    return object;
+}
+
+/* Overflow counts as too large. */
+static bool too_large(const hsize_t *dims, int rank, size_t size, uint64_t file_size)
+{
+    const uint64_t small = UINT64_C(4) << 20, ratio = 2000;
+    uint64_t n = size;
+
+    for (int i = 0; i < rank; i++) {
+        if (dims[i] && n > UINT64_MAX / dims[i])
+            return true;
+        n *= dims[i];
+    }
+    return n > small && n / ratio > file_size;
+}
+
+static const char *refused_layout(hid_t plist, size_t size, uint64_t file_size, char buf[TW_H5_WHY])
+{
+    hsize_t dims[H5S_MAX_RANK];
+    H5D_layout_t layout = H5Pget_layout(plist);
+    int n = H5Pget_nfilters(plist);
+
+    if (layout == H5D_VIRTUAL)
+        return "it is a virtual data set, which is not followed";
+    if (H5Pget_external_count(plist) != 0)
+        return "its numbers are in another file, which is not opened";
+    if (layout == H5D_CHUNKED) {
+        int rank = H5Pget_chunk(plist, H5S_MAX_RANK, dims);
+
+        if (rank < 0 || too_large(dims, rank, size, file_size))
+            return "its chunks declare far more than the file can hold";
+    }
+    for (int i = 0; i < n; i++) {
+        unsigned flags = 0;
+        size_t nvalues = 0;
+        H5Z_filter_t f = H5Pget_filter2(plist, (unsigned)i, &flags, &nvalues, NULL, 0, NULL, NULL);
+
+        if (f != H5Z_FILTER_DEFLATE && f != H5Z_FILTER_SHUFFLE && f != H5Z_FILTER_FLETCHER32) {
+            (void)snprintf(buf, TW_H5_WHY, "it is packed by filter %d, which is not known", (int)f);
+            return buf;
+        }
+        if (H5Zfilter_avail(f) <= 0) {
+            (void)snprintf(buf, TW_H5_WHY, "it is packed by filter %d, which this HDF5 lacks",
+                           (int)f);
+            return buf;
+        }
+    }
+    return n < 0 ? "its filters cannot be read" : NULL;
+}
+
+const char *tw_h5_refused(hid_t dataset, uint64_t file_size, char buf[TW_H5_WHY])
+{
+    hsize_t dims[H5S_MAX_RANK];
+    hid_t plist = H5Dget_create_plist(dataset), type = H5Dget_type(dataset), space = -1;
+    size_t size = type < 0 ? 0 : H5Tget_size(type);
+    const char *why = "its description is damaged";
+    int rank;
+
+    if (plist < 0 || size == 0)
+        goto out;
+    why = refused_layout(plist, size, file_size, buf);
+    if (why)
+        goto out;
+    why = "its shape cannot be read";
+    space = H5Dget_space(dataset);
+    rank = space < 0 ? -1 : H5Sget_simple_extent_dims(space, dims, NULL);
+    if (rank < 0)
+        goto out;
+    why = NULL;
+    if (too_large(dims, rank, size, file_size)) {
+        (void)snprintf(buf, TW_H5_WHY, "it declares far more than a file of %llu bytes can hold",
+                       (unsigned long long)file_size);
+        why = buf;
+    }
+out:
+    (void)H5Eclear2(H5E_DEFAULT);
+    tw_h5_close(space);
+    tw_h5_close(type);
+    tw_h5_close(plist);
+    return why;
+}
+
+const char *tw_h5_type_name(hid_t type, char buf[TW_H5_TYPE])
+{
+    int bits = (int)(8 * H5Tget_size(type));
+
+    switch (H5Tget_class(type)) {
+    case H5T_FLOAT:
+        (void)snprintf(buf, TW_H5_TYPE, "float%d", bits);
+        return buf;
+    case H5T_INTEGER:
+        (void)snprintf(buf, TW_H5_TYPE, "%sint%d", H5Tget_sign(type) == H5T_SGN_NONE ? "u" : "",
+                       bits);
+        return buf;
+    case H5T_STRING:
+        return "text";
+    case H5T_COMPOUND:
+        return "compound";
+    case H5T_ENUM:
+        return "enum";
+    case H5T_VLEN:
+        return "list";
+    case H5T_ARRAY:
+        return "array";
+    case H5T_OPAQUE:
+        return "opaque";
+    case H5T_REFERENCE:
+        return "reference";
+    case H5T_BITFIELD:
+        return "bits";
+    case H5T_TIME:
+        return "time";
+    case H5T_NO_CLASS:
+    case H5T_NCLASSES:
+        break;
+    }
+    return "unknown";
+}

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "thalweg/store_table.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum { MAX_BYTES = 16 << 20, MAX_COLUMNS = 1024 };
+
+struct reader {
+    const char *p, *end, *name;
+    char sep;
+    size_t line;
+    char **cell; /* all cells in order, owned */
+    size_t n, cap;
+};
+
+/* The separator that the first line holds most of. */
+static char tell_separator(const char *p, const char *end)
+{
+    static const char seps[] = { ',', ';', '\t' };
+    size_t count[3] = { 0 }, best = 0;
+
+    for (; p < end && *p != '\n'; p++)
+        for (size_t i = 0; i < 3; i++)
+            count[i] += *p == seps[i];
+    for (size_t i = 1; i < 3; i++)
+        if (count[i] > count[best])
+            best = i;
+    return seps[best];
+}
+
+static bool add_cell(struct reader *r, const struct tw_str *text)
+{
+    const char *s = text->s ? text->s : "";
+    size_t n = text->n;
+
+    while (n && (s[n - 1] == ' ' || s[n - 1] == '\r'))
+        n--;
+    while (n && *s == ' ') {
+        s++;
+        n--;
+    }
+    if (text->failed || !tw_grow(&r->cell, r->n, &r->cap, sizeof *r->cell))
+        return false;
+    r->cell[r->n] = tw_strndup(s, n);
+    return r->cell[r->n++] != NULL;
+}
+
+/* One cell into text; quotes taken off. */
+static void take_cell(struct reader *r, struct tw_str *text)
+{
+    tw_str_clear(text);
+    if (r->p < r->end && *r->p == '"') {
+        for (r->p++; r->p < r->end; r->p++) {
+            if (*r->p == '"' && (++r->p == r->end || *r->p != '"'))
+                break;
+            r->line += *r->p == '\n';
+            tw_str_addn(text, r->p, 1);
+        }
+    }
+    while (r->p < r->end && *r->p != r->sep && *r->p != '\n')
+        tw_str_addn(text, r->p++, 1);
+}
+
+/* The cells of the next record, *count of them; false when out of memory. */
+static bool take_record(struct reader *r, size_t *count)
+{
+    struct tw_str text = { 0 };
+    bool ok = true, more = true;
+
+    for (*count = 0; ok && more; (*count)++) {
+        take_cell(r, &text);
+        ok = add_cell(r, &text) && *count < MAX_COLUMNS;
+        more = r->p < r->end && *r->p == r->sep;
+        r->p += r->p < r->end;
+    }
+    r->line++;
+    tw_str_release(&text);
+    return ok;
+}
+
+static bool skip_to_record(struct reader *r)
+{
+    while (r->p < r->end) {
+        const char *q = r->p;
+
+        while (q < r->end && (*q == ' ' || *q == '\r'))
+            q++;
+        if (q < r->end && *q != '#' && *q != '\n')
+            return true;
+        while (q < r->end && *q != '\n')
+            q++;
+        r->line++;
+        r->p = q < r->end ? q + 1 : q;
+    }
+    return false;
+}
+
+static enum tw_status add_row(struct reader *r, struct tw_text_table *t, size_t *cap,
+                              struct tw_err *err)
+{
+    const size_t line = r->line;
+    struct tw_str none = { 0 };
+    size_t n;
+
+    if (!tw_grow(&t->line, t->nrow, cap, sizeof *t->line) || !take_record(r, &n))
+        return tw_err_set(err, TW_ENOMEM, "%s: out of memory", r->name);
+    if (n > t->ncol)
+        return tw_err_set(err, TW_EFORMAT, "%s: line %zu has %zu cells, the header %zu", r->name,
+                          line, n, t->ncol);
+    for (; n < t->ncol; n++)
+        if (!add_cell(r, &none))
+            return tw_err_set(err, TW_ENOMEM, "%s: out of memory", r->name);
+    t->line[t->nrow++] = line;
+    return TW_OK;
+}
+
+enum tw_status tw_text_table_parse(const char *text, size_t n, const char *name,
+                                   struct tw_text_table *t, struct tw_err *err)
+{
+    struct reader r = { .p = text, .end = text + n, .name = name, .line = 1 };
+    size_t cap = 0;
+    enum tw_status rc = TW_OK;
+
+    if (n >= 3 && !memcmp(text, "\xEF\xBB\xBF", 3))
+        r.p += 3;
+    if (!skip_to_record(&r))
+        return tw_err_set(err, TW_EFORMAT, "%s: expected a header line with column names, found %s",
+                          name, n ? "only comments" : "an empty file");
+    r.sep = tell_separator(r.p, r.end);
+    if (!take_record(&r, &t->ncol))
+        rc = tw_err_set(err, TW_ENOMEM, "%s: out of memory or over %d columns", name, MAX_COLUMNS);
+    t->names = r.cell;
+    if (rc != TW_OK)
+        t->ncol = r.n;
+    r.cell = NULL;
+    r.n = r.cap = 0;
+    while (rc == TW_OK && skip_to_record(&r))
+        rc = add_row(&r, t, &cap, err);
+    t->cells = r.cell;
+    if (rc != TW_OK) { /* a last row may be incomplete */
+        for (size_t i = t->nrow * t->ncol; i < r.n; i++)
+            free(r.cell[i]);
+    }
+    return rc;
+}
+
+enum tw_status tw_text_table_read(const char *path, struct tw_text_table *t, struct tw_err *err)
+{
+    FILE *fp = fopen(path, "rb");
+    enum tw_status rc;
+    struct stat st;
+    char *buf;
+    size_t n;
+
+    if (!fp)
+        return tw_err_set(err, TW_EIO, "%s: %s", path, strerror(errno));
+    if (fstat(fileno(fp), &st) == 0 && S_ISDIR(st.st_mode)) {
+        (void)fclose(fp);
+        return tw_err_set(err, TW_EIO, "%s: is a folder", path);
+    }
+    buf = tw_alloc(MAX_BYTES, 1);
+    n = buf ? fread(buf, 1, MAX_BYTES, fp) : 0;
+    if (!buf)
+        rc = tw_err_set(err, TW_ENOMEM, "%s: out of memory", path);
+    else if (ferror(fp))
+        rc = tw_err_set(err, TW_EIO, "%s: %s", path, strerror(errno));
+    else if (n == MAX_BYTES)
+        rc = tw_err_set(err, TW_EFORMAT, "%s: larger than 16 MiB: not a table of schedules", path);
+    else
+        rc = tw_text_table_parse(buf, n, path, t, err);
+    free(buf);
+    (void)fclose(fp);
+    return rc;
+}
+
+void tw_text_table_release(struct tw_text_table *t)
+{
+    for (size_t i = 0; t->names && i < t->ncol; i++)
+        free(t->names[i]);
+    for (size_t i = 0; t->cells && i < t->nrow * t->ncol; i++)
+        free(t->cells[i]);
+    free(t->names);
+    free(t->cells);
+    free(t->line);
+    *t = (struct tw_text_table){ 0 };
+}
+
+size_t tw_text_table_column(const struct tw_text_table *t, const char *name)
+{
+    for (size_t i = 0; i < t->ncol; i++)
+        if (!strcmp(t->names[i], name))
+            return i;
+    return t->ncol;
+}
