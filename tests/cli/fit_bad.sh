@@ -75,7 +75,7 @@ bad 'what helps is said' 3 'choose another series (--y) or leave that place out 
 log zero 'if (i == 30) l = 0'
 bad 'a loss of zero' 3 "zero.csv: 'loss' is 0 at x = 309" zero.csv
 log down 'if (i == 30) lr = -0.001'
-bad 'a negative rate' 3 "down.csv: 'lr': learning rate -0.001 at x = 309: expected a number >= 0" down.csv
+bad 'a negative rate' 3 "down.csv: 'lr': learning rate -0.001 at x = 309: a learning rate lies between 0 and 1e6" down.csv
 cut -d, -f1,3 good.csv >norate.csv
 bad 'no rate and no schedule' 3 "no learning rate in the log" norate.csv
 bad 'how to give one is said' 3 "'norate.csv@cosine:peak=3e-4,warmup=2000,total=24000,end=3e-5'" norate.csv

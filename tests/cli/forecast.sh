@@ -87,7 +87,7 @@ is 'averages seeds' 'result.curves[0].name' wsd
 is 'and leaves others alone' 'result.curves[1].name' wsdcon-seed1
 expect_err 'points before the fit are told' 0 \
     'warning: 15 measured points lie before x = 319, where the fit begins, and count in the scores: leave them out \(--from=319\)' \
-    thalweg forecast "$fit" -a wsd-seed1.csv --schedules schedules.csv
+    thalweg forecast "$fit" -a wsd-seed1.csv --schedules schedules.csv --from 0
 expect_err 'a far forecast is told' 0 'its learning rates sum to 10\.2 times the largest fitted sum' \
     thalweg forecast "$fit" -s constant:peak=0.004,total=30000
 expect_err 'a fit without bootstrap is told' 0 'the bands hold no parameter error' \
