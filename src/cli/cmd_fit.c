@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "curve_schedule.h"
 #include "fitfig.h"
 #include "fitfile_parts.h"
 #include "fitreport.h"
@@ -67,15 +68,26 @@ static const struct tw_opt opts[] = {
 static enum tw_status find_param(const struct tw_law *law, const char *name, size_t n, size_t *j,
                                  struct tw_err *err)
 {
+    const char *names[TW_FIT_MAX_PARAMS];
     struct tw_str list = { 0 };
+    char given[32] = { 0 };
+    size_t near;
 
     for (*j = 0; *j < law->nparams; (*j)++)
         if (strlen(law->params[*j].name) == n && !strncmp(law->params[*j].name, name, n))
             return TW_OK;
-    for (size_t k = 0; k < law->nparams; k++)
-        tw_str_addf(&list, " %s", law->params[k].name);
-    (void)tw_err_set(err, TW_EINVAL, "'%.*s' is no parameter of %s; it has%s", (int)n, name,
-                     law->name, list.s ? list.s : "");
+    for (size_t k = 0; k < law->nparams; k++) {
+        names[k] = law->params[k].name;
+        tw_str_addf(&list, " %s", names[k]);
+    }
+    memcpy(given, name, n < sizeof given ? n : sizeof given - 1);
+    near = tw_str_nearest(given, names, law->nparams);
+    if (n && near < law->nparams)
+        (void)tw_err_set(err, TW_EINVAL, "'%s' is no parameter of %s; did you mean '%s'?", given,
+                         law->name, names[near]);
+    else
+        (void)tw_err_set(err, TW_EINVAL, "'%s' is no parameter of %s; it has%s", given, law->name,
+                         list.s ? list.s : "");
     tw_str_release(&list);
     return TW_EINVAL;
 }
@@ -124,7 +136,7 @@ static enum tw_status parse_fix(const struct tw_law *law, const struct tw_opt_li
         if (list->v[i][n] != '=' || !tw_str_to_real(list->v[i] + n + 1, &o->fixed_value[j]))
             return tw_err_set(err, TW_EINVAL, "--fix=%s: expected NAME=NUMBER", list->v[i]);
         if (!within(&law->params[j], o->fixed_value[j]))
-            return tw_err_set(err, TW_EINVAL, "--fix=%s: %s lies between %g and %.17g", list->v[i],
+            return tw_err_set(err, TW_EINVAL, "--fix=%s: %s lies between %.9g and %.9g", list->v[i],
                               law->params[j].name, law->params[j].lo, law->params[j].hi);
         o->fixed[j] = true;
     }
@@ -155,8 +167,7 @@ static enum tw_status law_opts(const struct tw_call *call, const struct tw_law *
     return rc == TW_OK ? parse_fix(law, &c->fix, o, err) : rc;
 }
 
-/* ---- steps of the command ----------------------------------------------------------------------
- */
+/* ---- steps of the command ------------------------------------------------------------------ */
 
 static enum tw_status read_all(struct tw_call *call, const struct tw_law *law,
                                struct tw_curve_set *set, struct tw_cmd_provenance *prov)
@@ -172,6 +183,8 @@ static enum tw_status read_all(struct tw_call *call, const struct tw_law *law,
                  : tw_curve_set_add(call, set, call->argv[i], &o->source, NULL, &call->err);
     for (size_t i = 0; rc == TW_OK && i < set->n; i++)
         rc = tw_cmd_provenance_input(prov, set->log.v[i].path, set->log.v[i].digest, &call->err);
+    for (size_t i = 0; rc == TW_OK && i < set->n; i++)
+        rc = tw_schedule_input(prov, &set->schedule[i], &call->err);
     if (rc == TW_OK && o->source.schedules)
         rc = tw_cmd_provenance_input(prov, o->source.schedules, NULL, &call->err);
     if (rc == TW_OK && o->source.read.group && !law->ninputs)
@@ -179,17 +192,11 @@ static enum tw_status read_all(struct tw_call *call, const struct tw_law *law,
     return rc;
 }
 
-static enum tw_status save(struct tw_call *call, const struct tw_fit_file *f,
-                           const struct tw_cmd_provenance *prov)
+/* Takes the file. */
+static enum tw_status save(struct tw_call *call, const struct tw_fit_file *f, struct tw_result *r)
 {
-    struct tw_result *r;
-    enum tw_status rc;
+    enum tw_status rc = tw_fit_file_write(f, r, &call->err);
 
-    r = tw_result_create(call->common.output, "fit", TW_RESULT_ATOMIC, call->common.force,
-                         &prov->record, &call->err);
-    if (!r)
-        return call->err.code;
-    rc = tw_fit_file_write(f, r, &call->err);
     if (rc != TW_OK) {
         tw_result_abandon(r);
         return rc;
@@ -200,6 +207,26 @@ static enum tw_status save(struct tw_call *call, const struct tw_fit_file *f,
         tw_json_text(&call->json, "output", call->common.output);
     }
     return rc;
+}
+
+static const char *profile_name(const struct fit_opts *o)
+{
+    return o->profile_plot && !*o->profile_plot ? "profile.pdf" : o->profile_plot;
+}
+
+/* What would fail at the end is refused at the start. */
+static enum tw_status check_figures(struct tw_call *call, const struct tw_law_fit_opts *lo)
+{
+    const struct fit_opts *o = call->opts;
+    const char *plot = o->figure.plot && !*o->figure.plot ? "fit.pdf" : o->figure.plot;
+
+    if (o->profile_plot && !lo->profile)
+        return tw_err_set(&call->err, TW_EINVAL,
+                          "--profile-plot draws profiles, and --profile=%s asks for none",
+                          o->profile);
+    if (tw_figure_cli_check(&o->figure, call, plot) != TW_OK)
+        return TW_EINVAL;
+    return tw_figure_cli_check(&o->figure, call, profile_name(o));
 }
 
 static enum tw_status draw(struct tw_call *call, const struct tw_fit_file *f,
@@ -217,13 +244,13 @@ static enum tw_status draw(struct tw_call *call, const struct tw_fit_file *f,
         path = tw_figure_cli_path(&o->figure, "fit.pdf", &store);
         rc = tw_fit_figure(f, path, &o->look, &fo, &call->err);
         if (rc == TW_OK)
-            tw_figure_cli_done(&o->figure, call, path);
+            tw_figure_cli_done(&o->figure, call, "figure", path);
     }
     if (rc == TW_OK && o->profile_plot) {
-        path = *o->profile_plot ? o->profile_plot : "profile.pdf";
+        path = profile_name(o);
         rc = tw_fit_profile_figure(f, path, &fo, &call->err);
         if (rc == TW_OK)
-            tw_figure_cli_done(&o->figure, call, path);
+            tw_figure_cli_done(&o->figure, call, "profile_figure", path);
     }
     tw_str_release(&lines);
     tw_str_release(&store);
@@ -241,12 +268,36 @@ static void warn_identified(struct tw_call *call, const struct tw_law *law,
     law->model_free(model);
 }
 
+/* Save, draw, and judge a fit that was reported: its numbers stand whatever fails here. */
+static int finish(struct tw_call *call, const struct tw_fit_file *f, struct tw_result *result,
+                  const struct tw_cmd_provenance *prov)
+{
+    int rc = TW_EXIT_OK;
+
+    if (result && save(call, f, result) != TW_OK)
+        rc = tw_cmd_fail_late(call);
+    if (draw(call, f, prov) != TW_OK)
+        rc = tw_cmd_fail_late(call);
+    /* A parameter on its way to an end of its range never arrives; that was warned of. */
+    if (rc == TW_EXIT_OK && !f->fit.min.converged &&
+        !(f->fit.min.at_bounds && f->fit.min.gradient < 1e-6)) {
+        (void)tw_err_set(&call->err, TW_ENOCONV,
+                         "the best of %zu starts stopped before its minimum (relative gradient "
+                         "%.1e): what is printed%s is where it stopped; try more --starts, or hold "
+                         "a parameter (--fix)",
+                         f->fit.starts, f->fit.min.gradient, result ? " and saved" : "");
+        rc = tw_cmd_fail_late(call);
+    }
+    return rc;
+}
+
 static int run(struct tw_call *call)
 {
     const struct tw_law *law;
     struct tw_cmd_provenance prov = { 0 };
     struct tw_curve_set set = { 0 };
     struct tw_fit_file f = { 0 };
+    struct tw_result *result = NULL;
     struct tw_law_fit_opts lo;
     int rc;
 
@@ -255,27 +306,29 @@ static int run(struct tw_call *call)
     law = tw_law_find(call->argv[0]);
     if (!law)
         return tw_law_unknown(call, call->argv[0]);
-    if (law_opts(call, law, &lo, &call->err) != TW_OK)
+    if (law_opts(call, law, &lo, &call->err) != TW_OK || check_figures(call, &lo) != TW_OK)
         return tw_cmd_fail(call);
     if (tw_cmd_provenance_start(&prov, call, &call->err) != TW_OK ||
         read_all(call, law, &set, &prov) != TW_OK)
         goto out;
+    if (call->common.output) {
+        result = tw_result_create(call->common.output, "fit", TW_RESULT_ATOMIC, call->common.force,
+                                  &prov.record, &call->err);
+        if (!result)
+            goto out;
+    }
     warn_identified(call, law, &set, &lo);
     if (tw_law_fit_run(law, set.law, set.n, &lo, &f.fit, &call->err) != TW_OK ||
-        tw_fit_file_adopt(&f, &set, &call->err) != TW_OK)
+        tw_fit_file_adopt(&f, &set, &call->err) != TW_OK) {
+        tw_result_abandon(result);
         goto out;
+    }
     tw_fit_report(call, &f);
-    if (call->common.output && save(call, &f, &prov) != TW_OK)
-        goto out;
-    if (draw(call, &f, &prov) != TW_OK)
-        goto out;
-    if (!f.fit.min.converged)
-        (void)tw_err_set(&call->err, TW_ENOCONV,
-                         "the best of %zu starts stopped before its minimum (relative gradient "
-                         "%.1e); what is printed and saved is where it stopped",
-                         f.fit.starts, f.fit.min.gradient);
+    rc = finish(call, &f, result, &prov);
+    goto release;
 out:
-    rc = call->err.code == TW_OK ? TW_EXIT_OK : tw_cmd_fail(call);
+    rc = tw_cmd_fail(call);
+release:
     tw_fit_file_release(&f);
     tw_curve_set_release(&set);
     tw_cmd_provenance_release(&prov);

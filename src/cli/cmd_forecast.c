@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "curve_schedule.h"
 #include "fitfig.h"
 #include "fitreport.h"
 #include "forecast.h"
@@ -108,6 +109,20 @@ static enum tw_status add_measured(struct tw_call *call, const struct tw_fit_fil
     return rc;
 }
 
+/* Tables of schedules, and files that schedules were read from. */
+static enum tw_status add_inputs(struct tw_call *call, const struct tw_forecast_set *set,
+                                 struct tw_cmd_provenance *prov)
+{
+    const struct forecast_opts *o = call->opts;
+    enum tw_status rc = TW_OK;
+
+    if (o->source.schedules && o->against.n)
+        rc = tw_cmd_provenance_input(prov, o->source.schedules, NULL, &call->err);
+    for (size_t i = 0; rc == TW_OK && i < set->n; i++)
+        rc = tw_schedule_input(prov, &set->v[i].schedule, &call->err);
+    return rc;
+}
+
 static enum tw_status compute(struct tw_call *call, const struct tw_fit_file *f,
                               struct tw_forecast_set *set)
 {
@@ -122,6 +137,25 @@ static enum tw_status compute(struct tw_call *call, const struct tw_fit_file *f,
     if (rc == TW_OK && o->transfer && set->n)
         tw_forecast_tell_transfer(call, &f->fit, &set->v[0]);
     return rc;
+}
+
+/* The law was fitted from some step on; points before it say nothing of the forecast. */
+static void warn_early(struct tw_call *call, const struct tw_fit_file *f,
+                       const struct tw_forecast_set *set)
+{
+    double first = INFINITY;
+    size_t early = 0;
+
+    for (size_t c = 0; c < f->n; c++)
+        first = fmin(first, f->fit.x[f->fit.first[c]]);
+    for (size_t i = 0; i < set->n; i++)
+        for (size_t k = 0; k < set->v[i].n; k++)
+            early += set->v[i].x[k] < first;
+    if (early)
+        tw_cmd_warn(call,
+                    "%zu measured points lie before x = %.10g, where the fit begins, and count in "
+                    "the scores: leave them out (--from=%.10g)",
+                    early, first, first);
 }
 
 /* A forecast far past the fitted sum of rates is an extrapolation: say how far. */
@@ -162,25 +196,18 @@ static enum tw_status draw(struct tw_call *call, const struct tw_fit_file *f,
     path = tw_figure_cli_path(&o->figure, "forecast.pdf", &store);
     rc = tw_forecast_figure(f, set, path, &o->look, &fo, &call->err);
     if (rc == TW_OK)
-        tw_figure_cli_done(&o->figure, call, path);
+        tw_figure_cli_done(&o->figure, call, "figure", path);
     tw_str_release(&lines);
     tw_str_release(&store);
     return rc;
 }
 
+/* Takes the file. */
 static enum tw_status save(struct tw_call *call, const struct tw_fit_file *f,
-                           const struct tw_forecast_set *set, const struct tw_cmd_provenance *prov)
+                           const struct tw_forecast_set *set, struct tw_result *r)
 {
-    struct tw_result *r;
-    enum tw_status rc;
+    enum tw_status rc = tw_forecast_write(set, r, &call->err);
 
-    if (!call->common.output)
-        return TW_OK;
-    r = tw_result_create(call->common.output, "forecast", TW_RESULT_ATOMIC, call->common.force,
-                         &prov->record, &call->err);
-    if (!r)
-        return call->err.code;
-    rc = tw_forecast_write(set, r, &call->err);
     if (rc == TW_OK)
         rc = tw_fit_file_write(f, r, &call->err);
     if (rc != TW_OK) {
@@ -214,12 +241,28 @@ static enum tw_status forecast_runs(struct tw_call *call, const struct tw_fit_fi
     return tw_forecast_runs(call, f, &how, &call->err);
 }
 
+/* Save and draw what was reported: the numbers stand whatever fails here. */
+static int finish(struct tw_call *call, const struct tw_fit_file *f,
+                  const struct tw_forecast_set *set, struct tw_result *result,
+                  const struct tw_cmd_provenance *prov)
+{
+    int rc = TW_EXIT_OK;
+
+    if (result && save(call, f, set, result) != TW_OK)
+        rc = tw_cmd_fail_late(call);
+    if (draw(call, f, set, prov) != TW_OK)
+        rc = tw_cmd_fail_late(call);
+    return rc;
+}
+
 static int run(struct tw_call *call)
 {
     const struct forecast_opts *o = call->opts;
+    const char *plot = o->figure.plot && !*o->figure.plot ? "forecast.pdf" : o->figure.plot;
     struct tw_cmd_provenance prov = { 0 };
     struct tw_forecast_set set = { 0 };
     struct tw_fit_file f = { 0 };
+    struct tw_result *result = NULL;
     int rc;
 
     if (call->argc != 1)
@@ -229,25 +272,38 @@ static int run(struct tw_call *call)
     if (tw_fit_file_read(call->argv[0], &f, &call->err) != TW_OK)
         goto out;
     if (f.fit.law->ninputs) {
-        (void)forecast_runs(call, &f);
-        goto out;
+        rc = forecast_runs(call, &f) == TW_OK ? TW_EXIT_OK : tw_cmd_fail(call);
+        goto release;
     }
     if (o->run.n) {
         (void)tw_err_set(&call->err, TW_EINVAL, "%s is a law of curves: give --schedule, not --run",
                          f.fit.law->name);
         goto out;
     }
-    if (tw_cmd_provenance_start(&prov, call, &call->err) == TW_OK &&
-        tw_cmd_provenance_input(&prov, call->argv[0], NULL, &call->err) == TW_OK &&
-        add_measured(call, &f, &set, &prov) == TW_OK && add_schedules(call, &set) == TW_OK &&
-        compute(call, &f, &set) == TW_OK) {
-        tw_forecast_report(call, &f.fit, &set);
-        warn_far(call, &f, &set);
-        if (save(call, &f, &set, &prov) == TW_OK)
-            (void)draw(call, &f, &set, &prov);
+    if (tw_figure_cli_check(&o->figure, call, plot) != TW_OK ||
+        tw_cmd_provenance_start(&prov, call, &call->err) != TW_OK ||
+        tw_cmd_provenance_input(&prov, call->argv[0], NULL, &call->err) != TW_OK ||
+        add_measured(call, &f, &set, &prov) != TW_OK || add_schedules(call, &set) != TW_OK ||
+        add_inputs(call, &set, &prov) != TW_OK)
+        goto out;
+    if (call->common.output) {
+        result = tw_result_create(call->common.output, "forecast", TW_RESULT_ATOMIC,
+                                  call->common.force, &prov.record, &call->err);
+        if (!result)
+            goto out;
     }
+    if (compute(call, &f, &set) != TW_OK) {
+        tw_result_abandon(result);
+        goto out;
+    }
+    tw_forecast_report(call, &f.fit, &set);
+    warn_early(call, &f, &set);
+    warn_far(call, &f, &set);
+    rc = finish(call, &f, &set, result, &prov);
+    goto release;
 out:
-    rc = call->err.code == TW_OK ? TW_EXIT_OK : tw_cmd_fail(call);
+    rc = tw_cmd_fail(call);
+release:
     tw_forecast_set_release(&set);
     tw_fit_file_release(&f);
     tw_cmd_provenance_release(&prov);

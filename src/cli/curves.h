@@ -43,8 +43,10 @@ void tw_curve_set_point(struct tw_curve_set *set);
 /*
  * Read one operand and append its curves. The learning rate of every step is, in this order,
  * that of `@SCHEDULE` behind the operand, of the row of source->schedules whose curve is named
- * like the file, of `otherwise` (NULL: source->schedule), or of the log. Says on stderr which
- * was used, and warns when it could matter. Points past the schedule's end are left out.
+ * like the file (with that table a curve must have a row), of `otherwise` (NULL:
+ * source->schedule), or of the log. Says on stderr which was used, in one line a curve, and
+ * warns when it could matter. Points past the schedule's end are left out. TW_EFORMAT names the
+ * file, also for a loss that is not positive.
  */
 enum tw_status tw_curve_set_add(struct tw_call *call, struct tw_curve_set *set, const char *operand,
                                 const struct tw_curve_source *source, const char *otherwise,

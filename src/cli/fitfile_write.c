@@ -38,7 +38,7 @@ static bool alloc_texts(struct tw_fit_file *f, size_t n)
 static enum tw_status adopt_inputs(struct tw_fit_file *f, const struct tw_curve_set *set,
                                    struct tw_err *err)
 {
-    for (size_t k = 0; k < f->fit.law->ninputs; k++) {
+    for (size_t k = 0; f->fit.law && k < f->fit.law->ninputs; k++) {
         f->input[k] = tw_alloc(f->fit.n, sizeof *f->input[k]);
         if (!f->input[k])
             return tw_err_set(err, TW_ENOMEM, "out of memory");

@@ -130,8 +130,10 @@ static enum tw_status at_one(const struct tw_law_fit *fit, const struct tw_forec
 
     f->at = isnan(how->at) ? ((double)(s->n - 1) + s->base) * s->batch : how->at;
     if (!tw_schedule_index(s, f->at, &i))
-        return tw_err_set(err, TW_EINVAL, "--at=%g is no step of the schedule '%s' (%zu steps)",
-                          how->at, s->spec, s->n);
+        return tw_err_set(err, TW_EINVAL,
+                          "--at=%.10g is no step of this schedule, which runs from %g to %.10g%s",
+                          how->at, s->base * s->batch, ((double)(s->n - 1) + s->base) * s->batch,
+                          s->batch == 1.0 ? "" : " in whole batches");
     if (!band_alloc(&one, 1))
         return tw_err_set(err, TW_ENOMEM, "out of memory");
     one.x[0] = f->at;
@@ -206,8 +208,8 @@ static void score_table(const struct tw_forecast_set *set)
     size_t n = 0;
 
     memcpy(head + 1, tw_score_heads, sizeof tw_score_heads);
-    head[TW_SCORE_COLUMNS + 1] = "in 68 %";
-    head[TW_SCORE_COLUMNS + 2] = "in 95 %";
+    head[TW_SCORE_COLUMNS + 1] = "% in 68";
+    head[TW_SCORE_COLUMNS + 2] = "% in 95";
     for (size_t i = 0; i < set->n; i++) {
         const struct tw_forecast *f = &set->v[i];
 
@@ -217,8 +219,8 @@ static void score_table(const struct tw_forecast_set *set)
             tw_table_head(&t, head, TW_SCORE_COLUMNS + 3);
         tw_table_text(&t, f->name);
         tw_score_cells(&t, &f->score);
-        tw_table_real(&t, "%.0f %%", 100.0 * f->coverage68);
-        tw_table_real(&t, "%.0f %%", 100.0 * f->coverage95);
+        tw_table_real(&t, "%.0f", 100.0 * f->coverage68);
+        tw_table_real(&t, "%.0f", 100.0 * f->coverage95);
         sum += f->score.mae;
     }
     if (n == 0)

@@ -155,6 +155,20 @@ static double promised(const struct local *m, size_t n)
     return m->value > 0.0 ? fall / m->value : 0.0;
 }
 
+/* Would Newton's step be lost in the rounding of the residuals? Where they all but vanish no
+ * share of F tells. */
+static bool at_rest(const struct local *m, const double *u, size_t n)
+{
+    double step[P];
+
+    if (!solve(m, NULL, n, 1e-3, step))
+        return false;
+    for (size_t k = 0; k < n; k++)
+        if (!(fabs(step[k]) <= 1e-9 * (1.0 + fabs(u[k]))))
+            return false;
+    return true;
+}
+
 /* One damped step from the expansion m at `from`; false when no damping helps. */
 static bool improve(struct tw_newton *nt, const struct local *m, const struct second *second,
                     const double *from, double *mu)
@@ -201,7 +215,7 @@ void tw_newton_run(struct tw_newton *nt, size_t max_iterations, struct tw_fit_re
             /* No step is better in double precision: that is a minimum. */
             memcpy(nt->u, from, sizeof from);
             tw_newton_evaluate(nt, true);
-            res->converged = promised(&m, nt->nfree) < 1e-9;
+            res->converged = promised(&m, nt->nfree) < 1e-9 || at_rest(&m, from, nt->nfree);
             return;
         }
         expand(nt, &next);

@@ -53,8 +53,8 @@ struct tw_fit_result {
     double objective;
     double gradient; /* largest |dF/du| / F0, F0 = F at the minimum: scale free */
     size_t iterations;
-    bool converged;     /* Newton's step promises to lower F by less than 1e-9 F, and no step does
-                           better in double precision */
+    bool converged;     /* no step does better in double precision, and Newton's promises to
+                           lower F by less than 1e-9 F or to move no u by more than 1e-9 */
     double condition;   /* of the Hessian in u scaled to unit diagonal; INFINITY if singular */
     unsigned at_bounds; /* bit j: parameter j ran to an end of its range */
 };

@@ -152,8 +152,6 @@ struct tw_law_fit {
 
     size_t replicates, failed; /* of the bootstrap: asked for, not converged */
     double *theta_boot;        /* (replicates x p); a failed one is a row of NAN */
-    double inflation;          /* long-run variance of the scores over their variance: how much the
-                                  residuals' memory widens intervals */
     size_t nprofiles;
     struct tw_law_profile *profiles;
 
