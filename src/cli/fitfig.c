@@ -156,8 +156,10 @@ enum tw_status tw_fit_figure(const struct tw_fit_file *f, const char *path,
     struct tw_figure_curve *curve = tw_alloc(f->n, sizeof *curve);
     enum tw_status rc = TW_OK;
 
-    if (!line || !rates || !curve)
+    if (!line || !rates || !curve) {
         rc = tw_err_set(err, TW_ENOMEM, "out of memory");
+        goto out;
+    }
     for (size_t c = 0; rc == TW_OK && c < f->n; c++)
         rc = tw_fit_figure_curve(f, c, &line[c], &rates[c], &curve[c], err);
     if (rc == TW_OK) {
@@ -174,6 +176,7 @@ enum tw_status tw_fit_figure(const struct tw_fit_file *f, const char *path,
 
         rc = tw_figure_curves(path, &fig, fo, err);
     }
+out:
     for (size_t c = 0; line && rates && c < f->n; c++) {
         tw_law_line_release(&line[c]);
         tw_rate_line_release(&rates[c]);
