@@ -147,6 +147,14 @@ enum tw_status tw_fit_figure_curve(const struct tw_fit_file *f, size_t c, struct
     return rc;
 }
 
+const char *tw_fit_x_label(const struct tw_fit_file *f)
+{
+    for (size_t c = 0; c < f->n; c++)
+        if (f->schedule[c].batch != 1.0) /* exactly: as given */
+            return "tokens or samples";
+    return "training step";
+}
+
 enum tw_status tw_fit_figure(const struct tw_fit_file *f, const char *path,
                              const struct tw_fit_figure_opts *look, const struct tw_figure_opts *fo,
                              struct tw_err *err)
@@ -164,7 +172,7 @@ enum tw_status tw_fit_figure(const struct tw_fit_file *f, const char *path,
         rc = tw_fit_figure_curve(f, c, &line[c], &rates[c], &curve[c], err);
     if (rc == TW_OK) {
         struct tw_figure_curves fig = {
-            .x_label = "training step",
+            .x_label = tw_fit_x_label(f),
             .y_label = "loss",
             .n = f->n,
             .curves = curve,

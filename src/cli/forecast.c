@@ -343,7 +343,7 @@ enum tw_status tw_forecast_figure(const struct tw_fit_file *f, const struct tw_f
     }
     if (rc == TW_OK) {
         const struct tw_figure_curves fig = {
-            .x_label = "training step",
+            .x_label = tw_fit_x_label(f),
             .y_label = "loss",
             .n = n,
             .curves = curve,
