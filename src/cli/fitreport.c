@@ -78,7 +78,7 @@ static void interval(struct tw_table *t, double lo, double hi)
 
 static void parameter_table(const struct tw_law_fit *fit)
 {
-    static const char *const head[] = { "parameter", "value", "bootstrap", "profile", "" };
+    static const char *const head[] = { "parameter", "value", "bootstrap", "profile", "meaning" };
     struct tw_table t = { 0 };
 
     tw_table_head(&t, head, 5);
