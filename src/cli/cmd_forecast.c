@@ -36,7 +36,7 @@ static const struct tw_opt opts[] = {
       "a run to forecast by a law of runs, as in N=7e9,D=2e12; may be given again", 0, 0, NULL },
     { TW_OPT_REAL, 0, "at", AT(at), "X", "position whose loss is printed [the last step]", 0, 1e300,
       NULL },
-    { TW_OPT_SIZE, 0, "points", AT(points), "N", "points of the forecast line [400]", 2, 1e6,
+    { TW_OPT_SIZE, 0, "points", AT(points), "N", "points of the forecast line, about [400]", 2, 1e6,
       NULL },
     { TW_OPT_FLAG, 0, "transfer-residual", AT(transfer), NULL,
       "add the fitted curves' mean residual at each step: for runs that share their data order", 0,

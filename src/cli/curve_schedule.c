@@ -27,7 +27,7 @@ static enum tw_status load_rates(void *ctx, const char *path, size_t *n, double 
         found = &log.runs[0].series[0];
     if (rc == TW_OK && !found)
         rc = tw_err_set(err, TW_EFORMAT, "%s: no column of learning rates; name one lr", path);
-    if (rc == TW_OK) {
+    if (rc == TW_OK && found) {
         *n = found->n;
         *x = tw_alloc(found->n, sizeof **x);
         *lr = tw_alloc(found->n, sizeof **lr);

@@ -147,87 +147,38 @@ enum tw_status tw_fit_figure_curve(const struct tw_fit_file *f, size_t c, struct
     return rc;
 }
 
-/* ---- runs: measured against predicted ---------------------------------------------------------
- */
-
-static int by_first(const void *a, const void *b)
+const char *tw_fit_x_label(const struct tw_fit_file *f)
 {
-    const double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
-
-static enum tw_status runs_figure(const struct tw_fit_file *f, const char *path,
-                                  const struct tw_figure_opts *fo, struct tw_err *err)
-{
-    const struct tw_law_fit *fit = &f->fit;
-    double *pair = tw_alloc(fit->n, 2 * sizeof *pair), *v = tw_alloc(fit->n, 2 * sizeof *v);
-    struct tw_figure_curve *curve = tw_alloc(f->n, sizeof *curve);
-    struct tw_figure_curves fig = {
-        .x_label = "predicted loss", .y_label = "measured loss", .n = f->n, .curves = curve
-    };
-    enum tw_status rc = TW_ENOMEM;
-
-    if (!pair || !v || !curve) {
-        (void)tw_err_set(err, rc, "out of memory");
-        goto out;
-    }
-    for (size_t c = 0; c < f->n; c++) {
-        const size_t a = fit->first[c], n = fit->first[c + 1] - a;
-        double *x = v + 2 * a, *y = x + n;
-        size_t m = 0;
-
-        for (size_t i = 0; i < n; i++) {
-            pair[2 * i] = fit->yhat[a + i];
-            pair[2 * i + 1] = fit->y[a + i];
-        }
-        qsort(pair, n, 2 * sizeof *pair, by_first);
-        for (size_t i = 0; i < n; i++) { /* equal predictions would be points on one another */
-            if (m && !(pair[2 * i] > x[m - 1]))
-                pair[2 * i] = nextafter(x[m - 1], INFINITY);
-            x[m] = pair[2 * i];
-            y[m++] = pair[2 * i + 1];
-        }
-        curve[c] = (struct tw_figure_curve){ .name = f->name[c],
-                                             .role = "fitted",
-                                             .n = n,
-                                             .x = x,
-                                             .y = y,
-                                             .m = n,
-                                             .line_x = x,
-                                             .line = x,
-                                             .fitted_to = (double)NAN };
-    }
-    rc = tw_figure_curves(path, &fig, fo, err);
-out:
-    free(pair);
-    free(v);
-    free(curve);
-    return rc;
+    for (size_t c = 0; c < f->n; c++)
+        if (f->schedule[c].batch != 1.0) /* exactly: as given */
+            return "tokens or samples";
+    return "training step";
 }
 
 enum tw_status tw_fit_figure(const struct tw_fit_file *f, const char *path,
                              const struct tw_fit_figure_opts *look, const struct tw_figure_opts *fo,
                              struct tw_err *err)
 {
-    struct tw_law_line *line = tw_alloc(f->n, sizeof *line);
-    struct tw_rate_line *rates = tw_alloc(f->n, sizeof *rates);
-    struct tw_figure_curve *curve = tw_alloc(f->n, sizeof *curve);
+    struct tw_law_line *line;
+    struct tw_rate_line *rates;
+    struct tw_figure_curve *curve;
     enum tw_status rc = TW_OK;
 
-    if (f->fit.law->ninputs) {
-        free(line);
-        free(rates);
-        free(curve);
-        return runs_figure(f, path, fo, err);
-    }
-    if (!line || !rates || !curve)
+    if (f->fit.law->ninputs)
+        return tw_fit_runs_figure(f, path, fo, err);
+    line = tw_alloc(f->n, sizeof *line);
+    rates = tw_alloc(f->n, sizeof *rates);
+    curve = tw_alloc(f->n, sizeof *curve);
+
+    if (!line || !rates || !curve) {
         rc = tw_err_set(err, TW_ENOMEM, "out of memory");
+        goto out;
+    }
     for (size_t c = 0; rc == TW_OK && c < f->n; c++)
         rc = tw_fit_figure_curve(f, c, &line[c], &rates[c], &curve[c], err);
     if (rc == TW_OK) {
         struct tw_figure_curves fig = {
-            .x_label = "training step",
+            .x_label = tw_fit_x_label(f),
             .y_label = "loss",
             .n = f->n,
             .curves = curve,
@@ -239,6 +190,7 @@ enum tw_status tw_fit_figure(const struct tw_fit_file *f, const char *path,
 
         rc = tw_figure_curves(path, &fig, fo, err);
     }
+out:
     for (size_t c = 0; line && rates && c < f->n; c++) {
         tw_law_line_release(&line[c]);
         tw_rate_line_release(&rates[c]);

@@ -163,7 +163,7 @@ static void read_parameters(struct source *s, struct tw_law_fit *fit)
         s->rc = tw_err_set(s->err, TW_EFORMAT, "%s: unknown law '%s'; is the file newer than %s?",
                            s->path, name, tw_version());
     free(name);
-    if (s->rc != TW_OK)
+    if (s->rc != TW_OK || !fit->law)
         return;
     p = fit->law->nparams;
     copy(s, "/parameters/value", p, fit->theta);
@@ -178,7 +178,7 @@ static void read_settings(struct source *s, struct tw_law_fit *fit)
 {
     struct tw_law_fit_opts *o = &fit->opts;
     uint8_t *bytes = NULL;
-    size_t n;
+    size_t n = 0;
 
     if (s->rc == TW_OK)
         s->rc = tw_result_get_bytes(s->r, "/settings/fixed", 1, &n, &bytes, s->err);
@@ -280,12 +280,12 @@ static void read_curves(struct source *s, struct tw_fit_file *f)
     fit->score = tw_alloc(f->n, sizeof *fit->score);
     if (s->rc == TW_OK && (!fit->first || !f->schedule || !fit->score))
         s->rc = tw_err_set(s->err, TW_ENOMEM, "%s: out of memory", s->path);
-    for (size_t c = 0; s->rc == TW_OK && c < f->n; c++)
+    for (size_t c = 0; s->rc == TW_OK && fit->first && c < f->n; c++)
         fit->first[c + 1] =
             fit->first[c] + count(s, points[c], SIZE_MAX / 2 - fit->first[c],
                                   "/curves/points is not a count of at least 1 for each curve");
     free(points);
-    if (s->rc != TW_OK)
+    if (s->rc != TW_OK || !fit->first)
         return;
     fit->n = fit->first[f->n];
     f->name = get_texts(s, "/curves/names", f->n);
@@ -381,7 +381,7 @@ static void read_profiles(struct source *s, struct tw_law_fit *fit)
     fit->profiles = tw_alloc(TW_FIT_MAX_PARAMS, sizeof *fit->profiles);
     if (!fit->profiles && s->rc == TW_OK)
         s->rc = tw_err_set(s->err, TW_ENOMEM, "%s: out of memory", s->path);
-    for (size_t j = 0; s->rc == TW_OK && j < fit->law->nparams; j++) {
+    for (size_t j = 0; s->rc == TW_OK && fit->profiles && j < fit->law->nparams; j++) {
         struct tw_law_profile *q = &fit->profiles[fit->nprofiles];
         char base[64], path[96];
 
@@ -422,6 +422,8 @@ enum tw_status tw_fit_file_read(const char *path, struct tw_fit_file *f, struct 
         goto out;
     }
     read_parameters(&s, &f->fit);
+    if (!f->fit.law) /* s.rc says why */
+        goto out;
     if (s.rc == TW_OK)
         read_settings(&s, &f->fit);
     if (s.rc == TW_OK)

@@ -330,8 +330,10 @@ enum tw_status tw_forecast_figure(const struct tw_fit_file *f, const struct tw_f
     struct tw_figure_curve *curve = tw_alloc(n, sizeof *curve);
     enum tw_status rc = TW_OK;
 
-    if (!line || !rates || !curve)
+    if (!line || !rates || !curve) {
         rc = tw_err_set(err, TW_ENOMEM, "out of memory");
+        goto out;
+    }
     for (size_t c = 0; rc == TW_OK && c < f->n; c++)
         rc = tw_fit_figure_curve(f, c, &line[c], &rates[c], &curve[c], err);
     for (size_t i = 0; rc == TW_OK && i < set->n; i++) {
@@ -341,7 +343,7 @@ enum tw_status tw_forecast_figure(const struct tw_fit_file *f, const struct tw_f
     }
     if (rc == TW_OK) {
         const struct tw_figure_curves fig = {
-            .x_label = "training step",
+            .x_label = tw_fit_x_label(f),
             .y_label = "loss",
             .n = n,
             .curves = curve,
@@ -353,6 +355,7 @@ enum tw_status tw_forecast_figure(const struct tw_fit_file *f, const struct tw_f
 
         rc = tw_figure_curves(path, &fig, fo, err);
     }
+out:
     for (size_t c = 0; line && c < f->n; c++)
         tw_law_line_release(&line[c]);
     for (size_t i = 0; rates && i < n; i++)

@@ -252,6 +252,9 @@ if command -v gnuplot >/dev/null; then
         --profile-plot "$tmp/p.svg"
     is 'the first is named' result.figure "$tmp/f.svg"
     is 'the second too' result.profile_figure "$tmp/p.svg"
+    expect 'x in tokens' 0 - fit -q "$tmp/tokens.csv@$cosine,batch=2048" --fix lambda=0.99 \
+        --from 614400 --plot "$tmp/tokens.svg"
+    expect 'is named so' 0 - grep -q 'tokens or samples' "$tmp/tokens.gp"
     expect 'both are there' 0 - test -s "$tmp/f.svg" -a -s "$tmp/p.svg"
 else
     skip 'both figures' 'no gnuplot'

@@ -32,8 +32,8 @@ says 'a slip of the law' 2 "'anealing' is not a law; did you mean 'annealing'?" 
     thalweg fit anealing good.csv
 says 'a file where the law should be' 2 "'good.csv' is not a law; 'thalweg laws' lists them" \
     thalweg fit good.csv annealing
-bad 'a slip of a parameter' 2 "--fix=alpah=1: 'alpah' is no parameter of annealing; did you mean 'alpha'?" \
-    good.csv --fix alpah=1
+bad 'a slip of a parameter' 2 "--fix=alphaa=1: 'alphaa' is no parameter of annealing; did you mean 'alpha'?" \
+    good.csv --fix alphaa=1
 bad 'no such parameter' 2 "--profile: 'beta9' is no parameter of annealing; it has L0 A alpha C lambda" \
     good.csv --profile alpha,beta9
 bad 'an empty name' 2 "--profile: '' is no parameter" good.csv --profile alpha,,C
