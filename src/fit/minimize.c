@@ -208,7 +208,7 @@ static void run_gsl(struct tw_fit_ws *ws, size_t n)
     memcpy(u, nt->u, sizeof u);
     start = gsl_vector_view_array(u, nt->nfree);
     if (gsl_multifit_nlinear_init(&start.vector, &fdf, *w) != GSL_SUCCESS ||
-        gsl_multifit_nlinear_driver(12, 1e-3, 1e-6, 0.0, NULL, NULL, &info, *w) == GSL_EDOM) {
+        gsl_multifit_nlinear_driver(100, 1e-3, 1e-6, 0.0, NULL, NULL, &info, *w) == GSL_EDOM) {
         memcpy(nt->u, u, sizeof u);
         return;
     }

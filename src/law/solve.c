@@ -148,20 +148,25 @@ bool tw_law_predict(const struct tw_law *law, const void *model, const double *t
     return memo != NULL;
 }
 
+#define WIDE     1.0 /* log losses that differ by more are not residuals of a fit */
+#define NARROWER 0.1
+
 /* ---- from starts to the optimum ---------------------------------------------------------------
  */
 
-/* First the cheap parameters alone, from afar; then all of them from there. */
+/* From afar by a loss that is nearly least squares, whose valley is wide; then Huber's delta
+ * comes down and the minimum is followed. */
 static bool minimise(struct tw_law_worker *w, double *theta, struct tw_fit_result *res)
 {
-    const size_t np = w->fit.p;
-    struct tw_fit_problem held = w->fit;
+    struct tw_fit_problem wide = w->fit;
 
-    for (size_t j = 0; j < np; j++)
-        if (w->problem->law->costly >> j & 1u)
-            held.fixed[j] = true;
-    return tw_fit_minimize(w->ws, &held, theta, true, res, NULL) == TW_OK &&
-           tw_fit_minimize(w->ws, &w->fit, theta, false, res, NULL) == TW_OK;
+    wide.loss = TW_FIT_HUBER;
+    for (wide.delta = WIDE; w->fit.loss != TW_FIT_SQUARES && wide.delta > w->fit.delta;
+         wide.delta *= NARROWER)
+        if (tw_fit_minimize(w->ws, &wide, theta, wide.delta == WIDE, res, NULL) != TW_OK)
+            return false;
+    return tw_fit_minimize(w->ws, &w->fit, theta, w->fit.loss == TW_FIT_SQUARES, res, NULL) ==
+           TW_OK;
 }
 
 static enum tw_status run_starts(const struct tw_law_problem *p, double *theta,
