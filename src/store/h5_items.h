@@ -53,7 +53,7 @@ struct tw_h5_items {
 
 enum tw_h5_scope {
     TW_H5_HEADERS, /* everything, with up to TW_H5_FEW values */
-    TW_H5_ALL,     /* everything, with all values of data sets */
+    TW_H5_RESULT,  /* the same and, if it is a file of ours, all values of its data sets */
     TW_H5_LOG      /* what is under /log and /runs/NAME/log; no attributes */
 };
 

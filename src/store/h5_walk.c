@@ -21,6 +21,7 @@ struct walk {
     struct tw_str path;
     haddr_t above[TW_H5_MAX_DEPTH]; /* the groups from the root to here: links can form cycles */
     size_t depth, nitems;
+    bool all; /* values of data sets are wanted, however many */
     struct tw_err err;
 };
 
@@ -235,7 +236,7 @@ static bool measure(struct source *s)
 
 static herr_t read_source(struct walk *w, struct source *s)
 {
-    const bool few = s->attribute || w->q->scope == TW_H5_HEADERS;
+    const bool few = s->attribute || !w->all;
 
     if (s->head.class == TW_H5_NONE || s->head.empty)
         return 0;
@@ -262,6 +263,9 @@ static herr_t describe(struct walk *w, hid_t object, bool attribute)
         s.why = "its description is damaged";
     if (!s.why)
         rc = read_source(w, &s);
+    if (attribute && w->q->scope == TW_H5_RESULT && s.head.values == TW_H5_TEXTS &&
+        !strcmp(w->path.s, "/@format") && !strcmp(s.text.s, "thalweg"))
+        w->all = true; /* the root's attributes come first */
     if (rc == 0)
         rc = emit(w, &s.head, s.dims, s.type < 0 ? "unknown" : tw_h5_type_name(s.type, name),
                   s.why ? s.why : "", s.text.s ? s.text.s : s.data);
@@ -454,7 +458,7 @@ static hid_t open_file(struct walk *w)
 
 void tw_h5_walk(const struct tw_h5_request *q, int out, void (*opened)(void))
 {
-    struct walk w = { .q = q, .out = out };
+    struct walk w = { .q = q, .out = out, .all = q->scope == TW_H5_LOG };
     struct tw_h5_head end = { .kind = TW_H5_END };
     hid_t file = -1, root = -1;
 

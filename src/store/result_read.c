@@ -101,7 +101,7 @@ fail:
 
 struct tw_result *tw_result_open(const char *path, const char *kind, struct tw_err *err)
 {
-    return open_result(path, kind, TW_H5_ALL, err);
+    return open_result(path, kind, TW_H5_RESULT, err);
 }
 
 void tw_result_done(struct tw_result *r)
