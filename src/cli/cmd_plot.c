@@ -72,8 +72,10 @@ static enum tw_status draw_logs(struct tw_call *call, const struct tw_curves *cu
     bool rates = false;
     enum tw_status rc;
 
-    if (!v)
+    if (!v || !curves->n) { /* whatever was read has a curve */
+        free(v);
         return tw_err_set(&call->err, TW_ENOMEM, "out of memory");
+    }
     for (size_t i = 0; i < curves->n; i++) {
         const struct tw_curve *c = &curves->v[i];
 

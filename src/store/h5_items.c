@@ -62,7 +62,7 @@ static void opened(void)
 
 static void confine(uint64_t file_size)
 {
-    const uint64_t seconds = 2 + (file_size >> 24), used = address_space();
+    const uint64_t seconds = 1 + (file_size >> 24), used = address_space();
     const int deadly[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGXCPU, SIGPIPE };
     int null = open("/dev/null", O_RDWR);
     sigset_t none;
