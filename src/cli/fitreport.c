@@ -300,12 +300,13 @@ static void warn_early(struct tw_call *call, const struct tw_fit_file *f)
 
     for (size_t c = 0; c < f->n; c++) {
         const size_t a = fit->first[c], n = fit->first[c + 1] - a, tenth = n / 10;
+        const size_t half = n / 2;
         double early = 0.0, late = 0.0;
 
         for (size_t i = a; i < a + tenth; i++)
             early += fit->r[i] * fit->r[i] / (double)tenth;
-        for (size_t i = a + n / 2; i < a + n; i++)
-            late += fit->r[i] * fit->r[i] / (double)(n - n / 2);
+        for (size_t i = a + half; i < a + n; i++)
+            late += fit->r[i] * fit->r[i] / (double)(n - half);
         if (tenth < 5 || early < 25.0 * late)
             continue;
         tw_cmd_warn(call,

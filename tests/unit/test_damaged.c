@@ -4,7 +4,8 @@
  * blocks zeroed, ends cut off. Each command ends by itself within five seconds and less than
  * a GiB, with exit code 0, 3 or 4, and says why.
  *
- * TW_DAMAGED=N is the number of damaged files (300), TW_SEED=S makes others (1); the file that
+ * TW_DAMAGED=N is the number of damaged files (300), TW_SEED=S makes others (1), TW_FIRST=I
+ * leaves out those before number I (0); the file that
  * broke a command is kept as /tmp/thalweg-damaged.h5. (Five seconds of processor time, or thirty
  * by the clock: the machine may have other work.)
  */
@@ -290,6 +291,7 @@ static const char *try_command(const char *line, struct tally *t)
 static void no_damaged_file_breaks_a_command(void **state)
 {
     const char *number = getenv("TW_DAMAGED"), *from = getenv("TW_SEED");
+    const char *first = getenv("TW_FIRST");
     const size_t files = number ? strtoull(number, NULL, 10) : 300;
     const uint64_t seed = from ? strtoull(from, NULL, 10) : 1;
     static const char *const commands[] = {
@@ -308,7 +310,7 @@ static void no_damaged_file_breaks_a_command(void **state)
     make_tree("latest.h5", true);
     make_log("log.h5");
     make_results();
-    for (size_t i = 0; i < files; i++) {
+    for (size_t i = first ? strtoull(first, NULL, 10) : 0; i < files; i++) {
         struct tw_rng rng = tw_rng_stream(seed, TW_RNG_TEST, i);
         size_t s = i % (nseeds + 2), n; /* the old format, which has no checksums, more often */
         char *p;

@@ -197,6 +197,34 @@ static void test_damaged_text(void **state)
     free(bytes);
 }
 
+/* HDF5 1.10.8 crashes on text whose number in its heap is too large. */
+static void test_crash(void **state)
+{
+    const char *path = in_folder("x.h5");
+    char *bytes, heap[8] = { 0 };
+    struct tw_err err = { 0 };
+    size_t n, bad = 0;
+
+    (void)state;
+    (void)H5Fclose(begin_file(path, "fit", 1));
+    bytes = slurp(path, &n);
+    for (size_t i = 0; i + 8 < n; i++)
+        if (!memcmp(bytes + i, "GCOL", 4))
+            for (size_t b = 0; b < 8; b++)
+                heap[b] = (char)(i >> (8 * b));
+    for (size_t i = 0; i + 12 < n; i++)
+        if (!memcmp(bytes + i, heap, 8)) {
+            memset(bytes + i + 8, 0x7f, 4);
+            bad++;
+        }
+    assert_true(bad >= 2);
+    spill(path, bytes, n);
+    assert_null(tw_result_open(path, "fit", &err));
+    assert_int_equal(err.code, TW_EFORMAT);
+    assert_null(strchr(err.msg, '\n'));
+    free(bytes);
+}
+
 /* One byte wrong, anywhere: whatever comes of it, no crash, no hang, one sentence. */
 static void test_flipped_bytes(void **state)
 {
@@ -381,12 +409,12 @@ static void test_walk(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        folder_test(test_not_ours),      folder_test(test_wrong_shape_and_type),
-        folder_test(test_truncated),     folder_test(test_damaged_text),
-        folder_test(test_flipped_bytes), folder_test(test_links),
-        folder_test(test_shape_bombs),   folder_test(test_foreign_storage),
-        folder_test(test_walk),          folder_test(test_honest_zeros),
-        folder_test(test_newest_format),
+        folder_test(test_not_ours),        folder_test(test_wrong_shape_and_type),
+        folder_test(test_truncated),       folder_test(test_damaged_text),
+        folder_test(test_crash),           folder_test(test_flipped_bytes),
+        folder_test(test_links),           folder_test(test_shape_bombs),
+        folder_test(test_foreign_storage), folder_test(test_walk),
+        folder_test(test_honest_zeros),    folder_test(test_newest_format),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
