@@ -87,7 +87,7 @@ static herr_t emit(struct walk *w, struct tw_h5_head *h, const hsize_t *dims, co
     h->ntype = strlen(type);
     h->nnote = strlen(note);
     put(w, h, sizeof *h);
-    for (uint32_t i = 0; i < h->rank; i++) {
+    for (uint32_t i = 0; dims && i < h->rank; i++) {
         uint64_t d = dims[i];
 
         put(w, &d, sizeof d);
