@@ -243,19 +243,33 @@ static enum tw_status get_items(struct source *s, struct tw_h5_items *items, str
     return TW_EFORMAT; /* the caller knows what became of the child */
 }
 
+enum tw_status tw_h5_items_receive(int fd, uint64_t file_size, struct tw_h5_items *items,
+                                   struct tw_err *err)
+{
+    struct source *s = tw_alloc(1, sizeof *s);
+    enum tw_status rc;
+
+    if (!s)
+        return tw_err_set(err, TW_ENOMEM, "out of memory");
+    s->fd = fd;
+    s->left = budget(file_size);
+    rc = get_items(s, items, err);
+    free(s);
+    return rc;
+}
+
 /* ---- both -------------------------------------------------------------------------------- */
 
-static enum tw_status read_here(const struct tw_h5_request *q, struct source *s,
-                                struct tw_h5_items *items, struct tw_err *err)
+static enum tw_status read_here(const struct tw_h5_request *q, struct tw_h5_items *items,
+                                struct tw_err *err)
 {
     FILE *fp = tmpfile();
     enum tw_status rc = TW_EIO;
 
     if (fp) {
-        s->fd = fileno(fp);
-        tw_h5_walk(q, s->fd, NULL);
-        if (lseek(s->fd, 0, SEEK_SET) == 0)
-            rc = get_items(s, items, err);
+        tw_h5_walk(q, fileno(fp), NULL);
+        if (lseek(fileno(fp), 0, SEEK_SET) == 0)
+            rc = tw_h5_items_receive(fileno(fp), q->file_size, items, err);
         (void)fclose(fp);
     }
     if (rc != TW_OK)
@@ -267,11 +281,11 @@ static const char damaged[] = "copy it again, or save what h5py still reads into
 
 static enum tw_status explain(int status, struct tw_err *err)
 {
-    if (WIFSIGNALED(status) && (WTERMSIG(status) == SIGXCPU || WTERMSIG(status) == SIGKILL))
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGXCPU)
         return tw_err_set(err, TW_EFORMAT,
                           "a damaged HDF5 file: the HDF5 library comes to no end with it; %s",
                           damaged);
-    if (WIFSIGNALED(status))
+    if (WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL)
         return tw_err_set(err, TW_EFORMAT,
                           "a damaged HDF5 file: the HDF5 library crashes on it (signal %d); %s",
                           WTERMSIG(status), damaged);
@@ -279,11 +293,12 @@ static enum tw_status explain(int status, struct tw_err *err)
                       damaged);
 }
 
-static enum tw_status read_by_child(const struct tw_h5_request *q, struct source *s,
-                                    struct tw_h5_items *items, struct tw_err *err)
+static enum tw_status read_by_child(const struct tw_h5_request *q, struct tw_h5_items *items,
+                                    struct tw_err *err)
 {
     enum tw_status rc;
     int ends[2], status = 0;
+    struct tw_err said = { 0 };
     pid_t pid, ended;
 
     if (pipe(ends) != 0)
@@ -303,15 +318,15 @@ static enum tw_status read_by_child(const struct tw_h5_request *q, struct source
         (void)close(ends[0]);
         return tw_err_set(err, TW_EIO, "no process to read it with: %s", strerror(errno));
     }
-    s->fd = ends[0];
-    rc = get_items(s, items, err);
+    rc = tw_h5_items_receive(ends[0], q->file_size, items, &said);
     (void)close(ends[0]);
-    if (s->state != GOOD && s->state != ENDED)
-        (void)kill(pid, SIGKILL); /* it has more to say than we want to hear */
+    (void)kill(pid, SIGKILL); /* it has ended, or has more to say than we want to hear */
     do
         ended = waitpid(pid, &status, 0);
     while (ended < 0 && errno == EINTR);
-    return s->state == ENDED || s->state == REFUSED ? explain(ended == pid ? status : 0, err) : rc;
+    if (rc != TW_OK && said.code == TW_OK)
+        return explain(ended == pid ? status : 0, err);
+    return rc == TW_OK ? rc : tw_err_set(err, rc, "%s", said.msg);
 }
 
 /* Regular files alone: nothing hangs on a pipe that has no writer. */
@@ -402,7 +417,6 @@ enum tw_status tw_h5_items_read(const char *path, const void *image, size_t imag
     struct tw_h5_request q = { path, image, image_size, image_size, scope };
     struct tw_err own = { 0 };
     enum tw_status rc = TW_OK;
-    struct source *s;
 
     err = err ? err : &own;
     *items = (struct tw_h5_items){ 0 };
@@ -410,13 +424,8 @@ enum tw_status tw_h5_items_read(const char *path, const void *image, size_t imag
         rc = check_file(path, &q.file_size, err);
     if (rc != TW_OK)
         return rc;
-    s = tw_alloc(1, sizeof *s);
-    if (!s)
-        return tw_err_set(err, TW_ENOMEM, "out of memory");
-    s->left = budget(q.file_size);
     items->file_size = q.file_size;
-    rc = tw_h5_in_process ? read_here(&q, s, items, err) : read_by_child(&q, s, items, err);
-    free(s);
+    rc = tw_h5_in_process ? read_here(&q, items, err) : read_by_child(&q, items, err);
     if (rc == TW_OK && !sort(items))
         rc = tw_err_set(err, TW_ENOMEM, "out of memory");
     return rc;

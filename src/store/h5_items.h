@@ -98,4 +98,9 @@ struct tw_h5_request {
  * be opened any more. */
 void tw_h5_walk(const struct tw_h5_request *q, int out, void (*opened)(void));
 
+/* The other part: the items that come through a pipe. TW_EFORMAT without a message if they stop
+ * short or contradict themselves. */
+enum tw_status tw_h5_items_receive(int fd, uint64_t file_size, struct tw_h5_items *items,
+                                   struct tw_err *err) TW_CHECKED;
+
 #endif
