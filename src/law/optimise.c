@@ -309,7 +309,7 @@ static void summarise(const struct dense *d, struct tw_law_best *best)
     best->global = d->p->law->final_convex;
     best->starts = TW_LAW_BEST_STARTS;
     for (size_t k = 0; k < best->starts; k++)
-        best->at_best += best->start_loss[k] <= best->loss + 1e-7;
+        best->at_best += best->start_loss[k] <= best->loss + 1e-6;
     for (size_t i = first + 1; i < d->p->n; i++)
         best->falls += best->lr[i] < best->lr[i - 1];
     best->gap = fmax(best->gap, 0.0);

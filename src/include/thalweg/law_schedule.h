@@ -32,7 +32,7 @@ struct tw_law_best {
     bool global; /* law->final_convex: the gap is such a bound */
     /* Each start is a known schedule cut into stairs on some grid, improved by itself. */
     double start_loss[TW_LAW_BEST_STARTS];
-    size_t starts, at_best; /* of the starts, ended within 1e-7 of the loss */
+    size_t starts, at_best; /* of the starts, ended within 1e-6 of the loss */
     size_t rounds;          /* improvements of the best start against its gap */
     size_t falls;           /* steps at which the rate falls */
 };
@@ -42,6 +42,32 @@ struct tw_law_best {
 enum tw_status tw_law_best_schedule(const struct tw_law_best_problem *p, struct tw_law_best *best,
                                     struct tw_err *err) TW_CHECKED;
 void tw_law_best_release(struct tw_law_best *best);
+
+/* A family: a specification (thalweg/schedule.h) in which ? stands for a value of decay, stage,
+ * restart, rewarm, period (1 to steps), end, end2, peak2 (floor to peak) or shape; at most three
+ * numbers. A grid, refined along each axis to single steps. Rates below the floor or above
+ * the peak after the warm-up, and falls faster than (peak - floor) / fall a step, are not
+ * allowed. */
+struct tw_law_family {
+    const char *spec;
+    double floor, peak;
+    size_t fall, steps;
+};
+/* The best of a family, its loss and how many were tried; *best is {0} on entry, release it even
+ * after a failure. TW_EINVAL: a ? where none may be, or no allowed schedule. */
+enum tw_status tw_law_best_family(const struct tw_law *law, const double *theta,
+                                  enum tw_warmup warmup, const struct tw_law_family *f,
+                                  struct tw_schedule *best, double *loss, size_t *tried,
+                                  struct tw_err *err) TW_CHECKED;
+
+/* How much less loss `better` ends with than `other`, with the central 95 % of the fit's
+ * bootstrap replicates (each replicate for both schedules; NAN without). */
+struct tw_law_gain {
+    double value, lo, hi;
+};
+enum tw_status tw_law_gain(const struct tw_law_fit *fit, const struct tw_schedule *better,
+                           const struct tw_schedule *other, struct tw_law_gain *gain,
+                           struct tw_err *err) TW_CHECKED;
 
 /* The loss at the last step of n rates of which the first warm_end are the warm-up's rise (as
  * in struct tw_schedule), and unless NULL its derivative by every rate. */
