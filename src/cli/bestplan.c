@@ -189,7 +189,7 @@ static void print_certificate(const struct tw_best_plan *plan)
     if (b->global)
         printf("this law's loss is convex in the rates, so no allowed schedule is better by more "
                "than %.2g\n",
-               b->gap);
+               fmax(b->gap, 1e-14)); /* rounding */
     else
         printf("%zu of %zu starts within 1e-6 of it; no schedule near it is better to first order "
                "by more than %.2g; this law's loss is not convex in the rates, so this is no "

@@ -112,13 +112,26 @@ static enum tw_status choose_floor(struct tw_call *call, const struct tw_fit_fil
 
 /* ---- the schedules --------------------------------------------------------------------------- */
 
+/* The shortest text that reads as x again. */
+static void add_real(struct tw_str *out, double x)
+{
+    char text[32];
+    double again;
+
+    (void)snprintf(text, sizeof text, "%.15g", x);
+    if (!tw_str_to_real(text, &again) || again < x || again > x)
+        (void)snprintf(text, sizeof text, "%.17g", x);
+    tw_str_add(out, text);
+}
+
 /* `head`, and what is given to every schedule. */
 static enum tw_status add_spec(struct tw_call *call, const char *head, struct tw_str *out)
 {
     const struct schedule_opts *o = call->opts;
 
-    tw_str_addf(out, "%s%cpeak=%.17g,total=%zu", head, strchr(head, ':') ? ',' : ':', o->peak,
-                o->steps);
+    tw_str_addf(out, "%s%cpeak=", head, strchr(head, ':') ? ',' : ':');
+    add_real(out, o->peak);
+    tw_str_addf(out, ",total=%zu", o->steps);
     if (o->warmup)
         tw_str_addf(out, ",warmup=%zu,ramp=%s", o->warmup, o->ramp);
     return out->failed ? tw_err_set(&call->err, TW_ENOMEM, "out of memory") : TW_OK;
@@ -165,7 +178,7 @@ static enum tw_status add_chosen_family(struct tw_call *call, const struct tw_la
         if (!strcmp(o->family, names[k][0]))
             tw_str_add(&family, names[k][1]);
     if (!strcmp(o->family, "rewarmup"))
-        tw_str_addf(&family, "rewarmup:restart=?,rewarm=%zu,peak2=?,end=?,end2=%.17g",
+        tw_str_addf(&family, "rewarmup:restart=?,rewarm=%zu,peak2=?,end=?,end2=%.9g",
                     o->steps / 100 + 1, plan->floor);
     if (!family.n)
         tw_str_add(&family, o->family);
@@ -217,23 +230,28 @@ static enum tw_status add_known(struct tw_call *call, const struct tw_law_fit *f
                                 struct tw_best_plan *plan)
 {
     const struct schedule_opts *o = call->opts;
-    char cosine[64], linear[64], wsd[96];
-    struct tw_err err = { 0 };
-    size_t tried;
-    enum tw_status rc;
+    const char *const known[][3] = {
+        { "cosine", "cosine:end=", "" },
+        { "linear", "linear:end=", "" },
+        { "best wsd", "wsd:decay=?,end=", ",shape=?" },
+    };
+    enum tw_status rc = TW_OK;
 
-    (void)snprintf(cosine, sizeof cosine, "cosine:end=%.17g", fmax(plan->floor, 0.1 * o->peak));
-    (void)snprintf(linear, sizeof linear, "linear:end=%.17g", plan->floor);
-    (void)snprintf(wsd, sizeof wsd, "wsd:decay=?,end=%.17g,shape=?", plan->floor);
+    for (size_t k = 0; rc == TW_OK && k < sizeof known / sizeof known[0]; k++) {
+        struct tw_str spec = { 0 };
+        size_t tried;
+
+        tw_str_add(&spec, known[k][1]);
+        add_real(&spec, k ? plan->floor : fmax(plan->floor, 0.1 * o->peak));
+        tw_str_add(&spec, known[k][2]);
+        rc = spec.failed ? tw_err_set(&call->err, TW_ENOMEM, "out of memory")
+                         : add_family(call, fit, plan, known[k][0], spec.s, &tried);
+        tw_str_release(&spec);
+    }
     /* Under a limited fall there may be none of them. */
-    rc = add_family(call, fit, plan, "cosine", cosine, &tried);
-    if (rc == TW_OK)
-        rc = add_family(call, fit, plan, "linear", linear, &tried);
-    if (rc == TW_OK)
-        rc = add_family(call, fit, plan, "best wsd", wsd, &tried);
     if (rc == TW_EINVAL && o->fall > 1) {
         tw_cmd_note(call, "not compared with all known schedules: %s", call->err.msg);
-        call->err = err;
+        call->err = (struct tw_err){ 0 };
         rc = TW_OK;
     }
     return rc;
