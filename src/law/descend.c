@@ -59,6 +59,37 @@ static double worst(const double *seen, size_t n)
     return w;
 }
 
+/* From x to the projection of x - step g; returns the slope along it. */
+static double direction(const struct tw_descend *d, const double *x, const double *g, double step,
+                        double *y)
+{
+    double slope = 0.0;
+
+    for (size_t i = 0; i < d->n; i++)
+        y[i] = x[i] - step * g[i];
+    tw_descend_project(y, d->n, d->cap, d->total);
+    for (size_t i = 0; i < d->n; i++) {
+        y[i] -= x[i];
+        slope += g[i] * y[i];
+    }
+    return slope;
+}
+
+/* Barzilai & Borwein's, from the step taken and the change of the gradient. */
+static double next_step(size_t n, const double *y, double part, const double *g, const double *gy,
+                        double step)
+{
+    double ss = 0.0, sy = 0.0;
+
+    for (size_t i = 0; i < n; i++) {
+        const double s = part * y[i];
+
+        ss += s * s;
+        sy += s * (gy[i] - g[i]);
+    }
+    return sy > 0.0 ? ss / sy : 2.0 * step;
+}
+
 double tw_descend(const struct tw_descend *d, double *best)
 {
     const size_t n = d->n;
@@ -73,7 +104,7 @@ double tw_descend(const struct tw_descend *d, double *best)
         step = fmax(step, fabs(g[i]));
     step = step > 0.0 ? 0.1 * d->total / step : 0.0;
     for (size_t it = 0; it < d->iterations && isfinite(f); it++) {
-        double slope = 0.0, ss = 0.0, sy = 0.0, part = 1.0, fy;
+        double slope, part = 1.0, fy;
 
         seen[it % MEMORY] = f;
         if (it % PATIENCE == 0) {
@@ -81,13 +112,7 @@ double tw_descend(const struct tw_descend *d, double *best)
                 break;
             before = least;
         }
-        for (size_t i = 0; i < n; i++)
-            y[i] = x[i] - step * g[i];
-        tw_descend_project(y, n, d->cap, d->total);
-        for (size_t i = 0; i < n; i++) {
-            y[i] -= x[i]; /* the direction; x + y is within the set */
-            slope += g[i] * y[i];
-        }
+        slope = direction(d, x, g, step, y);
         if (!(slope < -d->tol))
             break;
         for (size_t i = 0; i < n; i++)
@@ -100,13 +125,7 @@ double tw_descend(const struct tw_descend *d, double *best)
             for (size_t i = 0; i < n; i++)
                 x[i] -= part * y[i];
         }
-        for (size_t i = 0; i < n; i++) {
-            const double s = part * y[i];
-
-            ss += s * s;
-            sy += s * (gy[i] - g[i]);
-        }
-        step = sy > 0.0 ? ss / sy : 2.0 * step;
+        step = next_step(n, y, part, g, gy, step);
         memcpy(g, gy, n * sizeof *g);
         f = fy;
         if (f < least) {

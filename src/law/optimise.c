@@ -324,13 +324,14 @@ enum tw_status tw_law_best_schedule(const struct tw_law_best_problem *p, struct 
     enum tw_status rc = check(p, err);
     size_t least = 0;
 
-    if (rc == TW_OK)
-        best->lr = tw_alloc(p->n, sizeof *best->lr);
-    if (rc == TW_OK && (!st || !best->lr || !tw_stairs_init(&ws, p, true) || !dense_init(&d, p) ||
-                        !try_starts(p, st)))
-        rc = tw_err_set(err, TW_ENOMEM, "a schedule of %zu steps: out of memory", p->n);
     if (rc != TW_OK)
         goto out;
+    best->lr = tw_alloc(p->n, sizeof *best->lr);
+    if (!st || !best->lr || !tw_stairs_init(&ws, p, true) || !dense_init(&d, p) ||
+        !try_starts(p, st)) {
+        rc = tw_err_set(err, TW_ENOMEM, "a schedule of %zu steps: out of memory", p->n);
+        goto out;
+    }
     for (size_t k = 0; k < TW_LAW_BEST_STARTS; k++) {
         best->start_loss[k] = st[k].loss = tw_stairs_loss(&ws, &st[k], NULL);
         if (st[k].loss < st[least].loss)

@@ -19,16 +19,17 @@ expect_json 'JSON' 0 best --json -q
 expect 'files are written' 0 - best -q -o best.h5 --csv lr.csv --fall 100
 expect_err 'a table is not overwritten' 3 'lr.csv: .*--force' best -q --csv lr.csv
 expect_out 'the file says what it is' 0 'kind *schedule' thalweg info best.h5
-expect 'the table is a schedule' 0 - \
-    sh -c 'thalweg forecast fit.h5 -q -s file:lr.csv | sed -n "s/^file[^ ]* *2999 *\([0-9.]*\) .*/\1/p" >again
-    thalweg schedule fit.h5 --steps 3000 --peak 0.003 --warmup 200 --fall 100 -q |
-        sed -n "s/^best of any shape *\([0-9.]*\)[0-9] .*/\1/p" >first
-    test -s first && test "$(cut -c1-5 first)" = "$(cut -c1-5 again)"'
-expect 'every rate keeps the limits' 0 - awk -F, '
-    NR == 1 { if ($0 != "step,lr") exit 1; next }
-    $1 != NR - 2 || $2 > 0.003 || ($1 > 199 && $2 > last) { exit 1 }
-    { last = $2 }
-    END { if (NR != 3001) exit 1 }' lr.csv
+best -q --fall 100 | awk '/^best of any/ { print substr($5, 1, 5) }' >first
+thalweg forecast fit.h5 -q -s file:lr.csv | awk '/^file:/ { print substr($3, 1, 5) }' >again
+expect 'the table is a schedule' 0 - cmp first again
+expect 'there is a number in it' 0 - grep -q '[0-9][.][0-9]' first
+cat >limits.awk <<'EOF'
+NR == 1 { if ($0 != "step,lr") exit 1; next }
+$1 != NR - 2 || $2 > 0.003 || ($1 > 199 && $2 > last) { exit 1 }
+{ last = $2 }
+END { if (NR != 3001) exit 1 }
+EOF
+expect 'every rate keeps the limits' 0 - awk -F, -f limits.awk lr.csv
 expect_out 'a family keeps to its shape' 0 'the best is wsd:decay=[0-9]+,end=' best -q --family wsd
 expect_out 'a family of the user' 0 'the best is wsd:decay=[0-9]+,end=3e-4,shape=1-sqrt' \
     best -q --family 'wsd:decay=?,end=3e-4,shape=1-sqrt' --floor 3e-4
