@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "final.h"
 #include "law_parts.h"
 #include "thalweg/law.h"
 
@@ -492,4 +493,6 @@ const struct tw_law tw_law_annealing = {
     .costly = 1u << LAMBDA,
     .starts = starts,
     .unidentified = unidentified,
+    .final = tw_law_annealing_final,
+    .final_convex = true,
 };

@@ -38,6 +38,17 @@ struct tw_law_input {
 /* What of the warm-up enters the annealing term: all differences of the rate, or none. */
 enum tw_warmup { TW_WARMUP_SKIP, TW_WARMUP_KEEP };
 
+/* A schedule in stretches of equal rate: n of them, rates lr, lengths len (NULL: one step
+ * each). Changes of rate at the stretches 1 .. warm_end belong to the warm-up. */
+struct tw_law_stairs {
+    size_t n, warm_end;
+    const double *lr; /* (n) */
+    const size_t *len;
+};
+/* The loss at the last step, and unless NULL its derivative by every lr (n). In O(n). */
+typedef double tw_law_final_fn(const double *theta, const struct tw_law_stairs *s,
+                               enum tw_warmup warmup, double *grad);
+
 struct tw_law {
     const char *name, *title, *formula, *source;
     const char *about; /* a paragraph for `thalweg laws NAME` */
@@ -76,6 +87,9 @@ struct tw_law {
     /* One sentence if these curves cannot determine the parameters whatever their noise; NULL
      * if they can. */
     const char *(*unidentified)(const void *model);
+
+    tw_law_final_fn *final; /* NULL: this law cannot rank schedules (thalweg/law_schedule.h) */
+    bool final_convex;      /* in the rates, for every theta within bounds */
 };
 extern const struct tw_law *const tw_laws[]; /* ends with NULL */
 const struct tw_law *tw_law_find(const char *name);
