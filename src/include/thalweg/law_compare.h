@@ -50,7 +50,7 @@ struct tw_compare_cell {
 struct tw_compare_row {
     const struct tw_law *law;
     /* All data. */
-    char why[256];         /* why there is no fit; "": there is */
+    char why[640];         /* why there is no fit; "": there is */
     const char *unclear;   /* why these data cannot determine the parameters; NULL: they can */
     struct tw_law_fit fit; /* {0} if there is none */
     double train_mae;
