@@ -90,7 +90,7 @@ static void verdict(const struct tw_compare *cmp, const struct tw_compare_opts *
     const struct tw_compare_row *a = &cmp->row[0], *b = a + 1;
 
     if (isnan(a->pred_e)) {
-        tw_str_addf(out, "no verdict: no part of %s could be predicted by every law", held(cmp));
+        tw_str_addf(out, "no verdict: every law failed on some part of %s", held(cmp));
         return;
     }
     if (cmp->nrows < 2 || isnan(b->pred_e)) {
@@ -104,9 +104,14 @@ static void verdict(const struct tw_compare *cmp, const struct tw_compare_opts *
     else
         tw_str_addf(out, "%s predicts %s better than %s", a->law->name, held(cmp), b->law->name);
     tw_str_addf(out, ": %.3g %% against %.3g %%", 100.0 * a->pred_e, 100.0 * b->pred_e);
-    if (clear(cmp) < 0)
-        tw_str_addf(out, " (%zu %s are too few for an interval: %d are needed)", cmp->ncommon,
-                    units(cmp), TW_COMPARE_MIN_UNITS);
+    if (cmp->ncommon < cmp->nunits)
+        tw_str_addf(out, " on the %zu of %zu %s that both could predict", cmp->ncommon, cmp->nunits,
+                    units(cmp));
+    if (cmp->ncommon < TW_COMPARE_MIN_UNITS)
+        tw_str_addf(out, " (too few to be sure: an interval needs %d %s, not %zu)",
+                    TW_COMPARE_MIN_UNITS, units(cmp), cmp->ncommon);
+    else if (clear(cmp) < 0)
+        tw_str_add(out, " (no interval asked for)");
     else
         tw_str_addf(out, " (difference %.3g %%, %.3g %% interval %.3g to %.3g)",
                     100.0 * b->difference, 100.0 * opts->fit.level, 100.0 * b->lo, 100.0 * b->hi);
@@ -220,8 +225,8 @@ static void print_reasons(const struct tw_compare *cmp)
                        times > 1 ? " and others" : "", why);
         }
         if (row->weak)
-            printf("* %s: the points left to fit did not determine its parameters well (a bound, "
-                   "or a condition above %g)\n",
+            printf("* %s: the points left to fit did not determine its parameters well (one at or "
+                   "running to a bound, or a condition above %g)\n",
                    row->law->name, TW_LAW_MAX_CONDITION);
     }
 }

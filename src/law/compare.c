@@ -175,10 +175,9 @@ static enum tw_status predict_held(const struct tw_law_fit *all, const struct tw
         *why = "too few points remain, or a loss or input is not positive";
     else if (rc != TW_OK)
         *why = "the fit to the rest found no minimum";
-    else if (!fit.min.converged)
-        *why = "the fit to the rest stopped before its minimum";
     if (rc != TW_ENOMEM && !*why) {
-        *weak = fit.min.at_bounds || !(fit.min.condition < TW_LAW_MAX_CONDITION);
+        *weak =
+            !fit.min.converged || fit.min.at_bounds || !(fit.min.condition < TW_LAW_MAX_CONDITION);
         model = law->model_alloc(held->curves, held->ncurves, o.warmup, &own);
         if (!model && own.code != TW_ENOMEM)
             *why = "what is held out is outside the law's domain";

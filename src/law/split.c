@@ -63,7 +63,7 @@ static bool by_tail(struct tw_split *s, double tail, const struct tw_law_curve *
     return ok;
 }
 
-/* Sizes that differ by rounding in a table are one. */
+/* Sizes within 1 % are one: tables round them, or count them by different rules. */
 static bool by_size(struct tw_split *s, const struct tw_law_curve *curves, size_t ncurves,
                     const double *size)
 {
@@ -78,7 +78,7 @@ static bool by_size(struct tw_split *s, const struct tw_law_curve *curves, size_
         for (size_t i = 0; ok && i < curves[c].n; i++, k++) {
             struct tw_str name = { 0 };
 
-            if (size[k] < largest * (1.0 - 1e-6))
+            if (size[k] < 0.99 * largest)
                 continue;
             s->fold[k] = 0;
             s->unit[k] = s->nunits;

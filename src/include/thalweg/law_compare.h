@@ -40,8 +40,9 @@ struct tw_compare_entry {
 struct tw_compare_cell {
     const char *why; /* why the law could not predict it; NULL: it did */
     bool weak;       /* the other points did not determine the law's parameters well: one at a
-                        bound, or a condition number above TW_LAW_MAX_CONDITION. Scored all the
-                        same: to leave such folds out would flatter the law */
+                        bound or still on its way there, or a condition number above
+                        TW_LAW_MAX_CONDITION. Scored all the same: to leave such folds out would
+                        flatter the law */
     size_t n;
     double mae, pred_e, bias; /* mean |e|, |e| / y, e = y - yhat */
     double final_e;           /* mean over the unit's curves of |e| / y at the last point */
