@@ -228,8 +228,10 @@ static enum tw_status hold_out(const struct tw_compare_entry *e, size_t ncurves,
     enum tw_status rc = TW_OK;
 
     row->cell = tw_alloc(s->nunits, sizeof *row->cell);
-    if (!row->cell || !ends)
-        rc = no_memory(err);
+    if (!row->cell || !ends) {
+        free(ends);
+        return no_memory(err);
+    }
     for (size_t f = 0; rc == TW_OK && f < s->nfolds; f++)
         rc = run_fold(e, ncurves, s, f, row, ends, err);
     for (size_t u = 0; rc == TW_OK && u < s->nunits; u++) {
