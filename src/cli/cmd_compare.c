@@ -106,10 +106,15 @@ static int choose_laws(struct tw_call *call, struct choice *laws)
     return rc;
 }
 
+static bool of_runs(const struct choice *laws)
+{
+    return laws->n && laws->law[0] && laws->law[0]->ninputs;
+}
+
 static int choose_hold(struct tw_call *call, const struct choice *laws, enum tw_compare_hold *hold)
 {
     const struct compare_opts *o = call->opts;
-    const bool runs = laws->law[0]->ninputs != 0;
+    const bool runs = of_runs(laws);
 
     *hold = runs ? TW_COMPARE_LARGEST : TW_COMPARE_CURVE;
     if (!o->hold)
@@ -152,7 +157,7 @@ static enum tw_status read_all(struct tw_call *call, const struct choice *laws,
                                struct tw_curve_set *set, struct tw_compare_entry *entry)
 {
     const struct compare_opts *o = call->opts;
-    const bool runs = laws->law[0]->ninputs != 0;
+    const bool runs = of_runs(laws);
     struct tw_run_source source = o->runs;
     enum tw_status rc = TW_OK;
 

@@ -336,8 +336,10 @@ static enum tw_status differences(struct tw_compare *cmp, const struct tw_compar
                                   struct tw_err *err)
 {
     double *d = tw_alloc(cmp->nunits, sizeof *d);
-    enum tw_status rc = d ? TW_OK : no_memory(err);
+    enum tw_status rc = TW_OK;
 
+    if (!d)
+        return no_memory(err);
     for (size_t i = 1; rc == TW_OK && i < cmp->nrows; i++) {
         struct tw_compare_row *row = &cmp->row[i];
         size_t n = 0;

@@ -9,9 +9,8 @@
 
 static bool one_schedule(const struct tw_schedule *a, const struct tw_schedule *b)
 {
-    return a == b ||
-           (a->n == b->n && a->base == b->base && !memcmp(&a->batch, &b->batch, sizeof a->batch) &&
-            !memcmp(a->lr, b->lr, a->n * sizeof *a->lr));
+    return a == b || (a->n == b->n && a->base == b->base && !(fabs(a->batch - b->batch) > 0.0) &&
+                      !memcmp(a->lr, b->lr, a->n * sizeof *a->lr));
 }
 
 static bool add_unit(struct tw_split *s, const char *name)
