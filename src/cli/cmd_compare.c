@@ -101,8 +101,6 @@ static int choose_laws(struct tw_call *call, struct choice *laws)
         s += n;
         s += *s == ',';
     }
-    if (rc == TW_EXIT_OK && laws->n == 0)
-        return tw_cmd_usage(call, "--laws names no law");
     return rc;
 }
 
@@ -114,14 +112,17 @@ static bool of_runs(const struct choice *laws)
 static int choose_hold(struct tw_call *call, const struct choice *laws, enum tw_compare_hold *hold)
 {
     const struct compare_opts *o = call->opts;
+    const struct tw_law *first = laws->law[0];
     const bool runs = of_runs(laws);
 
+    if (!first)
+        return tw_cmd_usage(call, "--laws names no law");
     *hold = runs ? TW_COMPARE_LARGEST : TW_COMPARE_CURVE;
     if (!o->hold)
         return TW_EXIT_OK;
     if (runs != !strcmp(o->hold, "largest"))
         return tw_cmd_usage(call, "--hold-out=%s is for %s, and %s is a law of %s", o->hold,
-                            runs ? "curves" : "runs", laws->law[0]->name, runs ? "runs" : "curves");
+                            runs ? "curves" : "runs", first->name, runs ? "runs" : "curves");
     if (!strcmp(o->hold, "tail"))
         *hold = TW_COMPARE_TAIL;
     return TW_EXIT_OK;
