@@ -183,7 +183,7 @@ static int run(struct tw_call *call)
     struct tw_compare_entry entry[MAX_LAWS];
     struct choice laws = { 0 };
     struct tw_compare cmp = { 0 };
-    enum tw_compare_hold hold;
+    enum tw_compare_hold hold = TW_COMPARE_CURVE;
     struct tw_compare_opts co;
     int rc = choose_laws(call, &laws);
 
