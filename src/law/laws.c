@@ -6,9 +6,11 @@
 
 extern const struct tw_law tw_law_annealing;
 extern const struct tw_law tw_law_chinchilla;
+extern const struct tw_law tw_law_steps;
 
 const struct tw_law *const tw_laws[] = {
     &tw_law_annealing,
+    &tw_law_steps,
     &tw_law_chinchilla,
     NULL,
 };
