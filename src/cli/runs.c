@@ -114,10 +114,14 @@ static enum tw_status find_columns(const struct tw_text_table *t, const struct t
                                    struct columns *c, struct tw_err *err)
 {
     c->flops = t->ncol;
-    c->y = column_of(t, o->y ? o->y : "loss",
-                     o->y ? "" : "val_loss eval_loss final_loss loss_smooth L train_loss");
+    if (o->y)
+        c->y = column_of(t, o->y, "");
+    else if (law->y)
+        c->y = column_of(t, "", law->y);
+    else
+        c->y = column_of(t, "loss", "val_loss eval_loss final_loss loss_smooth L train_loss");
     if (c->y == t->ncol)
-        return no_column(t, path, o->y ? o->y : "the loss", "--y", err);
+        return no_column(t, path, o->y ? o->y : law->y ? law->y : "the loss", "--y", err);
     for (size_t k = 0; k < law->ninputs; k++) {
         const char *given = assigned(&o->column, law->inputs[k].name);
         const char *factor = assigned(&o->scale, law->inputs[k].name);

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "run_table.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+/* ---- inputs --------------------------------------------------------------------------------- */
+
+void tw_run_table_free(void *table)
+{
+    struct tw_run_table *t = table;
+
+    if (t)
+        free(t->value[0]);
+    free(t);
+}
+
+struct tw_run_table *tw_run_table_alloc(const struct tw_law_input *inputs, size_t ninputs,
+                                        const struct tw_law_curve *runs, size_t n,
+                                        struct tw_err *err)
+{
+    struct tw_run_table *t = tw_alloc(1, sizeof *t);
+    size_t at = 0;
+
+    for (size_t c = 0; t && c < n; c++)
+        t->n += runs[c].n;
+    if (t)
+        t->value[0] = tw_alloc(t->n, 2 * ninputs * sizeof *t->value[0]);
+    if (!t || !t->value[0]) {
+        tw_run_table_free(t);
+        (void)tw_err_set(err, TW_ENOMEM, "out of memory");
+        return NULL;
+    }
+    t->ninputs = ninputs;
+    for (size_t k = 0; k < ninputs; k++) {
+        t->value[k] = t->value[0] + 2 * k * t->n;
+        t->log[k] = t->value[k] + t->n;
+    }
+    for (size_t c = 0; c < n; c++)
+        for (size_t i = 0; i < runs[c].n; i++, at++)
+            for (size_t k = 0; k < ninputs; k++) {
+                const double x = runs[c].input[k][i];
+
+                if (!(x > 0.0) || !isfinite(x)) {
+                    (void)tw_err_set(err, TW_EDOMAIN,
+                                     "%s: run %zu has %s = %g: it must be positive", runs[c].name,
+                                     i + 1, inputs[k].name, x);
+                    tw_run_table_free(t);
+                    return NULL;
+                }
+                t->value[k][at] = x;
+                t->log[k][at] = log(x);
+            }
+    return t;
+}
+
+bool tw_run_table_constant(const struct tw_run_table *t, size_t k)
+{
+    for (size_t i = 1; i < t->n; i++)
+        if (fabs(t->log[k][i] - t->log[k][0]) > 1e-9)
+            return false;
+    return true;
+}
+
+void *tw_run_memo_alloc(const void *model)
+{
+    (void)model;
+    return tw_alloc(1, 1);
+}
+
+void tw_run_memo_free(void *memo)
+{
+    free(memo);
+}
+
+/* ---- starts --------------------------------------------------------------------------------- */
+
+/* Columns (k of t->n each) are the caller's; returns the sum of squares. A part that the line
+ * leaves out gets a small place to grow from. */
+static double project(const struct tw_law_linear *law, const struct tw_run_table *t,
+                      const double *y, double *theta, double *const *column)
+{
+    double coef[TW_LAW_MAX_COLUMNS], mean = 0.0, objective;
+    const double *read[TW_LAW_MAX_COLUMNS];
+
+    for (size_t j = 0; j < law->k; j++)
+        read[j] = column[j];
+    law->columns(t, theta, column);
+    objective = tw_law_positive_fit(read, law->k, y, t->n, law->relative, coef);
+    if (!isfinite(objective))
+        return INFINITY;
+    for (size_t i = 0; i < t->n; i++)
+        mean += fabs(y[i]) / (double)t->n;
+    for (size_t j = 0; j < law->k; j++) {
+        double size = 0.0;
+
+        for (size_t i = 0; i < t->n; i++)
+            size = fmax(size, fabs(column[j][i]));
+        theta[law->param[j]] = fmax(coef[j], 1e-3 * mean / size);
+    }
+    return objective;
+}
+
+static double *columns_alloc(const struct tw_law_linear *law, const struct tw_run_table *t,
+                             double **column)
+{
+    double *all = tw_alloc(t->n, law->k * sizeof *all);
+
+    for (size_t j = 0; all && j < law->k; j++)
+        column[j] = all + j * t->n;
+    return all;
+}
+
+bool tw_law_linear_project(const struct tw_law_linear *law, const struct tw_run_table *t,
+                           const double *y, double *theta)
+{
+    double *column[TW_LAW_MAX_COLUMNS];
+    double *all = columns_alloc(law, t, column);
+
+    if (all)
+        (void)project(law, t, y, theta, column);
+    free(all);
+    return all != NULL;
+}
+
+size_t tw_law_linear_starts(const struct tw_law_linear *law, const struct tw_law_axis *axis,
+                            size_t naxes, size_t nparams, const struct tw_run_table *t,
+                            const double *y, double *theta, size_t max)
+{
+    double *column[TW_LAW_MAX_COLUMNS];
+    double *all = columns_alloc(law, t, column);
+    struct tw_law_start *found;
+    size_t points = 1, n = 0;
+
+    for (size_t a = 0; a < naxes; a++)
+        points *= axis[a].n;
+    found = tw_alloc(points, sizeof *found);
+    for (size_t g = 0; found && all && g < points; g++) {
+        struct tw_law_start *s = &found[n];
+        size_t rest = g;
+
+        *s = (struct tw_law_start){ { 0 }, 0.0 };
+        for (size_t a = 0; a < naxes; a++) {
+            s->theta[axis[a].param] = axis[a].value[rest % axis[a].n];
+            rest /= axis[a].n;
+        }
+        s->objective = project(law, t, y, s->theta, column);
+        n += isfinite(s->objective);
+    }
+    n = found && all ? tw_law_best_starts(found, n, nparams, theta, max) : SIZE_MAX;
+    free(found);
+    free(all);
+    return n;
+}
