@@ -65,7 +65,14 @@ static void columns(const struct tw_run_table *m, const double *theta, double *c
         column[2][i] = exp(-theta[BETA] * m->log[D][i]);
     }
 }
-static const struct tw_law_linear linear = { 3, { E, A, B }, true, columns };
+static const struct tw_law_linear linear = {
+    .k = 3,
+    .param = { E, A, B },
+    .nshape = 2,
+    .shape = { ALPHA, BETA },
+    .relative = true,
+    .columns = columns,
+};
 
 /* A grid over the exponents that Hoffmann's grid spans. */
 static size_t starts(const void *model, const double *y, double *theta, size_t max)
@@ -79,7 +86,7 @@ static size_t starts(const void *model, const double *y, double *theta, size_t m
 
 static bool project(const void *model, const double *y, double *theta)
 {
-    return tw_law_linear_project(&linear, model, y, theta);
+    return tw_law_linear_project(&linear, model, y, NPARAMS, theta);
 }
 
 /* Least loss for C = 6 N D: Hoffmann et al. 2022, eq. (4). */

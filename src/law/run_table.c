@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* ---- inputs --------------------------------------------------------------------------------- */
 
@@ -111,14 +112,47 @@ static double *columns_alloc(const struct tw_law_linear *law, const struct tw_ru
     return all;
 }
 
-bool tw_law_linear_project(const struct tw_law_linear *law, const struct tw_run_table *t,
-                           const double *y, double *theta)
+/* Multiply or divide each shape parameter by `step` while that helps. */
+static double search(const struct tw_law_linear *law, const struct tw_run_table *t, const double *y,
+                     double step, double *theta, double objective, double *const *column)
 {
-    double *column[TW_LAW_MAX_COLUMNS];
+    for (size_t moves = 0, still = 0; still < law->nshape && moves < 100; moves++) {
+        const size_t j = law->shape[moves % law->nshape];
+        double best = objective;
+
+        for (int way = 0; way < 2; way++) {
+            double try[TW_FIT_MAX_PARAMS], value;
+
+            memcpy(try, theta, sizeof try);
+            try[j] *= way ? step : 1.0 / step;
+            value = project(law, t, y, try, column);
+            if (value < best * (1.0 - 1e-9)) {
+                best = value;
+                memcpy(theta, try, sizeof try);
+                break;
+            }
+        }
+        still = best < objective ? 0 : still + 1;
+        objective = best;
+    }
+    return objective;
+}
+
+bool tw_law_linear_project(const struct tw_law_linear *law, const struct tw_run_table *t,
+                           const double *y, size_t nparams, double *theta)
+{
+    double *column[TW_LAW_MAX_COLUMNS], at[TW_FIT_MAX_PARAMS] = { 0 }, objective;
     double *all = columns_alloc(law, t, column);
 
-    if (all)
-        (void)project(law, t, y, theta, column);
+    memcpy(at, theta, nparams * sizeof *at);
+    if (all) {
+        for (size_t j = 0; j < law->nshape; j++) /* from 0 no multiple leads away */
+            at[law->shape[j]] = fmax(at[law->shape[j]], 1e-3);
+        objective = project(law, t, y, at, column);
+        for (double step = 4.0; step > 1.1; step = sqrt(step))
+            objective = search(law, t, y, step, at, objective, column);
+        memcpy(theta, at, nparams * sizeof *at);
+    }
     free(all);
     return all != NULL;
 }

@@ -25,15 +25,19 @@ void *tw_run_memo_alloc(const void *model);
 void tw_run_memo_free(void *memo);
 
 /* The law is a sum of theta[param[j]] >= 0 times column j; the columns depend on the other
- * parameters. `relative`: it is fitted on log loss. */
+ * parameters, of which `shape` (nshape) are positive. `relative`: it is fitted on log loss. */
 struct tw_law_linear {
     size_t k, param[TW_LAW_MAX_COLUMNS];
+    size_t nshape, shape[TW_LAW_MAX_COLUMNS];
     bool relative;
     void (*columns)(const struct tw_run_table *t, const double *theta, double *const *column);
 };
-/* The best theta[param[]] for the other parameters as they are. False when out of memory. */
+/* From any start to one worth minimising from: the best theta[param[]] for the others as they
+ * are, and of the shape parameters multiples that lower the sum of squares (a pattern search,
+ * Hooke & Jeeves 1961, J. ACM 8, on what Golub & Pereyra 1973, SIAM J. Numer. Anal. 10, call
+ * the variable projection). False when out of memory. */
 bool tw_law_linear_project(const struct tw_law_linear *law, const struct tw_run_table *t,
-                           const double *y, double *theta) TW_CHECKED;
+                           const double *y, size_t nparams, double *theta) TW_CHECKED;
 
 struct tw_law_axis {
     size_t param, n;
