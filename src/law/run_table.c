@@ -113,11 +113,11 @@ static double *columns_alloc(const struct tw_law_linear *law, const struct tw_ru
 }
 
 /* Multiply or divide each shape parameter by `step` while that helps. */
-static double search(const struct tw_law_linear *law, const struct tw_run_table *t, const double *y,
-                     double step, double *theta, double objective, double *const *column)
+static double search(tw_law_project_fn *project_fn, void *ctx, const size_t *shape, size_t nshape,
+                     double step, double *theta, double objective)
 {
-    for (size_t moves = 0, still = 0; still < law->nshape && moves < 100; moves++) {
-        const size_t j = law->shape[moves % law->nshape];
+    for (size_t moves = 0, still = 0; still < nshape && moves < 100; moves++) {
+        const size_t j = shape[moves % nshape];
         double best = objective;
 
         for (int way = 0; way < 2; way++) {
@@ -125,7 +125,7 @@ static double search(const struct tw_law_linear *law, const struct tw_run_table 
 
             memcpy(try, theta, sizeof try);
             try[j] *= way ? step : 1.0 / step;
-            value = project(law, t, y, try, column);
+            value = project_fn(ctx, try);
             if (value < best * (1.0 - 1e-9)) {
                 best = value;
                 memcpy(theta, try, sizeof try);
@@ -138,21 +138,42 @@ static double search(const struct tw_law_linear *law, const struct tw_run_table 
     return objective;
 }
 
+void tw_law_pattern_search(tw_law_project_fn *project_fn, void *ctx, const size_t *shape,
+                           size_t nshape, size_t nparams, double *theta)
+{
+    double at[TW_FIT_MAX_PARAMS] = { 0 }, objective;
+
+    memcpy(at, theta, nparams * sizeof *at);
+    for (size_t j = 0; j < nshape; j++) /* from 0 no multiple leads away */
+        at[shape[j]] = fmax(at[shape[j]], 1e-3);
+    objective = project_fn(ctx, at);
+    for (double step = 4.0; step > 1.1; step = sqrt(step))
+        objective = search(project_fn, ctx, shape, nshape, step, at, objective);
+    memcpy(theta, at, nparams * sizeof *at);
+}
+
+struct linear_ctx {
+    const struct tw_law_linear *law;
+    const struct tw_run_table *t;
+    const double *y;
+    double *column[TW_LAW_MAX_COLUMNS];
+};
+
+static double project_linear(void *ctx, double *theta)
+{
+    const struct linear_ctx *c = ctx;
+
+    return project(c->law, c->t, c->y, theta, c->column);
+}
+
 bool tw_law_linear_project(const struct tw_law_linear *law, const struct tw_run_table *t,
                            const double *y, size_t nparams, double *theta)
 {
-    double *column[TW_LAW_MAX_COLUMNS], at[TW_FIT_MAX_PARAMS] = { 0 }, objective;
-    double *all = columns_alloc(law, t, column);
+    struct linear_ctx c = { law, t, y, { NULL } };
+    double *all = columns_alloc(law, t, c.column);
 
-    memcpy(at, theta, nparams * sizeof *at);
-    if (all) {
-        for (size_t j = 0; j < law->nshape; j++) /* from 0 no multiple leads away */
-            at[law->shape[j]] = fmax(at[law->shape[j]], 1e-3);
-        objective = project(law, t, y, at, column);
-        for (double step = 4.0; step > 1.1; step = sqrt(step))
-            objective = search(law, t, y, step, at, objective, column);
-        memcpy(theta, at, nparams * sizeof *at);
-    }
+    if (all)
+        tw_law_pattern_search(project_linear, &c, law->shape, law->nshape, nparams, theta);
     free(all);
     return all != NULL;
 }

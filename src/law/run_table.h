@@ -32,10 +32,14 @@ struct tw_law_linear {
     bool relative;
     void (*columns)(const struct tw_run_table *t, const double *theta, double *const *column);
 };
-/* From any start to one worth minimising from: the best theta[param[]] for the others as they
- * are, and of the shape parameters multiples that lower the sum of squares (a pattern search,
- * Hooke & Jeeves 1961, J. ACM 8, on what Golub & Pereyra 1973, SIAM J. Numer. Anal. 10, call
- * the variable projection). False when out of memory. */
+/* The objective at theta, of which it may better all but the shape parameters. */
+typedef double tw_law_project_fn(void *ctx, double *theta);
+/* From any start to one worth minimising from: multiples of the shape parameters, which are
+ * positive, that lower the objective; a pattern search (Hooke & Jeeves 1961, J. ACM 8) on what
+ * Golub & Pereyra 1973 (SIAM J. Numer. Anal. 10) call the variable projection. */
+void tw_law_pattern_search(tw_law_project_fn *project, void *ctx, const size_t *shape,
+                           size_t nshape, size_t nparams, double *theta);
+/* The same for a linear law. False when out of memory. */
 bool tw_law_linear_project(const struct tw_law_linear *law, const struct tw_run_table *t,
                            const double *y, size_t nparams, double *theta) TW_CHECKED;
 
