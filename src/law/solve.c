@@ -188,6 +188,14 @@ static enum tw_status run_starts(const struct tw_law_problem *p, double *theta,
     return rc;
 }
 
+/* The objective of residuals as small as rounding makes them: below it all fits are perfect. */
+static double noise_floor(const struct tw_law_problem *p)
+{
+    static const double r = 1e-11;
+
+    return (double)p->n * tw_fit_objective(p->opts->loss, p->opts->delta, &r, 1);
+}
+
 /* Starts into theta (max rows), fixed parameters in place; how many, SIZE_MAX: no memory. */
 static size_t find_starts(const struct tw_law_problem *p, double *theta, size_t max)
 {
@@ -238,7 +246,7 @@ enum tw_status tw_law_solve(const struct tw_law_problem *p, double *theta,
         goto out;
     *at_optimum = 0;
     for (size_t i = 0; i < *tried; i++)
-        *at_optimum += each[i].objective <= each[best].objective * (1.0 + 1e-6);
+        *at_optimum += each[i].objective <= each[best].objective * (1.0 + 1e-6) + noise_floor(p);
     memcpy(theta, all + best * np, np * sizeof *theta);
     *res = each[best];
     rc = TW_OK;
