@@ -43,18 +43,28 @@ static size_t lower_bound(const struct tw_law_problem *p, size_t c, double x0)
     return a - p->first[c];
 }
 
-/* How often replicate b draws each run. */
+/* How often replicate b draws each run. Fewer distinct runs than parameters determine nothing:
+ * such draws, which only tables of a few runs see, are drawn again. */
 static void draw_cases(const struct tw_law_problem *p, const struct tw_law_fit *fit, size_t b,
                        double *weight)
 {
+    enum { TRIES = 100 };
     struct tw_rng rng = tw_rng_stream(fit->opts.seed, TW_RNG_BOOTSTRAP, b);
+    size_t need = 0, distinct = 0;
 
-    memset(weight, 0, p->n * sizeof *weight);
-    for (size_t c = 0; c < p->ncurves; c++) {
-        const size_t a = p->first[c], n = p->first[c + 1] - a;
+    for (size_t j = 0; j < p->law->nparams; j++)
+        need += !fit->opts.fixed[j];
+    for (int try = 0; try == 0 || (distinct < need && try < TRIES); try++) {
+        memset(weight, 0, p->n * sizeof *weight);
+        for (size_t c = 0; c < p->ncurves; c++) {
+            const size_t a = p->first[c], n = p->first[c + 1] - a;
 
-        for (size_t k = 0; k < n; k++)
-            weight[a + tw_rng_below(&rng, n)] += 1.0;
+            for (size_t k = 0; k < n; k++)
+                weight[a + tw_rng_below(&rng, n)] += 1.0;
+        }
+        distinct = 0;
+        for (size_t i = 0; i < p->n; i++)
+            distinct += weight[i] > 0.0;
     }
 }
 

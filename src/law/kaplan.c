@@ -129,7 +129,7 @@ static size_t starts(const void *model, const double *y, double *theta, size_t m
         s->theta[AN] = exponent[g / K];
         s->theta[AD] = exponent[g % K];
         s->objective = linear_part(&c, s->theta);
-        n += isfinite(s->objective);
+        n += isfinite(s->objective) ? 1 : 0;
     }
     free(c.scratch);
     n = tw_law_best_starts(found, n, NPARAMS, theta, max);

@@ -200,7 +200,7 @@ size_t tw_law_linear_starts(const struct tw_law_linear *law, const struct tw_law
             rest /= axis[a].n;
         }
         s->objective = project(law, t, y, s->theta, column);
-        n += isfinite(s->objective);
+        n += isfinite(s->objective) ? 1 : 0;
     }
     n = found && all ? tw_law_best_starts(found, n, nparams, theta, max) : SIZE_MAX;
     free(found);
