@@ -36,7 +36,7 @@ struct tw_law_linear {
 typedef double tw_law_project_fn(void *ctx, double *theta);
 /* From any start to one worth minimising from: multiples of the shape parameters, which are
  * positive, that lower the objective; a pattern search (Hooke & Jeeves 1961, J. ACM 8) on what
- * Golub & Pereyra 1973 (SIAM J. Numer. Anal. 10) call the variable projection. */
+ * Golub & Pereyra 1973 (SIAM Journal on Numerical Analysis 10) call the variable projection. */
 void tw_law_pattern_search(tw_law_project_fn *project, void *ctx, const size_t *shape,
                            size_t nshape, size_t nparams, double *theta);
 /* The same for a linear law. False when out of memory. */
