@@ -266,6 +266,6 @@ void tw_newton_finish(struct tw_newton *nt, struct tw_fit_result *res)
 
     tw_newton_evaluate(nt, true);
     expand(nt, &m);
-    res->gradient = relative_gradient(nt, &m);
+    res->gradient = perfect(nt, &m) ? 0.0 : relative_gradient(nt, &m);
     res->condition = nt->nfree ? condition(nt) : 1.0;
 }

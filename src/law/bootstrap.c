@@ -112,6 +112,14 @@ static double *centre(const struct tw_law_problem *p, const struct tw_law_fit *f
     return e;
 }
 
+/* From the fit's parameters; `thorough` where the replicate's lie far from them. */
+static bool refit(struct tw_law_worker *w, const struct tw_law_fit *fit, bool thorough,
+                  double *theta, struct tw_fit_result *res)
+{
+    memcpy(theta, fit->theta, fit->law->nparams * sizeof *theta);
+    return tw_fit_minimize(w->ws, &w->fit, theta, thorough, res, NULL) == TW_OK && res->converged;
+}
+
 static bool replicate(const struct tw_law_problem *p, struct tw_law_fit *fit, const double *centred)
 {
     const size_t np = p->law->nparams;
@@ -143,9 +151,7 @@ static bool replicate(const struct tw_law_problem *p, struct tw_law_fit *fit, co
                 draw_cases(p, fit, b, drawn);
             else
                 resample(p, fit, centred, b, drawn);
-            memcpy(theta, fit->theta, np * sizeof *theta);
-            if (tw_fit_minimize(w.ws, &w.fit, theta, false, &res, NULL) != TW_OK ||
-                !res.converged) {
+            if (!refit(&w, fit, false, theta, &res) && !refit(&w, fit, true, theta, &res)) {
                 failed++;
                 for (size_t j = 0; j < np; j++)
                     theta[j] = NAN;
