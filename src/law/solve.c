@@ -193,11 +193,43 @@ static enum tw_status run_starts(const struct tw_law_problem *p, double *theta,
     return rc;
 }
 
+/* The objective of residuals as small as rounding makes them: below it all fits are perfect. */
+static double noise_floor(const struct tw_law_problem *p)
+{
+    static const double r = 1e-11;
+
+    return (double)p->n * tw_fit_objective(p->opts->loss, p->opts->delta, &r, 1);
+}
+
+/* Starts into theta (max rows), fixed parameters in place; how many, SIZE_MAX: no memory. */
+static size_t find_starts(const struct tw_law_problem *p, double *theta, size_t max)
+{
+    const size_t np = p->law->nparams;
+    size_t n = p->opts->ngiven;
+
+    if (n == 0) {
+        n = p->law->starts(p->model, p->y, theta, max);
+        if (n == SIZE_MAX)
+            return n;
+    } else {
+        memcpy(theta, p->opts->given, n * np * sizeof *theta);
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (p->opts->ngiven && p->law->project && !p->law->project(p->model, p->y, theta + i * np))
+            return SIZE_MAX;
+        for (size_t j = 0; j < np; j++)
+            if (p->opts->fixed[j])
+                theta[i * np + j] = p->opts->fixed_value[j];
+    }
+    return n;
+}
+
 enum tw_status tw_law_solve(const struct tw_law_problem *p, double *theta,
                             struct tw_fit_result *res, size_t *tried, size_t *at_optimum,
                             struct tw_err *err)
 {
-    const size_t np = p->law->nparams, max = p->opts->starts ? p->opts->starts : 1;
+    const size_t np = p->law->nparams, own = p->opts->starts ? p->opts->starts : 1;
+    const size_t max = p->opts->ngiven ? p->opts->ngiven : own;
     double *all = tw_alloc(max, np * sizeof *all);
     struct tw_fit_result *each = tw_alloc(max, sizeof *each);
     enum tw_status rc = TW_ENOMEM;
@@ -205,13 +237,9 @@ enum tw_status tw_law_solve(const struct tw_law_problem *p, double *theta,
 
     if (!all || !each)
         goto out;
-    *tried = p->law->starts(p->model, p->y, all, max);
+    *tried = find_starts(p, all, max);
     if (*tried == SIZE_MAX)
         goto out;
-    for (size_t i = 0; i < *tried; i++)
-        for (size_t j = 0; j < np; j++)
-            if (p->opts->fixed[j])
-                all[i * np + j] = p->opts->fixed_value[j];
     rc = run_starts(p, all, each, *tried);
     if (rc != TW_OK)
         goto out;
@@ -223,7 +251,7 @@ enum tw_status tw_law_solve(const struct tw_law_problem *p, double *theta,
         goto out;
     *at_optimum = 0;
     for (size_t i = 0; i < *tried; i++)
-        *at_optimum += each[i].objective <= each[best].objective * (1.0 + 1e-6);
+        *at_optimum += each[i].objective <= each[best].objective * (1.0 + 1e-6) + noise_floor(p);
     memcpy(theta, all + best * np, np * sizeof *theta);
     *res = each[best];
     rc = TW_OK;

@@ -54,12 +54,14 @@ struct tw_law {
     const char *about; /* a paragraph for `thalweg laws NAME` */
     size_t ninputs;    /* 0: a law of curves */
     const struct tw_law_input *inputs;
+    const char *y;         /* names of the fitted column in tables, space separated; NULL: a loss */
     bool plain;            /* residuals are y - yhat, not of logarithms */
     enum tw_fit_loss loss; /* what its source fits with; Huber's delta is 1e-3 */
     size_t nparams;
     const struct tw_fit_param *params;
     const char *const *meanings; /* (nparams) with units */
     unsigned profile;            /* bit j: parameter j is worth profiling by default */
+    unsigned zero;               /* bit j: parameter j may be held at 0 */
 
     /* Features of some curves or runs that do not depend on parameters. NULL with *err set when out
      * of memory or an x is no step of its schedule. */
@@ -84,6 +86,10 @@ struct tw_law {
     /* Up to max starts (max x nparams), best first, from stacked losses y; returns how many,
      * SIZE_MAX when out of memory. */
     size_t (*starts)(const void *model, const double *y, double *theta, size_t max);
+    /* From a start that was given: the parameters in which the law is linear become the best for
+     * the others, so that a search from afar does not end in a corner. False when out of
+     * memory; NULL: starts are taken as they are. */
+    bool (*project)(const void *model, const double *y, double *theta);
     /* One sentence if these curves cannot determine the parameters whatever their noise; NULL
      * if they can. */
     const char *(*unidentified)(const void *model);
@@ -124,7 +130,10 @@ struct tw_law_fit_opts {
                            lower objective */
     bool fixed[TW_FIT_MAX_PARAMS];
     double fixed_value[TW_FIT_MAX_PARAMS];
-    size_t starts;    /* at most [16] */
+    size_t starts;       /* at most [16] */
+    const double *given; /* (ngiven x nparams) starts to use instead of the law's own, which it
+                            may move: see tw_law.project. Not kept in the fit */
+    size_t ngiven;
     size_t bootstrap; /* replicates; 0: none */
     size_t block;     /* points a block; 0: from the residuals' autocorrelation */
     unsigned profile; /* bit j: profile parameter j */
