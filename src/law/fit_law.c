@@ -140,7 +140,9 @@ enum tw_status tw_law_fit_run(const struct tw_law *law, const struct tw_law_curv
     fit->model_error = fit->warmup_score[0] = fit->warmup_score[1] = NAN;
     for (size_t j = 0; j < TW_FIT_MAX_PARAMS; j++)
         fit->lo[j] = fit->hi[j] = NAN;
-    if (opts->choose_warmup)
+    if (law->whole_schedule)
+        fit->opts.warmup = TW_WARMUP_KEEP;
+    else if (opts->choose_warmup)
         rc = choose_warmup(curves, n, fit, err);
     if (rc == TW_OK)
         rc = tw_law_problem_init(&p, law, curves, n, &fit->opts, err);

@@ -4,10 +4,11 @@
 
 #include "thalweg/law.h"
 
-extern const struct tw_law tw_law_annealing;
+extern const struct tw_law tw_law_annealing, tw_law_mpl;
 
 const struct tw_law *const tw_laws[] = {
     &tw_law_annealing,
+    &tw_law_mpl,
     NULL,
 };
 

@@ -190,11 +190,14 @@ enum tw_status tw_law_solve(const struct tw_law_problem *p, double *theta,
     double *all = tw_alloc(max, np * sizeof *all);
     struct tw_fit_result *each = tw_alloc(max, sizeof *each);
     enum tw_status rc = TW_ENOMEM;
+    double held[TW_FIT_MAX_PARAMS];
     size_t best = 0;
 
     if (!all || !each)
         goto out;
-    *tried = p->law->starts(p->model, p->y, all, max);
+    for (size_t j = 0; j < np; j++)
+        held[j] = p->opts->fixed[j] ? p->opts->fixed_value[j] : (double)NAN;
+    *tried = p->law->starts(p->model, p->y, held, all, max);
     for (size_t i = 0; i < *tried; i++)
         for (size_t j = 0; j < np; j++)
             if (p->opts->fixed[j])

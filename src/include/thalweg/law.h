@@ -33,6 +33,8 @@ struct tw_law {
     size_t nparams;
     const struct tw_fit_param *params;
     const char *const *meanings; /* (nparams) with units */
+    bool whole_schedule; /* the law itself counts every step of the warm-up: TW_WARMUP_KEEP, and
+                            there is nothing to choose */
 
     /* Features of some curves that do not depend on parameters. NULL with *err set when out
      * of memory or an x is no step of its schedule. */
@@ -48,8 +50,11 @@ struct tw_law {
     void (*predict)(const void *model, void *memo, const double *theta, double *y, double *jac);
     unsigned costly; /* bit j: a change of parameter j throws the memo away; searches hold such
                         parameters at first */
-    /* Up to max starts (max x nparams), best first, from stacked losses y; returns how many. */
-    size_t (*starts)(const void *model, const double *y, double *theta, size_t max);
+    /* Up to max starts (max x nparams), best first, from stacked losses y; returns how many.
+     * held[j]: the value of a parameter that is held, NAN for one that is free; the caller puts
+     * held values into the starts. */
+    size_t (*starts)(const void *model, const double *y, const double *held, double *theta,
+                     size_t max);
     /* One sentence if these curves cannot determine the parameters whatever their noise; NULL
      * if they can. */
     const char *(*unidentified)(const void *model);
