@@ -11,6 +11,7 @@ enum { NODES = TW_FALL_NODES };
 static const double tolerances[] = { 1e-10, 1e-7 }; /* the second where rates are rounded */
 static const size_t budget = 1u << 16;              /* blocks over all points before it is tried */
 static const double lebesgue_limit = 50.0;
+static const double width = 0.35;
 
 /* The changes of a rate, in order. */
 struct change {
@@ -32,6 +33,7 @@ struct tree {
     const struct change *change;
     struct block *block;
     size_t n, cap;
+    size_t warm_end; /* changes of the warm-up */
     double tolerance;
 };
 
@@ -164,6 +166,24 @@ static bool join(const struct tree *t, struct block *b)
     return true;
 }
 
+/* Where to halve: where the rate rested long, at the end of the warm-up, or in the middle, such
+ * that leaves are full. */
+static size_t split(const struct tree *t, size_t begin, size_t end)
+{
+    const struct change *change = t->change;
+    const size_t span = change[end - 1].step - change[begin].step, leaves = (end - begin) / NODES;
+    size_t widest = begin + 1;
+
+    for (size_t i = begin + 1; i < end; i++)
+        if (change[i].step - change[i - 1].step > change[widest].step - change[widest - 1].step)
+            widest = i;
+    if (change[widest].step - change[widest - 1].step > span / 8)
+        return widest;
+    if (t->warm_end > begin && t->warm_end < end)
+        return t->warm_end;
+    return begin + (leaves + 1) / 2 * NODES;
+}
+
 /* Blocks of changes begin .. end; *index of the whole. False when out of memory. */
 static bool grow(struct tree *t, size_t begin, size_t end, size_t *index)
 {
@@ -180,7 +200,7 @@ static bool grow(struct tree *t, size_t begin, size_t end, size_t *index)
             b.weight[b.n] = t->change[begin + b.n].fall;
         }
     } else {
-        const size_t middle = begin + (end - begin) / 2;
+        const size_t middle = split(t, begin, end);
 
         if (!grow(t, begin, middle, &b.half[0]) || !grow(t, middle, end, &b.half[1]))
             return false;
@@ -207,7 +227,7 @@ static bool serve(struct tree *t, size_t index, size_t at, double s1, struct lis
 
     if (first->step > at)
         return true;
-    if (!leaf && (!b->rule || last->step > at || s1 - last->before < last->before - first->before))
+    if (!leaf && (!b->rule || last->step > at || s1 - last->before < width * (last->before - first->before)))
         return serve(t, b->half[0], at, s1, out) && serve(t, b->half[1], at, s1, out);
     if (!tw_grow(&out->v, out->n, &out->cap, sizeof *out->v))
         return false;
@@ -239,10 +259,10 @@ static bool copy_nodes(struct tw_falls *f, const struct tree *t, size_t used)
     return true;
 }
 
-static bool plan(struct tw_falls *f, const struct change *change, size_t nchange, const size_t *at,
-                 double tolerance, bool *dear)
+static bool plan(struct tw_falls *f, const struct change *change, size_t nchange, size_t warm,
+                 const size_t *at, double tolerance, bool *dear)
 {
-    struct tree t = { .change = change, .tolerance = tolerance };
+    struct tree t = { .change = change, .warm_end = warm, .tolerance = tolerance };
     struct list list = { 0 };
     size_t root;
     bool ok = !nchange || grow(&t, 0, nchange, &root);
@@ -270,6 +290,7 @@ enum tw_status tw_falls_init(struct tw_falls *f, const struct tw_law_curve *curv
     size_t *at = tw_alloc(curve->n, sizeof *at), nchange;
     enum tw_status rc = TW_OK;
     bool ok, dear = true;
+    size_t warm = 0;
 
     f->n = curve->n;
     f->s1 = tw_alloc(curve->n, sizeof *f->s1);
@@ -277,8 +298,10 @@ enum tw_status tw_falls_init(struct tw_falls *f, const struct tw_law_curve *curv
     ok = change && at && f->s1 && f->first;
     if (ok)
         rc = scan(f, curve, at, change, &nchange, err);
+    while (ok && rc == TW_OK && warm < nchange && change[warm].step <= curve->schedule->warm_end)
+        warm++;
     for (size_t i = 0; ok && rc == TW_OK && dear && i < 2; i++)
-        ok = plan(f, change, nchange, at, tolerances[i], &dear);
+        ok = plan(f, change, nchange, warm, at, tolerances[i], &dear);
     free(change);
     free(at);
     return ok ? rc : tw_err_set(err, TW_ENOMEM, "%s: out of memory", curve->name);
