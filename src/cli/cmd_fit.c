@@ -48,9 +48,8 @@ static const struct tw_opt opts[] = {
     { TW_OPT_REAL, 0, "level", AT(level), "P", "level of the intervals [0.95]", 0.01, 0.9999,
       NULL },
     { TW_OPT_FLAG, 0, "no-model-error", AT(no_model_error), NULL,
-      "do not refit without each curve in turn: the law's own error is then guessed from the "
-      "residuals alone",
-      0, 0, NULL },
+      "do not refit without each curve in turn; bands then hold no error of the law itself", 0, 0,
+      NULL },
     TW_FIGURE_ROWS(struct fit_opts, figure),
     TW_FIT_LOOK_ROWS(struct fit_opts, look),
     { TW_OPT_FIGURE, 0, "profile-plot", AT(profile_plot), "FIGURE", "draw the profiles to FIGURE",

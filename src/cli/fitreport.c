@@ -136,6 +136,20 @@ static void bounds(const struct tw_law_fit *fit, struct tw_str *out)
             tw_str_addf(out, "%s%s", out->n ? ", " : "", fit->law->params[j].name);
 }
 
+static void print_model_error(const struct tw_law_fit *fit)
+{
+    if (isnan(fit->model_error)) {
+        printf("model error not asked for\n");
+        return;
+    }
+    printf("model error of another curve %.3g %% of the loss", 100.0 * fit->model_error);
+    if (fit->left_out)
+        printf(", from leaving out %zu curve%s in turn\n", fit->left_out,
+               fit->left_out == 1 ? "" : "s");
+    else
+        printf(", from the residuals alone: no curve could be left out\n");
+}
+
 static void print(const struct tw_fit_file *f)
 {
     const struct tw_law_fit *fit = &f->fit;
@@ -164,12 +178,7 @@ static void print(const struct tw_fit_file *f)
     if (fit->replicates)
         printf("%zu bootstrap replicates of blocks of %zu points, %zu failed\n", fit->replicates,
                o->block, fit->failed);
-    printf("model error of another curve %.3g %% of the loss", 100.0 * fit->model_error);
-    if (fit->left_out)
-        printf(", from leaving out %zu curve%s in turn\n", fit->left_out,
-               fit->left_out == 1 ? "" : "s");
-    else
-        printf(", from the residuals alone: no curve could be left out\n");
+    print_model_error(fit);
     if (fit->replicates) {
         putchar('\n');
         correlation_table(fit);

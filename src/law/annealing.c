@@ -179,6 +179,8 @@ static enum tw_status build(struct track *t, const struct tw_law_curve *curve,
             t->log_s1[next++] = log(s1);
         }
     }
+    if (next < curve->n)
+        return tw_err_set(err, TW_EINVAL, "%s: x = %.17g comes twice", curve->name, curve->x[next]);
     if (!pack(t))
         return tw_err_set(err, TW_ENOMEM, "%s: out of memory", curve->name);
     return TW_OK;
@@ -416,10 +418,11 @@ static size_t starts(const void *model, const double *y, const double *held, dou
     struct memo *memo = memo_alloc(m);
     double *power = tw_alloc(m->n, sizeof *power);
     struct tw_law_start found[NLAMBDA];
+    const bool ready = memo && power;
     size_t n = 0;
 
     (void)held; /* one start a memory, whatever it is then set to: a search from afar each */
-    for (size_t l = 0; memo && power && l < NLAMBDA; l++) {
+    for (size_t l = 0; ready && l < NLAMBDA; l++) {
         const double lambda = 1.0 - pow(10.0, -0.5 - 4.0 * (double)l / (NLAMBDA - 1));
         struct tw_law_start best = { .objective = INFINITY };
 
@@ -442,7 +445,7 @@ static size_t starts(const void *model, const double *y, const double *held, dou
     }
     free(power);
     memo_free(memo);
-    return tw_law_best_starts(found, n, NPARAMS, theta, max);
+    return ready ? tw_law_best_starts(found, n, NPARAMS, theta, max) : SIZE_MAX;
 }
 
 static const char *unidentified(const void *model)

@@ -68,7 +68,6 @@ static enum tw_status describe(const struct tw_law_problem *p, struct tw_law_fit
         fit->score[c] = tw_law_score_of(p->y + i, fit->yhat + i, n);
         fit->score[c].autocorrelation = tw_fit_autocorrelation(fit->r + i, n, 1);
     }
-    tw_law_model_error(fit, 0.0);
     return TW_OK;
 }
 

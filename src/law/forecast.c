@@ -154,13 +154,14 @@ enum tw_status tw_law_forecast(const struct tw_law_fit *fit, const struct tw_law
                                const struct tw_law_band *band, struct tw_err *err)
 {
     const bool bands = band->lo68 || band->hi68 || band->lo95 || band->hi95;
-    void *model = fit->law->model_alloc(curve, 1, fit->opts.warmup, err);
+    struct tw_err own = { 0 };
+    void *model = fit->law->model_alloc(curve, 1, fit->opts.warmup, err ? err : &own);
     struct draws d = { 0 };
     double *log_y = NULL;
     bool ok;
 
     if (!model)
-        return err && err->code ? err->code : TW_ENOMEM;
+        return err ? err->code : own.code;
     ok = tw_law_predict(fit->law, model, fit->theta, band->y);
     for (size_t i = 0; ok && opts->shift && i < curve->n; i++)
         band->y[i] *= exp(opts->shift[i]);

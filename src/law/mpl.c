@@ -339,9 +339,10 @@ static size_t starts(const void *model, const double *y, const double *held, dou
     struct memo *memo = memo_alloc(m);
     double *power = tw_alloc(m->n, sizeof *power);
     struct tw_law_start found[4 * 3 * 3];
+    const bool ready = memo && power;
     size_t n = 0;
 
-    for (size_t i = 0; memo && power && i < 4 * 3 * 3; i++) {
+    for (size_t i = 0; ready && i < 4 * 3 * 3; i++) {
         const double free[] = { cs[i % 4], betas[i / 4 % 3], gammas[i / 12] };
         double shape[NPARAMS] = { 0 };
         struct tw_law_start s;
@@ -361,7 +362,7 @@ static size_t starts(const void *model, const double *y, const double *held, dou
     }
     free(power);
     memo_free(memo);
-    return tw_law_best_starts(found, n, NPARAMS, theta, max);
+    return ready ? tw_law_best_starts(found, n, NPARAMS, theta, max) : SIZE_MAX;
 }
 
 static const char *unidentified(const void *model)

@@ -35,8 +35,11 @@ enum tw_status tw_law_problem_init(struct tw_law_problem *p, const struct tw_law
                                    const struct tw_law_curve *curves, size_t n,
                                    const struct tw_law_fit_opts *opts, struct tw_err *err)
 {
+    struct tw_err own = { 0 };
     enum tw_status rc;
 
+    if (!err) /* model_alloc says what was wrong nowhere else */
+        err = &own;
     *p = (struct tw_law_problem){ .law = law, .opts = opts, .ncurves = n };
     p->first = tw_alloc(n + 1, sizeof *p->first);
     if (!p->first)
@@ -53,7 +56,7 @@ enum tw_status tw_law_problem_init(struct tw_law_problem *p, const struct tw_law
     if (rc != TW_OK)
         return rc;
     p->model = law->model_alloc(curves, n, opts->warmup, err);
-    return p->model ? TW_OK : err ? err->code : TW_ENOMEM;
+    return p->model ? TW_OK : err->code;
 }
 
 void tw_law_problem_release(struct tw_law_problem *p)
@@ -198,6 +201,8 @@ enum tw_status tw_law_solve(const struct tw_law_problem *p, double *theta,
     for (size_t j = 0; j < np; j++)
         held[j] = p->opts->fixed[j] ? p->opts->fixed_value[j] : (double)NAN;
     *tried = p->law->starts(p->model, p->y, held, all, max);
+    if (*tried == SIZE_MAX)
+        goto out;
     for (size_t i = 0; i < *tried; i++)
         for (size_t j = 0; j < np; j++)
             if (p->opts->fixed[j])

@@ -13,42 +13,60 @@ static int compare_reals(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Distance of point j from the chord of its neighbours. */
-static double deviation(const double *k, const double *lr, size_t n, size_t j)
+/* What the lines that meet at point j say about the rates there; all 0 at the ends. */
+struct bend {
+    double off;   /* distance of the point from the chord of its neighbours */
+    double kink;  /* change of slope */
+    double curve; /* the second derivative if the rates are smooth */
+};
+
+static struct bend bend(const double *k, const double *lr, size_t n, size_t j)
 {
-    double f;
+    struct bend b = { 0 };
+    double before, after;
 
     if (j == 0 || j + 1 >= n)
-        return 0.0;
-    f = (k[j] - k[j - 1]) / (k[j + 1] - k[j - 1]);
-    return fabs(lr[j] - (lr[j - 1] + f * (lr[j + 1] - lr[j - 1])));
+        return b;
+    before = k[j] - k[j - 1];
+    after = k[j + 1] - k[j];
+    b.kink = fabs((lr[j + 1] - lr[j]) / after - (lr[j] - lr[j - 1]) / before);
+    b.off = b.kink * before * after / (before + after);
+    b.curve = 2.0 * b.kink / (before + after);
+    return b;
+}
+
+/* Are two points on one smooth curve? */
+static bool alike(struct bend a, struct bend b, double tiny)
+{
+    return fmin(a.off, b.off) > tiny && fmin(a.curve, b.curve) > 0.5 * fmax(a.curve, b.curve);
 }
 
 /*
- * A bound on what straight lines miss of the area between points j and j+1. One kink that
- * falls on a point misses nothing: its neighbours then lie on their lines. Where four
- * deviations in a row are alike the rates curve smoothly: points h apart deviate by
- * h^2/2 |lr''| and the trapezoid misses h^3/12 |lr''| = h dev/6; twice that is safe. Else a
- * kink or a jump hides inside, and it misses at most h dev.
+ * A bound on what straight lines miss of the area between points j and j+1, h apart. One kink
+ * that falls on a point misses nothing: its neighbours then lie on their lines. Where four
+ * points in a row curve alike the rates are smooth and the trapezoid misses h^3/12 |lr''|;
+ * twice that is safe. Else a kink or a jump hides inside, and it misses at most h^2/2 times
+ * the change of slope. In the first and the last interval one end says nothing, so that
+ * nothing excludes a kink but a smooth curve beside it.
  */
 static double missed(const double *k, const double *lr, size_t n, size_t j, double tiny)
 {
-    const double a = deviation(k, lr, n, j), b = deviation(k, lr, n, j + 1);
-    const double before = j > 0 ? deviation(k, lr, n, j - 1) : a;
-    const double after = deviation(k, lr, n, j + 2);
-    const double big = fmax(a, b), h = k[j + 1] - k[j];
-    double around = big;
+    const bool first = j == 0, last = j + 2 == n;
+    const struct bend before = bend(k, lr, n, first ? 0 : j - 1), a = bend(k, lr, n, j),
+                      b = bend(k, lr, n, j + 1), after = bend(k, lr, n, j + 2);
+    const double h = k[j + 1] - k[j], kink = 0.5 * h * h * fmax(a.kink, b.kink);
+    const double curve = h * h * h / 6.0 * fmax(a.curve, b.curve);
 
-    if (fmin(a, b) <= tiny) { /* at the ends of the log the missing neighbour proves nothing */
-        const bool first = j == 0, last = j + 2 >= n;
-
-        return big > tiny && (first || last) && n > 2 ? h * big / 6.0 : 0.0;
+    if (n == 2)
+        return 0.5 * h * fabs(lr[1] - lr[0]);
+    if (first || last) {
+        if (fmax(a.off, b.off) <= tiny)
+            return 0.0;
+        return (first ? alike(b, after, tiny) : alike(before, a, tiny)) ? curve : kink;
     }
-    if (before > tiny)
-        around = fmin(around, before);
-    if (after > tiny)
-        around = fmin(around, after);
-    return around > 0.5 * big && before > tiny && after > tiny ? h * big / 3.0 : h * big;
+    if (fmin(a.off, b.off) <= tiny)
+        return 0.0;
+    return alike(before, a, tiny) && alike(a, b, tiny) && alike(b, after, tiny) ? curve : kink;
 }
 
 static enum tw_status check(const double *x, const double *lr, size_t n, struct tw_err *err)

@@ -34,6 +34,12 @@ struct value {
     size_t n;
 };
 
+/* How much of a word a message quotes: it must have room for more. */
+static int shown(size_t n)
+{
+    return n < 60 ? (int)n : 60;
+}
+
 static bool same(struct value v, const char *name)
 {
     return strlen(name) == v.n && !strncmp(v.s, name, v.n);
@@ -118,22 +124,22 @@ static enum tw_status set_key(struct tw_schedule_spec *p, const char *key, struc
     size_t i;
     double x;
 
-    if ((!strcmp(key, "shape") || !strcmp(key, "decay")) && find_name(v, shape_names, 4, &i)) {
+    if (!strcmp(key, "shape") && find_name(v, shape_names, 4, &i)) {
         p->shape = (enum tw_shape)i;
         return TW_OK;
     }
     if (!strcmp(key, "shape"))
         return tw_err_set(err, TW_EINVAL, "shape=%.*s: expected exp, linear, cosine or 1-sqrt",
-                          (int)v.n, v.s);
+                          shown(v.n), v.s);
     if (!strcmp(key, "ramp")) {
         if (!find_name(v, ramp_names, 3, &i))
             return tw_err_set(err, TW_EINVAL, "ramp=%.*s: expected s/(w-1), (s+1)/w or s/w",
-                              (int)v.n, v.s);
+                              shown(v.n), v.s);
         p->ramp = (enum tw_ramp)i;
         return TW_OK;
     }
     if (!tw_strn_to_real(v.s, v.n, &x) || isnan(x))
-        return tw_err_set(err, TW_EINVAL, "%s=%.*s: expected a number", key, (int)v.n, v.s);
+        return tw_err_set(err, TW_EINVAL, "%s=%.*s: expected a number", key, shown(v.n), v.s);
     return set_number(p, key, x, err);
 }
 
@@ -198,13 +204,17 @@ enum tw_status tw_schedule_parse_keys(const char *text, const struct tw_schedule
         size_t eq = strcspn(text, "=,");
         struct value key = { text, eq }, v = { text + eq + 1, 0 };
         const char *name;
+        size_t i;
 
         if (text[eq] != '=')
-            return tw_err_set(err, TW_EINVAL, "'%.*s': expected key=value", (int)n, text);
+            return tw_err_set(err, TW_EINVAL, "'%.*s': expected key=value", shown(n), text);
         v.n = n - eq - 1;
         name = key_name(key, kind, err);
         if (!name)
             return TW_EINVAL;
+        if (!strcmp(name, "decay") && tw_schedule_lists(kind->takes, "shape") &&
+            find_name(v, shape_names, 4, &i))
+            name = "shape"; /* decay=linear is how people say it */
         if (set_key(p, name, v, err) != TW_OK)
             return TW_EINVAL;
         given[key_index(name)] = true;

@@ -229,8 +229,9 @@ static enum tw_status load_file(const char *path, tw_schedule_load_fn *load, voi
 enum tw_status tw_schedule_parse(const char *spec, tw_schedule_load_fn *load, void *ctx,
                                  struct tw_schedule *out, struct tw_err *err)
 {
-    enum { MAX = 16 };
+    enum { MAX = 16, SHOWN = 200 }; /* of a spec in a message, which must have room for more */
     const char *names[MAX] = { 0 };
+    const char *dots = strlen(spec) > SHOWN ? "..." : "";
     size_t n = strcspn(spec, ":"), k, near;
     struct tw_schedule_spec p;
     enum tw_status rc = TW_EINVAL;
@@ -254,12 +255,12 @@ enum tw_status tw_schedule_parse(const char *spec, tw_schedule_load_fn *load, vo
             if (rc == TW_OK)
                 rc = fill(&p, at[i], out, err);
         }
-        return rc == TW_OK ? rc : tw_err_ctx(err, rc, "schedule '%s'", spec);
+        return rc == TW_OK ? rc : tw_err_ctx(err, rc, "schedule '%.*s%s'", SHOWN, spec, dots);
     }
     memcpy(bare, spec, n < sizeof bare - 1 ? n : sizeof bare - 1);
     near = tw_str_nearest(bare, names, k);
-    return tw_err_set(err, TW_EINVAL, "schedule '%s': unknown kind '%s'; %s%s%s", spec, bare,
-                      near < k ? "did you mean '" : "see thalweg-schedule(7)",
+    return tw_err_set(err, TW_EINVAL, "schedule '%.*s%s': unknown kind '%s'; %s%s%s", SHOWN, spec,
+                      dots, bare, near < k ? "did you mean '" : "see thalweg-schedule(7)",
                       near < k ? names[near] : "", near < k ? "'?" : "");
 }
 

@@ -50,9 +50,9 @@ struct tw_law {
     void (*predict)(const void *model, void *memo, const double *theta, double *y, double *jac);
     unsigned costly; /* bit j: a change of parameter j throws the memo away; searches hold such
                         parameters at first */
-    /* Up to max starts (max x nparams), best first, from stacked losses y; returns how many.
-     * held[j]: the value of a parameter that is held, NAN for one that is free; the caller puts
-     * held values into the starts. */
+    /* Up to max starts (max x nparams), best first, from stacked losses y; returns how many,
+     * SIZE_MAX when out of memory. held[j]: the value of a parameter that is held, NAN for one
+     * that is free; the caller puts held values into the starts. */
     size_t (*starts)(const void *model, const double *y, const double *held, double *theta,
                      size_t max);
     /* One sentence if these curves cannot determine the parameters whatever their noise; NULL
@@ -67,7 +67,9 @@ const struct tw_law *tw_law_find(const char *name);
 void tw_law_annealing_features(const struct tw_schedule *s, enum tw_warmup warmup, double lambda,
                                double *s1, double *s2);
 
-enum { TW_LAW_PRIOR_CURVES = 3 };
+/* The prior of the model error: see tw_law_fit.model_error. Twice: what held-out curves showed
+ * on the data sets that the tests use. */
+enum { TW_LAW_PRIOR_CURVES = 3, TW_LAW_PRIOR_FACTOR = 2 };
 /* A fit of fewer curves says something about the law only if its parameters can be told apart:
  * a larger condition number and the curve counts as one that cannot be left out. */
 #define TW_LAW_MAX_CONDITION 1e5
@@ -140,8 +142,9 @@ struct tw_law_fit {
     /* What a curve that took no part in the fit adds: an offset in log loss, Student's t with
      * TW_LAW_PRIOR_CURVES + left_out degrees of freedom times this scale. Its square is the
      * mean over the squared mean residuals of the curves left out in turn and, as a prior,
-     * TW_LAW_PRIOR_CURVES times the fit's own mean square residual: an inverse chi-square prior
-     * and its posterior predictive (Gelman et al., Bayesian Data Analysis, section 2.6). */
+     * TW_LAW_PRIOR_CURVES times the square of TW_LAW_PRIOR_FACTOR times the misfit that tenths
+     * of the fitted curves show: an inverse chi-square prior and its posterior predictive
+     * (Gelman et al., Bayesian Data Analysis, section 2.6). NAN if not asked for. */
     double model_error;
     size_t left_out;      /* curves that could be left out */
     double *left_out_mae; /* (ncurves) mean |y - yhat| of each when left out; NAN: could not */

@@ -48,14 +48,15 @@ struct tw_lr_report {
 
 /*
  * The schedule behind logged rates: n pairs (x, lr), x increasing, joined by straight lines,
- * one rate a step up to the last x. Before the first logged point the rate is taken to rise
- * linearly from 0 if that point is the largest rate so far, else to be constant.
+ * one rate a step up to the last x. Before the first logged point the rate continues the line
+ * of the first two points down to 0 if they rise; else it is constant if the gap is at most
+ * one and a half spacings, and a warm-up, a line up from 0 at step 0, if it is longer.
  *
- * Straight lines are provably right when every logged point lies on the line through its
- * neighbours (to 1e-9 of the largest rate) except at isolated kinks that fall on a logged
- * point. The bound on S1 adds, for each interval, its length times the larger of the two
- * deviations from a line at its ends (for a kink hidden inside) or, when the rates curve, the
- * trapezoid rule's h^3/12 |lr''|.
+ * Straight lines are right when every logged point lies on the line through its neighbours
+ * (to 1e-9 of the largest rate) except at isolated kinks that fall on a logged point. The
+ * bound on S1 adds, for each interval h with a bend at both ends, h^2/2 times the larger change
+ * of slope (for a kink or a jump hidden inside) or, when the rates curve, twice the trapezoid
+ * rule's h^3/12 |lr''|. It holds if no two kinks or jumps lie within three intervals.
  *
  * TW_EINVAL: n == 0. TW_EDOMAIN: a rate is negative or not finite (x is named).
  */
