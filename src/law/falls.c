@@ -77,7 +77,8 @@ static enum tw_status scan(struct tw_falls *f, const struct tw_law_curve *c, siz
     return TW_OK;
 }
 
-/* ---- blocks ----------------------------------------------------------------------------------- */
+/* ---- blocks -----------------------------------------------------------------------------------
+ */
 
 /* NODES different changes of a block, near the Chebyshev points of its order. */
 static void choose_nodes(struct block *b)
@@ -113,8 +114,8 @@ static void barycentric(const struct tree *t, const struct block *b, double *w)
         w[j] = 1.0;
         for (size_t i = 0; i < NODES; i++)
             if (i != j)
-                w[j] *= unit / ((double)t->change[b->node[j]].step -
-                                (double)t->change[b->node[i]].step);
+                w[j] *= unit /
+                        ((double)t->change[b->node[j]].step - (double)t->change[b->node[i]].step);
     }
 }
 
@@ -211,7 +212,8 @@ static bool grow(struct tree *t, size_t begin, size_t end, size_t *index)
     return true;
 }
 
-/* ---- which blocks serve a point --------------------------------------------------------------- */
+/* ---- which blocks serve a point ---------------------------------------------------------------
+ */
 
 struct list {
     unsigned *v;
@@ -227,7 +229,8 @@ static bool serve(struct tree *t, size_t index, size_t at, double s1, struct lis
 
     if (first->step > at)
         return true;
-    if (!leaf && (!b->rule || last->step > at || s1 - last->before < width * (last->before - first->before)))
+    if (!leaf &&
+        (!b->rule || last->step > at || s1 - last->before < width * (last->before - first->before)))
         return serve(t, b->half[0], at, s1, out) && serve(t, b->half[1], at, s1, out);
     if (!tw_grow(&out->v, out->n, &out->cap, sizeof *out->v))
         return false;

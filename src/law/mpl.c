@@ -40,6 +40,17 @@ static const char *const meanings[NPARAMS] = {
     [GAMMA] = "exponent of the rate in how soon it comes",
 };
 
+static const struct tw_law_restriction restrictions[] = {
+    { "published",
+      "the exponents of the authors' fits to models of 25M and 400M parameters, rounded",
+      1u << BETA | 1u << GAMMA,
+      { [BETA] = 0.6, [GAMMA] = 0.64 } },
+    { "hyperbolic",
+      "G = C x / (1 + C x) with x over the square root of the rate",
+      1u << BETA | 1u << GAMMA,
+      { [BETA] = 1.0, [GAMMA] = 0.5 } },
+};
+
 /* ---- features ----------------------------------------------------------------------------- */
 
 struct model {
@@ -96,7 +107,8 @@ fail:
     return NULL;
 }
 
-/* ---- the kernel ------------------------------------------------------------------------------- */
+/* ---- the kernel -------------------------------------------------------------------------------
+ */
 
 /* exp and log of LANES numbers at once. The C library's take one number at a time, and are all
  * that the law's time is spent on. These are plain arithmetic on vectors (an extension of C that
@@ -270,9 +282,9 @@ static void recall(const struct model *m, struct memo *memo, const double *theta
         const struct tw_falls *f = &m->falls[c];
 
         for (size_t j = 0; j < f->nblocks * NODES; j++)
-            factor[j] = fmin(theta[C] * exp(-theta[GAMMA] * f->log_rate[j]), 1e200); /* no overflow in the sums */
-        curve_sums(f, factor, theta, memo->ld + k, memo->dc + k, memo->dbeta + k,
-                   memo->dgamma + k);
+            factor[j] = fmin(theta[C] * exp(-theta[GAMMA] * f->log_rate[j]),
+                             1e200); /* no overflow in the sums */
+        curve_sums(f, factor, theta, memo->ld + k, memo->dc + k, memo->dbeta + k, memo->dgamma + k);
         factor += f->nblocks * NODES;
         k += f->n;
     }
@@ -305,7 +317,8 @@ static void predict(const void *model, void *memory, const double *theta, double
     }
 }
 
-/* ---- starts ----------------------------------------------------------------------------------- */
+/* ---- starts -----------------------------------------------------------------------------------
+ */
 
 /* The best exponent alpha for features already in the memo; the law is linear in (L0, A, B). */
 static struct tw_law_start best_alpha(const struct model *m, const struct memo *memo,
@@ -384,11 +397,19 @@ const struct tw_law tw_law_mpl = {
     .source = "Luo et al. 2025, arXiv:2503.12811",
     .about = "S1 is the sum of the learning rates up to step t, S_k that from step k to t, both "
              "with the warm-up. Each fall of the rate lowers the loss by B per unit, not at once "
-             "but as further steps are made.",
+             "but as further steps are made, sooner at a low rate. Few curves do not determine "
+             "all seven parameters: beta, gamma and C trade against each other, and the fit with "
+             "the lowest objective can forecast worse than one with beta and gamma held. So the "
+             "fit compares its restrictions by leaving out each curve in turn (--restrict=auto). "
+             "Three curves of unlike schedules are a good start: a constant rate, a decay, and a "
+             "rate that falls at once and stays. Known limits as for the annealing law: compare "
+             "schedules of equal length and peak.",
     .nparams = NPARAMS,
     .params = params,
     .meanings = meanings,
     .whole_schedule = true,
+    .restrictions = restrictions,
+    .nrestrictions = sizeof restrictions / sizeof restrictions[0],
     .model_alloc = model_alloc,
     .model_free = model_free,
     .memo_alloc = memo_alloc,

@@ -27,6 +27,13 @@ struct tw_law_curve {
 /* What of the warm-up enters the annealing term: all differences of the rate, or none. */
 enum tw_warmup { TW_WARMUP_SKIP, TW_WARMUP_KEEP };
 
+/* Parameters held at stated values, for curves that do not determine them all. */
+struct tw_law_restriction {
+    const char *name, *about;
+    unsigned held; /* bit j: parameter j */
+    double value[TW_FIT_MAX_PARAMS];
+};
+
 struct tw_law {
     const char *name, *title, *formula, *source;
     const char *about; /* a paragraph for `thalweg laws NAME` */
@@ -35,6 +42,9 @@ struct tw_law {
     const char *const *meanings; /* (nparams) with units */
     bool whole_schedule; /* the law itself counts every step of the warm-up: TW_WARMUP_KEEP, and
                             there is nothing to choose */
+
+    const struct tw_law_restriction *restrictions; /* (nrestrictions), the safest first */
+    size_t nrestrictions;
 
     /* Features of some curves that do not depend on parameters. NULL with *err set when out
      * of memory or an x is no step of its schedule. */
@@ -86,12 +96,16 @@ struct tw_law_fit_opts {
                            lower objective */
     bool fixed[TW_FIT_MAX_PARAMS];
     double fixed_value[TW_FIT_MAX_PARAMS];
-    size_t starts;    /* at most [16] */
-    size_t bootstrap; /* replicates; 0: none */
-    size_t block;     /* points a block; 0: from the residuals' autocorrelation */
-    unsigned profile; /* bit j: profile parameter j */
-    bool model_error; /* refit without each curve in turn (needs 2 or more curves) */
-    double level;     /* of the intervals [0.95] */
+    size_t restriction;      /* 0: none [0]; k: the law's restriction k - 1 */
+    bool choose_restriction; /* ignore `restriction`, and where `fixed` is empty take none or
+                                that of the law's which predicts training curves best when each
+                                is left out in turn: see tw_law_fit.trials [false] */
+    size_t starts;           /* at most [16] */
+    size_t bootstrap;        /* replicates; 0: none */
+    size_t block;            /* points a block; 0: from the residuals' autocorrelation */
+    unsigned profile;        /* bit j: profile parameter j */
+    bool model_error;        /* refit without each curve in turn (needs 2 or more curves) */
+    double level;            /* of the intervals [0.95] */
     uint64_t seed;
 };
 struct tw_law_fit_opts tw_law_fit_defaults(void);
@@ -113,6 +127,14 @@ struct tw_law_profile {
     double threshold; /* of the rise at the ends of the interval */
     double inflation; /* how much the residuals' memory widened it; 1: not at all */
     double lo, hi;    /* NAN on a side where the rise never reaches the threshold */
+};
+
+/* A fit under one restriction, among which one was chosen. */
+struct tw_law_trial {
+    double objective, condition;
+    unsigned at_bounds;
+    size_t left_out;     /* curves that the others could predict */
+    double left_out_mae; /* their mean |y - yhat|, each curve's mean weighing alike; NAN: none */
 };
 
 struct tw_law_fit {
@@ -149,6 +171,12 @@ struct tw_law_fit {
     size_t left_out;      /* curves that could be left out */
     double *left_out_mae; /* (ncurves) mean |y - yhat| of each when left out; NAN: could not */
     double *left_out_r;   /* (n) log residuals of each curve when left out; NAN: could not */
+
+    /* How the restriction was chosen: none, then the law's in order; 0 of them if none was to be
+     * chosen. The one under which most curves could be left out, of those the one with the
+     * smallest left_out_mae. Fewer than two curves left out say nothing: then the law's first. */
+    size_t ntrials;
+    struct tw_law_trial *trials;
 
     /* How the warm-up was chosen: the rule's score for skip and keep; NAN if not asked. */
     double warmup_score[2];
