@@ -48,7 +48,9 @@ static const struct tw_opt opts[] = {
     { TW_OPT_SIZE, 0, "block", AT(block), "N",
       "points a block; 0: from the residuals' autocorrelation [0]", 0, 1e9, NULL },
     { TW_OPT_STR, 0, "profile", AT(profile), "NAMES",
-      "parameters to profile, comma separated; all, none [alpha,lambda]", 0, 0, NULL },
+      "parameters to profile, comma separated; all, none, auto: the law's exponents and "
+      "memories [auto]",
+      0, 0, NULL },
     { TW_OPT_REAL, 0, "level", AT(level), "P", "level of the intervals [0.95]", 0.01, 0.9999,
       NULL },
     { TW_OPT_FLAG, 0, "no-model-error", AT(no_model_error), NULL,
@@ -85,6 +87,10 @@ static enum tw_status parse_profile(const struct tw_law *law, const char *s, uns
     *mask = 0;
     if (!strcmp(s, "none") || !*s)
         return TW_OK;
+    if (!strcmp(s, "auto")) {
+        *mask = law->profile;
+        return TW_OK;
+    }
     if (!strcmp(s, "all")) {
         *mask = (1u << law->nparams) - 1u;
         return TW_OK;
@@ -158,6 +164,9 @@ static enum tw_status law_opts(const struct tw_call *call, const struct tw_law *
     enum tw_status rc;
 
     *o = tw_law_fit_defaults();
+    if (law->whole_schedule && !strcmp(c->warmup, "skip"))
+        return tw_err_set(err, TW_EINVAL, "--warmup=skip: the law %s counts the whole warm-up",
+                          law->name);
     for (size_t k = 0; k < 3; k++)
         if (!strcmp(c->loss, tw_fit_loss_names[k]))
             o->loss = (enum tw_fit_loss)k;
@@ -304,7 +313,7 @@ static const struct fit_opts defaults = {
     .warmup = "auto",
     .restrict_to = "auto",
     .loss = "huber",
-    .profile = "alpha,lambda",
+    .profile = "auto",
     .delta = 1e-3,
     .level = 0.95,
     .starts = 16,

@@ -478,6 +478,7 @@ const struct tw_law tw_law_annealing = {
     .memo_alloc = memo_alloc,
     .memo_free = memo_free,
     .predict = predict,
+    .profile = 1u << ALPHA | 1u << LAMBDA,
     .costly = 1u << LAMBDA,
     .starts = starts,
     .unidentified = unidentified,

@@ -408,6 +408,7 @@ const struct tw_law tw_law_mpl = {
     .params = params,
     .meanings = meanings,
     .whole_schedule = true,
+    .profile = 1u << ALPHA | 1u << BETA | 1u << GAMMA,
     .restrictions = restrictions,
     .nrestrictions = sizeof restrictions / sizeof restrictions[0],
     .model_alloc = model_alloc,
