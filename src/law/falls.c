@@ -6,12 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "law_parts.h"
+
 enum { NODES = TW_FALL_NODES };
 
 static const double tolerances[] = { 1e-10, 1e-7 }; /* the second where rates are rounded */
 static const size_t budget = 1u << 16;              /* blocks over all points before it is tried */
-static const double lebesgue_limit = 50.0;
-static const double width = 0.35;
+static const double lebesgue_limit = 50.0;          /* a larger norm: the nodes lie badly */
+static const double width = 0.5; /* of a block in S: how far off its points are */
 
 /* The changes of a rate, in order. */
 struct change {
@@ -39,12 +41,6 @@ struct tree {
 
 /* ---- changes and points --------------------------------------------------------------------- */
 
-static enum tw_status no_step(const struct tw_law_curve *c, double x, struct tw_err *err)
-{
-    return tw_err_set(err, TW_EINVAL, "%s: x = %.17g is no step of the schedule '%s' of %zu steps",
-                      c->name, x, c->schedule->spec, c->schedule->n);
-}
-
 /* Fills f->s1, at (n steps of the points) and change (as many as steps); *count of them. */
 static enum tw_status scan(struct tw_falls *f, const struct tw_law_curve *c, size_t *at,
                            struct change *change, size_t *count, struct tw_err *err)
@@ -56,7 +52,7 @@ static enum tw_status scan(struct tw_falls *f, const struct tw_law_curve *c, siz
     *count = 0;
     for (size_t i = 0; i < c->n; i++)
         if (!tw_schedule_index(s, c->x[i], &at[i]) || (i && at[i] < at[i - 1]))
-            return no_step(c, c->x[i], err);
+            return tw_law_no_step(c, c->x[i], err);
     for (size_t k = 0; next < c->n && k < s->n; k++) {
         const double fall = k ? s->lr[k - 1] - s->lr[k] : 0.0;
 
@@ -70,10 +66,7 @@ static enum tw_status scan(struct tw_falls *f, const struct tw_law_curve *c, siz
             f->s1[next] = sum;
     }
     if (c->n && !(f->s1[0] > 0.0))
-        return tw_err_set(err, TW_EDOMAIN,
-                          "%s: the learning rates up to x = %g sum to 0: drop that point (--from) "
-                          "or give the schedule",
-                          c->name, c->x[0]);
+        return tw_law_no_rate(c, c->x[0], err);
     return TW_OK;
 }
 

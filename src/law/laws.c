@@ -4,11 +4,12 @@
 
 #include "thalweg/law.h"
 
-extern const struct tw_law tw_law_annealing, tw_law_mpl;
+extern const struct tw_law tw_law_annealing, tw_law_mpl, tw_law_steps;
 
 const struct tw_law *const tw_laws[] = {
     &tw_law_annealing,
     &tw_law_mpl,
+    &tw_law_steps,
     NULL,
 };
 
