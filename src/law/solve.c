@@ -185,6 +185,23 @@ static enum tw_status run_starts(const struct tw_law_problem *p, double *theta,
     return rc;
 }
 
+/* The law's starts with what is held put in; SIZE_MAX when out of memory. */
+static size_t find_starts(const struct tw_law_problem *p, double *all, size_t max)
+{
+    const size_t np = p->law->nparams;
+    double held[TW_FIT_MAX_PARAMS];
+    size_t n;
+
+    for (size_t j = 0; j < np; j++)
+        held[j] = p->opts->fixed[j] ? p->opts->fixed_value[j] : (double)NAN;
+    n = p->law->starts(p->model, p->y, held, all, max);
+    for (size_t i = 0; n != SIZE_MAX && i < n; i++)
+        for (size_t j = 0; j < np; j++)
+            if (p->opts->fixed[j])
+                all[i * np + j] = held[j];
+    return n;
+}
+
 enum tw_status tw_law_solve(const struct tw_law_problem *p, double *theta,
                             struct tw_fit_result *res, size_t *tried, size_t *at_optimum,
                             struct tw_err *err)
@@ -193,20 +210,13 @@ enum tw_status tw_law_solve(const struct tw_law_problem *p, double *theta,
     double *all = tw_alloc(max, np * sizeof *all);
     struct tw_fit_result *each = tw_alloc(max, sizeof *each);
     enum tw_status rc = TW_ENOMEM;
-    double held[TW_FIT_MAX_PARAMS];
     size_t best = 0;
 
     if (!all || !each)
         goto out;
-    for (size_t j = 0; j < np; j++)
-        held[j] = p->opts->fixed[j] ? p->opts->fixed_value[j] : (double)NAN;
-    *tried = p->law->starts(p->model, p->y, held, all, max);
+    *tried = find_starts(p, all, max);
     if (*tried == SIZE_MAX)
         goto out;
-    for (size_t i = 0; i < *tried; i++)
-        for (size_t j = 0; j < np; j++)
-            if (p->opts->fixed[j])
-                all[i * np + j] = p->opts->fixed_value[j];
     rc = run_starts(p, all, each, *tried);
     if (rc != TW_OK)
         goto out;

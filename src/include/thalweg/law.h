@@ -43,7 +43,7 @@ struct tw_law {
     bool whole_schedule; /* the law itself counts every step of the warm-up: TW_WARMUP_KEEP, and
                             there is nothing to choose */
 
-    unsigned profile; /* bit j: parameter j is one to profile */
+    unsigned profile;                              /* bit j: parameter j is one to profile */
     const struct tw_law_restriction *restrictions; /* (nrestrictions), the safest first */
     size_t nrestrictions;
 
