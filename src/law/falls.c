@@ -233,6 +233,16 @@ static bool serve(struct tree *t, size_t index, size_t at, double s1, struct lis
     return true;
 }
 
+static void free_blocks(struct tw_falls *f)
+{
+    free(f->before);
+    free(f->log_rate);
+    free(f->weight);
+    free(f->block);
+    f->before = f->log_rate = f->weight = NULL;
+    f->block = NULL;
+}
+
 static bool copy_nodes(struct tw_falls *f, const struct tree *t, size_t used)
 {
     f->nblocks = used;
@@ -269,12 +279,9 @@ static bool plan(struct tw_falls *f, const struct change *change, size_t nchange
     }
     f->first[f->n] = list.n;
     *dear = list.n > budget;
-    free(f->before);
-    free(f->log_rate);
-    free(f->weight);
-    free(f->block);
+    free_blocks(f);
     f->block = list.v;
-    ok = copy_nodes(f, &t, list.used) && ok;
+    ok = ok && copy_nodes(f, &t, list.used);
     free(t.block);
     return ok;
 }
@@ -305,11 +312,8 @@ enum tw_status tw_falls_init(struct tw_falls *f, const struct tw_law_curve *curv
 
 void tw_falls_release(struct tw_falls *f)
 {
-    free(f->before);
-    free(f->log_rate);
-    free(f->weight);
+    free_blocks(f);
     free(f->s1);
     free(f->first);
-    free(f->block);
     *f = (struct tw_falls){ 0 };
 }
