@@ -57,6 +57,9 @@ extern const size_t tw_ncmds;
 
 /* Print call->err as "thalweg CMD: message" and return the exit code that goes with it. */
 int tw_cmd_fail(struct tw_call *call);
+/* The same after results were reported: they stand. The JSON is still printed, with the message
+ * among its warnings. */
+int tw_cmd_fail_late(struct tw_call *call);
 /* A usage mistake: one sentence plus "see 'thalweg help CMD'"; TW_EXIT_USAGE. */
 int tw_cmd_usage(struct tw_call *call, const char *fmt, ...) TW_PRINTF(2, 3);
 /* A warning: on stderr at once (unless -q) and in the JSON's "warnings". */

@@ -5,13 +5,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "curve_schedule.h"
 #include "fitfig.h"
 #include "fitfile_parts.h"
 #include "fitreport.h"
 #include "provenance.h"
+#include "runs.h"
 
 struct fit_opts {
     struct tw_curve_source source;
+    struct tw_run_source runs;
     const char *warmup, *restrict_to, *loss, *profile, *profile_plot;
     struct tw_opt_list fix;
     double delta, level;
@@ -27,13 +30,16 @@ static const struct tw_opt opts[] = {
     TW_READ_OPTS(struct fit_opts, source.read),
     { TW_OPT_HEAD, 0, "Schedules", 0, NULL, NULL, 0, 0, NULL },
     TW_CURVE_SOURCE_ROWS(struct fit_opts, source),
+    { TW_OPT_HEAD, 0, "Tables of runs", 0, NULL, NULL, 0, 0, NULL },
+    TW_RUN_SOURCE_ROWS(struct fit_opts, runs),
     { TW_OPT_HEAD, 0, "Fitting", 0, NULL, NULL, 0, 0, NULL },
     { TW_OPT_CHOICE, 0, "warmup", AT(warmup), "HOW",
       "differences of the rate during warm-up: skip, keep, or auto, which takes what predicts "
       "curves that were left out better [auto]",
       0, 0, "auto|skip|keep" },
     { TW_OPT_CHOICE, 0, "loss", AT(loss), "LOSS",
-      "loss on log residuals: huber, squares or lad [huber]", 0, 0, "huber|squares|lad" },
+      "loss on residuals: huber, squares or lad [the law's own, mostly huber]", 0, 0,
+      "huber|squares|lad" },
     { TW_OPT_REAL, 0, "delta", AT(delta), "X", "Huber's delta [0.001]", 1e-12, 1e3, NULL },
     { TW_OPT_LIST, 0, "fix", AT(fix), "NAME=X", "hold a parameter at X; may be given again", 0, 0,
       NULL },
@@ -48,9 +54,7 @@ static const struct tw_opt opts[] = {
     { TW_OPT_SIZE, 0, "block", AT(block), "N",
       "points a block; 0: from the residuals' autocorrelation [0]", 0, 1e9, NULL },
     { TW_OPT_STR, 0, "profile", AT(profile), "NAMES",
-      "parameters to profile, comma separated; all, none, auto: the law's exponents and "
-      "memories [auto]",
-      0, 0, NULL },
+      "parameters to profile, comma separated; all, none [the law's own choice]", 0, 0, NULL },
     { TW_OPT_REAL, 0, "level", AT(level), "P", "level of the intervals [0.95]", 0.01, 0.9999,
       NULL },
     { TW_OPT_FLAG, 0, "no-model-error", AT(no_model_error), NULL,
@@ -68,15 +72,26 @@ static const struct tw_opt opts[] = {
 static enum tw_status find_param(const struct tw_law *law, const char *name, size_t n, size_t *j,
                                  struct tw_err *err)
 {
+    const char *names[TW_FIT_MAX_PARAMS];
     struct tw_str list = { 0 };
+    char given[32] = { 0 };
+    size_t near;
 
     for (*j = 0; *j < law->nparams; (*j)++)
         if (strlen(law->params[*j].name) == n && !strncmp(law->params[*j].name, name, n))
             return TW_OK;
-    for (size_t k = 0; k < law->nparams; k++)
-        tw_str_addf(&list, " %s", law->params[k].name);
-    (void)tw_err_set(err, TW_EINVAL, "'%.*s' is no parameter of %s; it has%s", (int)n, name,
-                     law->name, list.s ? list.s : "");
+    for (size_t k = 0; k < law->nparams; k++) {
+        names[k] = law->params[k].name;
+        tw_str_addf(&list, " %s", names[k]);
+    }
+    memcpy(given, name, n < sizeof given ? n : sizeof given - 1);
+    near = tw_str_nearest(given, names, law->nparams);
+    if (n && near < law->nparams)
+        (void)tw_err_set(err, TW_EINVAL, "'%s' is no parameter of %s; did you mean '%s'?", given,
+                         law->name, names[near]);
+    else
+        (void)tw_err_set(err, TW_EINVAL, "'%s' is no parameter of %s; it has%s", given, law->name,
+                         list.s ? list.s : "");
     tw_str_release(&list);
     return TW_EINVAL;
 }
@@ -87,7 +102,7 @@ static enum tw_status parse_profile(const struct tw_law *law, const char *s, uns
     *mask = 0;
     if (!strcmp(s, "none") || !*s)
         return TW_OK;
-    if (!strcmp(s, "auto")) {
+    if (!strcmp(s, "default")) {
         *mask = law->profile;
         return TW_OK;
     }
@@ -125,7 +140,7 @@ static enum tw_status parse_fix(const struct tw_law *law, const struct tw_opt_li
         if (list->v[i][n] != '=' || !tw_str_to_real(list->v[i] + n + 1, &o->fixed_value[j]))
             return tw_err_set(err, TW_EINVAL, "--fix=%s: expected NAME=NUMBER", list->v[i]);
         if (!within(&law->params[j], o->fixed_value[j]))
-            return tw_err_set(err, TW_EINVAL, "--fix=%s: %s lies between %g and %.17g", list->v[i],
+            return tw_err_set(err, TW_EINVAL, "--fix=%s: %s lies between %.9g and %.9g", list->v[i],
                               law->params[j].name, law->params[j].lo, law->params[j].hi);
         o->fixed[j] = true;
     }
@@ -167,7 +182,8 @@ static enum tw_status law_opts(const struct tw_call *call, const struct tw_law *
     if (law->whole_schedule && !strcmp(c->warmup, "skip"))
         return tw_err_set(err, TW_EINVAL, "--warmup=skip: the law %s counts the whole warm-up",
                           law->name);
-    for (size_t k = 0; k < 3; k++)
+    o->loss = law->loss;
+    for (size_t k = 0; c->loss && k < 3; k++)
         if (!strcmp(c->loss, tw_fit_loss_names[k]))
             o->loss = (enum tw_fit_loss)k;
     o->choose_warmup = !strcmp(c->warmup, "auto");
@@ -185,37 +201,36 @@ static enum tw_status law_opts(const struct tw_call *call, const struct tw_law *
     return rc == TW_OK ? parse_restrict(law, c->restrict_to, o, err) : rc;
 }
 
-/* ---- steps of the command ----------------------------------------------------------------------
- */
+/* ---- steps of the command ------------------------------------------------------------------ */
 
-static enum tw_status read_all(struct tw_call *call, struct tw_curve_set *set,
-                               struct tw_cmd_provenance *prov)
+static enum tw_status read_all(struct tw_call *call, const struct tw_law *law,
+                               struct tw_curve_set *set, struct tw_cmd_provenance *prov)
 {
     const struct fit_opts *o = call->opts;
+    struct tw_run_source runs = o->runs;
     enum tw_status rc = TW_OK;
 
+    runs.y = o->source.read.y;
     for (int i = 1; rc == TW_OK && i < call->argc; i++)
-        rc = tw_curve_set_add(call, set, call->argv[i], &o->source, NULL, &call->err);
+        rc = law->ninputs
+                 ? tw_run_set_add(call, set, law, call->argv[i], &runs, &call->err)
+                 : tw_curve_set_add(call, set, call->argv[i], &o->source, NULL, &call->err);
     for (size_t i = 0; rc == TW_OK && i < set->n; i++)
         rc = tw_cmd_provenance_input(prov, set->log.v[i].path, set->log.v[i].digest, &call->err);
+    for (size_t i = 0; rc == TW_OK && i < set->n; i++)
+        rc = tw_schedule_input(prov, &set->schedule[i], &call->err);
     if (rc == TW_OK && o->source.schedules)
         rc = tw_cmd_provenance_input(prov, o->source.schedules, NULL, &call->err);
-    if (rc == TW_OK && o->source.read.group)
+    if (rc == TW_OK && o->source.read.group && !law->ninputs)
         rc = tw_curve_set_group(call, set, &call->err);
     return rc;
 }
 
-static enum tw_status save(struct tw_call *call, const struct tw_fit_file *f,
-                           const struct tw_cmd_provenance *prov)
+/* Takes the file. */
+static enum tw_status save(struct tw_call *call, const struct tw_fit_file *f, struct tw_result *r)
 {
-    struct tw_result *r;
-    enum tw_status rc;
+    enum tw_status rc = tw_fit_file_write(f, r, &call->err);
 
-    r = tw_result_create(call->common.output, "fit", TW_RESULT_ATOMIC, call->common.force,
-                         &prov->record, &call->err);
-    if (!r)
-        return call->err.code;
-    rc = tw_fit_file_write(f, r, &call->err);
     if (rc != TW_OK) {
         tw_result_abandon(r);
         return rc;
@@ -226,6 +241,26 @@ static enum tw_status save(struct tw_call *call, const struct tw_fit_file *f,
         tw_json_text(&call->json, "output", call->common.output);
     }
     return rc;
+}
+
+static const char *profile_name(const struct fit_opts *o)
+{
+    return o->profile_plot && !*o->profile_plot ? "profile.pdf" : o->profile_plot;
+}
+
+/* What would fail at the end is refused at the start. */
+static enum tw_status check_figures(struct tw_call *call, const struct tw_law_fit_opts *lo)
+{
+    const struct fit_opts *o = call->opts;
+    const char *plot = o->figure.plot && !*o->figure.plot ? "fit.pdf" : o->figure.plot;
+
+    if (o->profile_plot && !lo->profile)
+        return tw_err_set(&call->err, TW_EINVAL,
+                          "--profile-plot draws profiles, and --profile=%s asks for none",
+                          o->profile);
+    if (tw_figure_cli_check(&o->figure, call, plot) != TW_OK)
+        return TW_EINVAL;
+    return tw_figure_cli_check(&o->figure, call, profile_name(o));
 }
 
 static enum tw_status draw(struct tw_call *call, const struct tw_fit_file *f,
@@ -243,13 +278,13 @@ static enum tw_status draw(struct tw_call *call, const struct tw_fit_file *f,
         path = tw_figure_cli_path(&o->figure, "fit.pdf", &store);
         rc = tw_fit_figure(f, path, &o->look, &fo, &call->err);
         if (rc == TW_OK)
-            tw_figure_cli_done(&o->figure, call, path);
+            tw_figure_cli_done(&o->figure, call, "figure", path);
     }
     if (rc == TW_OK && o->profile_plot) {
-        path = *o->profile_plot ? o->profile_plot : "profile.pdf";
+        path = profile_name(o);
         rc = tw_fit_profile_figure(f, path, &fo, &call->err);
         if (rc == TW_OK)
-            tw_figure_cli_done(&o->figure, call, path);
+            tw_figure_cli_done(&o->figure, call, "profile_figure", path);
     }
     tw_str_release(&lines);
     tw_str_release(&store);
@@ -267,41 +302,67 @@ static void warn_identified(struct tw_call *call, const struct tw_law *law,
     law->model_free(model);
 }
 
+/* Save, draw, and judge a fit that was reported: its numbers stand whatever fails here. */
+static int finish(struct tw_call *call, const struct tw_fit_file *f, struct tw_result *result,
+                  const struct tw_cmd_provenance *prov)
+{
+    int rc = TW_EXIT_OK;
+
+    if (result && save(call, f, result) != TW_OK)
+        rc = tw_cmd_fail_late(call);
+    if (draw(call, f, prov) != TW_OK)
+        rc = tw_cmd_fail_late(call);
+    /* A parameter on its way to an end of its range never arrives; that was warned of. */
+    if (rc == TW_EXIT_OK && !f->fit.min.converged &&
+        !(f->fit.min.at_bounds && f->fit.min.gradient < 1e-6)) {
+        (void)tw_err_set(&call->err, TW_ENOCONV,
+                         "the best of %zu starts stopped before its minimum (relative gradient "
+                         "%.1e): what is printed%s is where it stopped; try more --starts, or hold "
+                         "a parameter (--fix)",
+                         f->fit.starts, f->fit.min.gradient, result ? " and saved" : "");
+        rc = tw_cmd_fail_late(call);
+    }
+    return rc;
+}
+
 static int run(struct tw_call *call)
 {
     const struct tw_law *law;
     struct tw_cmd_provenance prov = { 0 };
     struct tw_curve_set set = { 0 };
     struct tw_fit_file f = { 0 };
+    struct tw_result *result = NULL;
     struct tw_law_fit_opts lo;
     int rc;
 
     if (call->argc < 2)
-        return tw_cmd_usage(call, call->argc ? "no loss curve given" : "no law given");
+        return tw_cmd_usage(call, call->argc ? "no file given" : "no law given");
     law = tw_law_find(call->argv[0]);
     if (!law)
         return tw_law_unknown(call, call->argv[0]);
-    if (law_opts(call, law, &lo, &call->err) != TW_OK)
+    if (law_opts(call, law, &lo, &call->err) != TW_OK || check_figures(call, &lo) != TW_OK)
         return tw_cmd_fail(call);
     if (tw_cmd_provenance_start(&prov, call, &call->err) != TW_OK ||
-        read_all(call, &set, &prov) != TW_OK)
+        read_all(call, law, &set, &prov) != TW_OK)
         goto out;
+    if (call->common.output) {
+        result = tw_result_create(call->common.output, "fit", TW_RESULT_ATOMIC, call->common.force,
+                                  &prov.record, &call->err);
+        if (!result)
+            goto out;
+    }
     warn_identified(call, law, &set, &lo);
     if (tw_law_fit_run(law, set.law, set.n, &lo, &f.fit, &call->err) != TW_OK ||
-        tw_fit_file_adopt(&f, &set, &call->err) != TW_OK)
+        tw_fit_file_adopt(&f, &set, &call->err) != TW_OK) {
+        tw_result_abandon(result);
         goto out;
+    }
     tw_fit_report(call, &f);
-    if (call->common.output && save(call, &f, &prov) != TW_OK)
-        goto out;
-    if (draw(call, &f, &prov) != TW_OK)
-        goto out;
-    if (!f.fit.min.converged)
-        (void)tw_err_set(&call->err, TW_ENOCONV,
-                         "the best of %zu starts stopped before its minimum (relative gradient "
-                         "%.1e); what is printed and saved is where it stopped",
-                         f.fit.starts, f.fit.min.gradient);
+    rc = finish(call, &f, result, &prov);
+    goto release;
 out:
-    rc = call->err.code == TW_OK ? TW_EXIT_OK : tw_cmd_fail(call);
+    rc = tw_cmd_fail(call);
+release:
     tw_fit_file_release(&f);
     tw_curve_set_release(&set);
     tw_cmd_provenance_release(&prov);
@@ -312,8 +373,7 @@ static const struct fit_opts defaults = {
     .source = TW_CURVE_SOURCE_DEFAULTS,
     .warmup = "auto",
     .restrict_to = "auto",
-    .loss = "huber",
-    .profile = "auto",
+    .profile = "default",
     .delta = 1e-3,
     .level = 0.95,
     .starts = 16,
@@ -322,7 +382,7 @@ static const struct fit_opts defaults = {
 const struct tw_cmd tw_cmd_fit = {
     "fit",
     "Loss curves",
-    "fit a law to loss curves",
+    "fit a law to loss curves or to a table of runs",
     "LAW FILE[@SCHEDULE]...",
     TW_USES_OUTPUT | TW_USES_SEED | TW_USES_THREADS | TW_USES_JSON,
     opts,

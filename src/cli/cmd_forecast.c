@@ -5,13 +5,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "curve_schedule.h"
 #include "fitfig.h"
 #include "fitreport.h"
 #include "forecast.h"
+#include "forecast_runs.h"
 #include "provenance.h"
 
 struct forecast_opts {
-    struct tw_opt_list schedule, against;
+    struct tw_opt_list schedule, against, run;
+    struct tw_run_source runs;     /* of the tables to score against */
     struct tw_curve_source source; /* of the curves to score against */
     double at;
     size_t points;
@@ -29,9 +32,11 @@ static const struct tw_opt opts[] = {
       "a measured curve to score the forecast against; its schedule is SPEC, the --schedule of "
       "the same place, or the rates in the log; may be given again",
       0, 0, NULL },
+    { TW_OPT_LIST, 0, "run", AT(run), "INPUT=X,...",
+      "a run to forecast by a law of runs, as in N=7e9,D=2e12; may be given again", 0, 0, NULL },
     { TW_OPT_REAL, 0, "at", AT(at), "X", "position whose loss is printed [the last step]", 0, 1e300,
       NULL },
-    { TW_OPT_SIZE, 0, "points", AT(points), "N", "points of the forecast line [400]", 2, 1e6,
+    { TW_OPT_SIZE, 0, "points", AT(points), "N", "points of the forecast line, about [400]", 2, 1e6,
       NULL },
     { TW_OPT_FLAG, 0, "transfer-residual", AT(transfer), NULL,
       "add the fitted curves' mean residual at each step: for runs that share their data order", 0,
@@ -43,6 +48,7 @@ static const struct tw_opt opts[] = {
       0, NULL },
     { TW_OPT_REAL, 0, "batch", AT(source.batch), "X",
       "units of x per step, when x counts tokens or samples [1]", 1e-300, 1e300, NULL },
+    TW_RUN_SOURCE_ROWS(struct forecast_opts, runs),
     TW_FIGURE_ROWS(struct forecast_opts, figure),
     TW_FIT_LOOK_ROWS(struct forecast_opts, look),
     { .type = TW_OPT_END },
@@ -103,6 +109,20 @@ static enum tw_status add_measured(struct tw_call *call, const struct tw_fit_fil
     return rc;
 }
 
+/* Tables of schedules, and files that schedules were read from. */
+static enum tw_status add_inputs(struct tw_call *call, const struct tw_forecast_set *set,
+                                 struct tw_cmd_provenance *prov)
+{
+    const struct forecast_opts *o = call->opts;
+    enum tw_status rc = TW_OK;
+
+    if (o->source.schedules && o->against.n)
+        rc = tw_cmd_provenance_input(prov, o->source.schedules, NULL, &call->err);
+    for (size_t i = 0; rc == TW_OK && i < set->n; i++)
+        rc = tw_schedule_input(prov, &set->v[i].schedule, &call->err);
+    return rc;
+}
+
 static enum tw_status compute(struct tw_call *call, const struct tw_fit_file *f,
                               struct tw_forecast_set *set)
 {
@@ -117,6 +137,25 @@ static enum tw_status compute(struct tw_call *call, const struct tw_fit_file *f,
     if (rc == TW_OK && o->transfer && set->n)
         tw_forecast_tell_transfer(call, &f->fit, &set->v[0]);
     return rc;
+}
+
+/* The law was fitted from some step on; points before it say nothing of the forecast. */
+static void warn_early(struct tw_call *call, const struct tw_fit_file *f,
+                       const struct tw_forecast_set *set)
+{
+    double first = INFINITY;
+    size_t early = 0;
+
+    for (size_t c = 0; c < f->n; c++)
+        first = fmin(first, f->fit.x[f->fit.first[c]]);
+    for (size_t i = 0; i < set->n; i++)
+        for (size_t k = 0; k < set->v[i].n; k++)
+            early += set->v[i].x[k] < first;
+    if (early)
+        tw_cmd_warn(call,
+                    "%zu measured points lie before x = %.10g, where the fit begins, and count in "
+                    "the scores: leave them out (--from=%.10g)",
+                    early, first, first);
 }
 
 /* A forecast far past the fitted sum of rates is an extrapolation: say how far. */
@@ -157,25 +196,18 @@ static enum tw_status draw(struct tw_call *call, const struct tw_fit_file *f,
     path = tw_figure_cli_path(&o->figure, "forecast.pdf", &store);
     rc = tw_forecast_figure(f, set, path, &o->look, &fo, &call->err);
     if (rc == TW_OK)
-        tw_figure_cli_done(&o->figure, call, path);
+        tw_figure_cli_done(&o->figure, call, "figure", path);
     tw_str_release(&lines);
     tw_str_release(&store);
     return rc;
 }
 
+/* Takes the file. */
 static enum tw_status save(struct tw_call *call, const struct tw_fit_file *f,
-                           const struct tw_forecast_set *set, const struct tw_cmd_provenance *prov)
+                           const struct tw_forecast_set *set, struct tw_result *r)
 {
-    struct tw_result *r;
-    enum tw_status rc;
+    enum tw_status rc = tw_forecast_write(set, r, &call->err);
 
-    if (!call->common.output)
-        return TW_OK;
-    r = tw_result_create(call->common.output, "forecast", TW_RESULT_ATOMIC, call->common.force,
-                         &prov->record, &call->err);
-    if (!r)
-        return call->err.code;
-    rc = tw_forecast_write(set, r, &call->err);
     if (rc == TW_OK)
         rc = tw_fit_file_write(f, r, &call->err);
     if (rc != TW_OK) {
@@ -190,29 +222,88 @@ static enum tw_status save(struct tw_call *call, const struct tw_fit_file *f,
     return rc;
 }
 
+/* The other kind of law: no schedules, no figure. */
+static enum tw_status forecast_runs(struct tw_call *call, const struct tw_fit_file *f)
+{
+    const struct forecast_opts *o = call->opts;
+    struct tw_run_forecast how = { .runs = &o->run, .against = &o->against, .source = o->runs };
+
+    how.source.y = o->source.read.y;
+    if (o->schedule.n || o->transfer || o->figure.plot || call->common.output)
+        return tw_err_set(&call->err, TW_EINVAL,
+                          "%s is a law of runs: --schedule, --transfer-residual, --plot and "
+                          "--output are of laws of curves",
+                          f->fit.law->name);
+    if (o->run.n == 0 && o->against.n == 0)
+        return tw_err_set(&call->err, TW_EINVAL,
+                          "nothing to forecast: give --run=%s=...,... or --against=TABLE",
+                          f->fit.law->inputs[0].name);
+    return tw_forecast_runs(call, f, &how, &call->err);
+}
+
+/* Save and draw what was reported: the numbers stand whatever fails here. */
+static int finish(struct tw_call *call, const struct tw_fit_file *f,
+                  const struct tw_forecast_set *set, struct tw_result *result,
+                  const struct tw_cmd_provenance *prov)
+{
+    int rc = TW_EXIT_OK;
+
+    if (result && save(call, f, set, result) != TW_OK)
+        rc = tw_cmd_fail_late(call);
+    if (draw(call, f, set, prov) != TW_OK)
+        rc = tw_cmd_fail_late(call);
+    return rc;
+}
+
 static int run(struct tw_call *call)
 {
     const struct forecast_opts *o = call->opts;
+    const char *plot = o->figure.plot && !*o->figure.plot ? "forecast.pdf" : o->figure.plot;
     struct tw_cmd_provenance prov = { 0 };
     struct tw_forecast_set set = { 0 };
     struct tw_fit_file f = { 0 };
+    struct tw_result *result = NULL;
     int rc;
 
     if (call->argc != 1)
         return tw_cmd_usage(call, call->argc ? "one fit at a time" : "no fit given");
-    if (o->schedule.n == 0 && o->against.n == 0)
-        return tw_cmd_usage(call, "nothing to forecast: give --schedule or --against");
-    if (tw_cmd_provenance_start(&prov, call, &call->err) == TW_OK &&
-        tw_fit_file_read(call->argv[0], &f, &call->err) == TW_OK &&
-        tw_cmd_provenance_input(&prov, call->argv[0], NULL, &call->err) == TW_OK &&
-        add_measured(call, &f, &set, &prov) == TW_OK && add_schedules(call, &set) == TW_OK &&
-        compute(call, &f, &set) == TW_OK) {
-        tw_forecast_report(call, &f.fit, &set);
-        warn_far(call, &f, &set);
-        if (save(call, &f, &set, &prov) == TW_OK)
-            (void)draw(call, &f, &set, &prov);
+    if (o->schedule.n == 0 && o->against.n == 0 && o->run.n == 0)
+        return tw_cmd_usage(call, "nothing to forecast: give --schedule, --run or --against");
+    if (tw_fit_file_read(call->argv[0], &f, &call->err) != TW_OK)
+        goto out;
+    if (f.fit.law->ninputs) {
+        rc = forecast_runs(call, &f) == TW_OK ? TW_EXIT_OK : tw_cmd_fail(call);
+        goto release;
     }
-    rc = call->err.code == TW_OK ? TW_EXIT_OK : tw_cmd_fail(call);
+    if (o->run.n) {
+        (void)tw_err_set(&call->err, TW_EINVAL, "%s is a law of curves: give --schedule, not --run",
+                         f.fit.law->name);
+        goto out;
+    }
+    if (tw_figure_cli_check(&o->figure, call, plot) != TW_OK ||
+        tw_cmd_provenance_start(&prov, call, &call->err) != TW_OK ||
+        tw_cmd_provenance_input(&prov, call->argv[0], NULL, &call->err) != TW_OK ||
+        add_measured(call, &f, &set, &prov) != TW_OK || add_schedules(call, &set) != TW_OK ||
+        add_inputs(call, &set, &prov) != TW_OK)
+        goto out;
+    if (call->common.output) {
+        result = tw_result_create(call->common.output, "forecast", TW_RESULT_ATOMIC,
+                                  call->common.force, &prov.record, &call->err);
+        if (!result)
+            goto out;
+    }
+    if (compute(call, &f, &set) != TW_OK) {
+        tw_result_abandon(result);
+        goto out;
+    }
+    tw_forecast_report(call, &f.fit, &set);
+    warn_early(call, &f, &set);
+    warn_far(call, &f, &set);
+    rc = finish(call, &f, &set, result, &prov);
+    goto release;
+out:
+    rc = tw_cmd_fail(call);
+release:
     tw_forecast_set_release(&set);
     tw_fit_file_release(&f);
     tw_cmd_provenance_release(&prov);

@@ -72,8 +72,10 @@ static enum tw_status draw_logs(struct tw_call *call, const struct tw_curves *cu
     bool rates = false;
     enum tw_status rc;
 
-    if (!v)
+    if (!v || !curves->v) {
+        free(v);
         return tw_err_set(&call->err, TW_ENOMEM, "out of memory");
+    }
     for (size_t i = 0; i < curves->n; i++) {
         const struct tw_curve *c = &curves->v[i];
 
@@ -104,31 +106,52 @@ static enum tw_status draw_logs(struct tw_call *call, const struct tw_curves *cu
 }
 
 /* "dir/fit.h5" -> "fit.pdf", in the folder where the command runs. */
-static void default_name(const char *input, struct tw_str *out)
+static void default_name(const char *input, bool profiles, struct tw_str *out)
 {
     const char *slash = strrchr(input, '/');
     const char *base = slash ? slash + 1 : input;
     const char *dot = strrchr(base, '.');
 
-    tw_str_addn(out, base, dot && dot > base ? (size_t)(dot - base) : strlen(base));
-    tw_str_add(out, ".pdf");
+    if (!strcmp(input, "-"))
+        tw_str_add(out, "stdin");
+    else
+        tw_str_addn(out, base, dot && dot > base ? (size_t)(dot - base) : strlen(base));
+    tw_str_add(out, profiles ? "-profiles.pdf" : ".pdf");
 }
 
 /* Is it a result file? Its kind into *kind, NULL for a log; other HDF5 may be a log too. */
-static enum tw_status tell_kind(struct tw_call *call, char **kind)
+static enum tw_status tell_kind(struct tw_call *call, const char *path, char **kind)
 {
     struct tw_err why = { 0 };
     struct tw_result *r;
 
     *kind = NULL;
-    if (!tw_is_hdf5(call->argv[0]))
+    if (!tw_is_hdf5(path))
         return TW_OK;
-    r = tw_result_open(call->argv[0], NULL, &why);
+    r = tw_result_open(path, NULL, &why);
     if (!r) /* a log in HDF5 is no result file */
         return TW_OK;
     *kind = tw_strdup(tw_result_kind(r));
     tw_result_done(r);
     return *kind ? TW_OK : tw_err_set(&call->err, TW_ENOMEM, "out of memory");
+}
+
+/* The operands' kind: NULL for logs. */
+static enum tw_status one_kind(struct tw_call *call, char **kind)
+{
+    enum tw_status rc = tell_kind(call, call->argv[0], kind);
+
+    for (int i = 1; rc == TW_OK && i < call->argc; i++) {
+        char *other = NULL;
+
+        rc = tell_kind(call, call->argv[i], &other);
+        if (rc == TW_OK && (*kind || other))
+            rc = tw_err_set(&call->err, TW_EINVAL,
+                            "%s is a result file, and those are drawn one at a time",
+                            *kind ? call->argv[0] : call->argv[i]);
+        free(other);
+    }
+    return rc;
 }
 
 static int run(struct tw_call *call)
@@ -144,17 +167,16 @@ static int run(struct tw_call *call)
 
     if (call->argc < 1)
         return tw_cmd_usage(call, "nothing to plot: give a result file or loss logs");
-    default_name(call->argv[0], &name);
+    default_name(call->argv[0], o->profiles, &name);
     path = o->figure.plot ? o->figure.plot : tw_figure_cli_path(&o->figure, name.s, &store);
-    rc = tw_cmd_provenance_start(&prov, call, &call->err);
+    rc = tw_figure_cli_check(&o->figure, call, path);
     if (rc == TW_OK)
-        rc = tell_kind(call, &kind);
-    if (rc == TW_OK && kind && call->argc > 1) {
-        tw_str_release(&name);
-        free(kind);
-        tw_cmd_provenance_release(&prov);
-        return tw_cmd_usage(call, "one result file at a time");
-    }
+        rc = tw_cmd_provenance_start(&prov, call, &call->err);
+    if (rc == TW_OK)
+        rc = one_kind(call, &kind);
+    if (rc == TW_OK && o->profiles && !kind)
+        rc = tw_err_set(&call->err, TW_EINVAL, "--profiles draws a fit, and %s is none",
+                        call->argv[0]);
     for (int i = 0; rc == TW_OK && !kind && i < call->argc; i++)
         rc = tw_read_curves(call, call->argv[i], &o->read, &curves, &call->err);
     for (int i = 0; rc == TW_OK && i < call->argc; i++)
@@ -165,12 +187,12 @@ static int run(struct tw_call *call)
     if (rc == TW_OK)
         rc = kind ? draw_result(call, kind, path, &fo) : draw_logs(call, &curves, path, &fo);
     if (rc == TW_OK)
-        tw_figure_cli_done(&o->figure, call, path);
+        tw_figure_cli_done(&o->figure, call, "figure", path);
     tw_curves_release(&curves);
     tw_cmd_provenance_release(&prov);
     tw_str_release(&name);
-    tw_str_release(&store);
     tw_str_release(&lines);
+    tw_str_release(&store);
     free(kind);
     return rc == TW_OK ? TW_EXIT_OK : tw_cmd_fail(call);
 }

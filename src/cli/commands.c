@@ -9,6 +9,7 @@ extern const struct tw_cmd tw_cmd_forecast;
 extern const struct tw_cmd tw_cmd_info;
 extern const struct tw_cmd tw_cmd_laws;
 extern const struct tw_cmd tw_cmd_log;
+extern const struct tw_cmd tw_cmd_optimum;
 extern const struct tw_cmd tw_cmd_plot;
 extern const struct tw_cmd tw_cmd_version;
 
@@ -17,6 +18,7 @@ const struct tw_cmd *const tw_cmds[] = {
     &tw_cmd_log,
     &tw_cmd_fit,
     &tw_cmd_forecast,
+    &tw_cmd_optimum,
     &tw_cmd_laws,
     /* Results */
     &tw_cmd_plot,

@@ -5,142 +5,27 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "thalweg/store_table.h"
-
-/* ---- schedules ---------------------------------------------------------------------------- */
-
-/* `file:PATH`: a log with a learning rate, or a table whose one series is the rate. */
-static enum tw_status load_rates(void *ctx, const char *path, size_t *n, double **x, double **lr,
-                                 struct tw_err *err)
-{
-    struct tw_log_opts opts = { 0 };
-    struct tw_log log = { 0 };
-    const struct tw_log_series *found = NULL;
-    enum tw_status rc = tw_log_read(path, &opts, &log, err);
-
-    (void)ctx;
-    for (size_t i = 0; rc == TW_OK && i < log.runs[0].nseries; i++)
-        if (!found && log.runs[0].series[i].quantity == TW_Q_LR)
-            found = &log.runs[0].series[i];
-    if (rc == TW_OK && !found && log.runs[0].nseries == 1)
-        found = &log.runs[0].series[0];
-    if (rc == TW_OK && !found)
-        rc = tw_err_set(err, TW_EFORMAT, "%s: no column of learning rates; name one lr", path);
-    if (rc == TW_OK) {
-        *n = found->n;
-        *x = tw_alloc(found->n, sizeof **x);
-        *lr = tw_alloc(found->n, sizeof **lr);
-        if (!*x || !*lr) {
-            rc = tw_err_set(err, TW_ENOMEM, "%s: out of memory", path);
-        } else {
-            memcpy(*x, found->x, found->n * sizeof **x);
-            memcpy(*lr, found->y, found->n * sizeof **lr);
-        }
-    }
-    tw_log_release(&log);
-    return rc;
-}
-
-enum tw_status tw_cli_schedule(const char *spec, struct tw_schedule *out, struct tw_err *err)
-{
-    return tw_schedule_parse(spec, load_rates, NULL, out, err);
-}
-
-/* Where "@KIND:" begins in an operand, or NULL: file names may hold '@' too. */
-static const char *find_spec(const char *operand)
-{
-    for (const char *at = strchr(operand, '@'); at; at = strchr(at + 1, '@'))
-        for (size_t k = 0; tw_schedule_kinds[k].name; k++) {
-            const size_t n = strlen(tw_schedule_kinds[k].name);
-
-            if (!strncmp(at + 1, tw_schedule_kinds[k].name, n) && at[1 + n] == ':')
-                return at + 1;
-        }
-    return NULL;
-}
-
-/* "dir/cosine_24000.csv.gz" -> "cosine_24000" */
-static char *stem(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    const char *base = slash ? slash + 1 : path;
-
-    return tw_strndup(base, strcspn(base, "."));
-}
-
-/* A row as a specification: its `spec`, or its kind and every cell whose column is a key that
- * the kind takes. */
-static void row_spec(const struct tw_text_table *t, size_t row, struct tw_str *spec)
-{
-    char **cell = t->cells + row * t->ncol;
-    const size_t whole = tw_text_table_column(t, "spec"), kind = tw_text_table_column(t, "kind");
-    char sep = ':';
-
-    if (whole < t->ncol && *cell[whole]) {
-        tw_str_add(spec, cell[whole]);
-        return;
-    }
-    if (kind == t->ncol)
-        return;
-    tw_str_add(spec, cell[kind]);
-    for (size_t j = 0; j < t->ncol; j++)
-        for (size_t k = 0; tw_schedule_keys[k].name; k++)
-            if (!strcmp(t->names[j], tw_schedule_keys[k].name) && *cell[j] &&
-                tw_schedule_takes(cell[kind], t->names[j])) {
-                tw_str_addf(spec, "%c%s=%s", sep, t->names[j], cell[j]);
-                sep = ',';
-            }
-}
-
-static enum tw_status find_row(const char *table, const char *path, struct tw_str *spec,
-                               struct tw_err *err)
-{
-    struct tw_text_table t = { 0 };
-    char *name = stem(path);
-    enum tw_status rc =
-        name ? tw_text_table_read(table, &t, err) : tw_err_set(err, TW_ENOMEM, "out of memory");
-    size_t col;
-
-    if (rc == TW_OK) {
-        col = tw_text_table_column(&t, "curve");
-        if (col == t.ncol)
-            col = tw_text_table_column(&t, "file");
-        if (col == t.ncol)
-            rc = tw_err_set(err, TW_EFORMAT, "%s: expected a column named curve or file", table);
-        for (size_t i = 0; rc == TW_OK && i < t.nrow && !spec->n; i++) {
-            char *row = stem(t.cells[i * t.ncol + col]);
-
-            if (row && !strcmp(row, name))
-                row_spec(&t, i, spec);
-            free(row);
-        }
-    }
-    if (rc == TW_OK && !spec->n)
-        rc = tw_err_set(err, TW_EFORMAT, "%s: no row with a spec or a kind for the curve '%s'",
-                        table, name);
-    tw_text_table_release(&t);
-    free(name);
-    return rc;
-}
+#include "curve_schedule.h"
 
 /* ---- rates from the log -------------------------------------------------------------------- */
 
-static void tell_logged(struct tw_call *call, const struct tw_curve *c, const struct tw_schedule *s,
-                        const struct tw_lr_report *r)
+/* `told`: what reading said of the curve. */
+static void tell_logged(struct tw_call *call, const struct tw_curve *c, const char *told,
+                        const struct tw_schedule *s, const struct tw_lr_report *r)
 {
     static const char *const how[] = {
         [TW_LR_DENSE] = "logged at every step",
-        [TW_LR_LINEAR] = "straight lines between logged points, which is exact here",
+        [TW_LR_LINEAR] = "straight lines between logged points, exact here",
         [TW_LR_INTERPOLATED] = "straight lines between logged points",
         [TW_LR_SPEC] = "",
     };
 
-    tw_cmd_note(call, "%s: learning rates of %zu steps from '%s': %s", c->name, s->n, c->lr_name,
+    tw_cmd_note(call, "%s; rates of %zu steps from '%s', %s", told, s->n, c->lr_name,
                 how[r->source]);
     if (r->s1_error > 1e-3)
         tw_cmd_warn(call,
-                    "%s: rates between logged points may be off: their sum by up to %.2g %%; give "
-                    "the schedule (%s@KIND:...)",
+                    "%s: learning rates between logged points may be off: their sum by up to "
+                    "%.2g %%; give the schedule (%s@KIND:...)",
                     c->name, 100.0 * r->s1_error, c->path);
     if ((double)r->unlogged_start > 1.5 * r->spacing)
         tw_cmd_warn(call,
@@ -150,10 +35,11 @@ static void tell_logged(struct tw_call *call, const struct tw_curve *c, const st
 }
 
 static enum tw_status logged_schedule(struct tw_call *call, const struct tw_curve *c,
-                                      const struct tw_curve_source *source, struct tw_schedule *out,
-                                      struct tw_err *err)
+                                      const char *told, const struct tw_curve_source *source,
+                                      struct tw_schedule *out, struct tw_err *err)
 {
     struct tw_lr_report report;
+    struct tw_err why = { 0 };
     enum tw_status rc;
 
     if (c->nlr == 0)
@@ -162,10 +48,12 @@ static enum tw_status logged_schedule(struct tw_call *call, const struct tw_curv
                           "name its column (--lr) or give the schedule, as in "
                           "'%s@cosine:peak=3e-4,warmup=2000,total=24000,end=3e-5'",
                           c->name, c->path);
-    rc = tw_schedule_from_log(c->lr_x, c->lr, c->nlr, 0, source->batch, out, &report, err);
+    rc = tw_schedule_from_log(c->lr_x, c->lr, c->nlr, 0, source->batch, out, &report, &why);
+    if (rc == TW_EDOMAIN) /* what is wrong is the file */
+        rc = TW_EFORMAT;
     if (rc != TW_OK)
-        return tw_err_ctx(err, rc == TW_EDOMAIN ? TW_EFORMAT : rc, "%s: '%s'", c->name, c->lr_name);
-    tell_logged(call, c, out, &report);
+        return tw_err_set(err, rc, "%s: '%s': %s", c->path, c->lr_name, why.msg);
+    tell_logged(call, c, told, out, &report);
     return TW_OK;
 }
 
@@ -175,55 +63,90 @@ static enum tw_status logged_schedule(struct tw_call *call, const struct tw_curv
 static enum tw_status clip(struct tw_call *call, struct tw_curve *c, const struct tw_schedule *s,
                            struct tw_err *err)
 {
-    size_t keep = 0, i, n = c->n;
+    const double last = ((double)(s->n - 1) + s->base) * s->batch;
+    size_t keep = 0, past = 0, i, n = c->n;
 
-    for (size_t k = 0; k < n; k++)
+    for (size_t k = 0; k < n; k++) {
+        past += c->x[k] > last;
         if (tw_schedule_index(s, c->x[k], &i)) {
             c->x[keep] = c->x[k];
             c->y[keep++] = c->y[k];
         }
+    }
     c->n = keep;
     if (keep < 2)
         return tw_err_set(err, TW_EFORMAT,
-                          "%s: %zu of %zu points are steps of the schedule '%s' (%zu steps from "
-                          "%u%s): do they belong together?",
-                          c->name, keep, n, s->spec, s->n, s->base,
-                          s->batch == 1.0 ? "" : ", batch given");
-    if (keep < n)
-        tw_cmd_warn(call, "%s: %zu points are no steps of the schedule '%s' and are left out",
-                    c->name, n - keep, s->spec);
+                          "%s: only %zu of %zu points are at steps of the schedule '%s', which "
+                          "runs from %g to %.10g: do they belong together? If x counts tokens or "
+                          "samples, give the units per step (batch=)",
+                          c->path, keep, n, s->spec, s->base * s->batch, last);
+    if (past)
+        tw_cmd_warn(call,
+                    "%s: %zu of %zu points lie past %.10g, the last step of the schedule '%s', and "
+                    "are left out",
+                    c->name, past, n, last, s->spec);
+    if (keep + past < n)
+        tw_cmd_warn(call, "%s: %zu of %zu points lie between the steps of '%s' and are left out",
+                    c->name, n - keep - past, n, s->spec);
+    return TW_OK;
+}
+
+/* A law is fitted to the logarithm of the loss. */
+static enum tw_status check_loss(const struct tw_curve *c, struct tw_err *err)
+{
+    for (size_t i = 0; i < c->n; i++)
+        if (!(c->y[i] > 0.0))
+            return tw_err_set(err, TW_EFORMAT,
+                              "%s: '%s' is %g at x = %.10g: a loss must be positive, as its "
+                              "logarithm is fitted; choose another series (--y) or leave that "
+                              "place out (--from, --to)",
+                              c->path, c->y_name, c->y[i], c->x[i]);
     return TW_OK;
 }
 
 static enum tw_status add_one(struct tw_call *call, struct tw_curve_set *set,
                               const struct tw_curve_source *source, const char *spec,
-                              struct tw_err *err)
+                              const char *told, struct tw_err *err)
 {
     struct tw_curve *c = &set->log.v[set->n];
     struct tw_schedule *s = &set->schedule[set->n];
-    enum tw_status rc;
+    struct tw_str row = { 0 };
+    enum tw_status rc = TW_OK;
 
     *s = (struct tw_schedule){ 0 };
-    if (spec)
+    set->inputs[set->n] = (struct tw_run_inputs){ 0 };
+    if (!spec && source->schedules) {
+        rc = tw_schedule_row(source->schedules, c, &row, err);
+        spec = row.s;
+    }
+    if (!spec && rc == TW_OK)
+        rc = logged_schedule(call, c, told, source, s, err);
+    else if (rc == TW_OK)
         rc = tw_cli_schedule(spec, s, err);
-    else
-        rc = logged_schedule(call, c, source, s, err);
     set->n++; /* its schedule is to be released from here on */
     if (rc == TW_OK && spec)
-        tw_cmd_note(call, "%s: learning rates of %zu steps from '%s'", c->name, s->n, s->spec);
+        tw_cmd_note(call, "%s; rates of %zu steps from '%s'", told, s->n, s->spec);
     if (rc == TW_OK)
         rc = clip(call, c, s, err);
+    if (rc == TW_OK)
+        rc = check_loss(c, err);
+    tw_str_release(&row);
     return rc;
 }
 
-static bool reserve(struct tw_curve_set *set)
+bool tw_curve_set_reserve(struct tw_curve_set *set)
 {
     struct tw_schedule *s = realloc(set->schedule, set->log.n * sizeof *s);
+    struct tw_run_inputs *inputs;
     struct tw_law_curve *law;
 
     if (!s)
         return false;
     set->schedule = s;
+    inputs = realloc(set->inputs, set->log.n * sizeof *inputs);
+    if (!inputs)
+        return false;
+    set->inputs = inputs;
     law = realloc(set->law, set->log.n * sizeof *law);
     if (!law)
         return false;
@@ -231,38 +154,41 @@ static bool reserve(struct tw_curve_set *set)
     return true;
 }
 
-/* The law's view of each curve; again whenever the arrays may have moved. */
-static void point(struct tw_curve_set *set)
+void tw_curve_set_point(struct tw_curve_set *set)
 {
     for (size_t i = 0; i < set->n; i++)
-        set->law[i] = (struct tw_law_curve){ set->log.v[i].name, set->log.v[i].n, set->log.v[i].x,
-                                             set->log.v[i].y, &set->schedule[i] };
+        set->law[i] = (struct tw_law_curve){
+            .name = set->log.v[i].name,
+            .n = set->log.v[i].n,
+            .x = set->log.v[i].x,
+            .y = set->log.v[i].y,
+            .schedule = &set->schedule[i],
+            .input = (const double *const *)set->inputs[i].column,
+        };
 }
 
 enum tw_status tw_curve_set_add(struct tw_call *call, struct tw_curve_set *set, const char *operand,
                                 const struct tw_curve_source *source, const char *otherwise,
                                 struct tw_err *err)
 {
-    const char *spec = find_spec(operand);
-    struct tw_str from_table = { 0 };
+    const char *spec = tw_operand_schedule(operand);
+    struct tw_str told = { 0 };
     char *path = tw_strndup(operand, spec ? (size_t)(spec - 1 - operand) : strlen(operand));
     enum tw_status rc = path ? TW_OK : tw_err_set(err, TW_ENOMEM, "out of memory");
 
-    if (rc == TW_OK && !spec && source->schedules) {
-        rc = find_row(source->schedules, path, &from_table, err);
-        spec = from_table.s;
-    }
-    if (!spec)
+    if (!spec && !source->schedules)
         spec = otherwise ? otherwise : source->schedule;
+    if (rc == TW_OK && source->schedules && set->n == 0)
+        rc = tw_schedule_columns(call, source->schedules, err);
     if (rc == TW_OK)
-        rc = tw_read_curves(call, path, &source->read, &set->log, err);
-    if (rc == TW_OK && !reserve(set))
+        rc = tw_read_curves_told(call, path, &source->read, &set->log, &told, err);
+    if (rc == TW_OK && !tw_curve_set_reserve(set))
         rc = tw_err_set(err, TW_ENOMEM, "out of memory");
-    while (rc == TW_OK && set->n < set->log.n)
-        rc = add_one(call, set, source, spec, err);
+    for (size_t at = 0; rc == TW_OK && set->n < set->log.n; at += strlen(told.s + at) + 1)
+        rc = add_one(call, set, source, spec, told.s + at, err);
     if (rc == TW_OK)
-        point(set);
-    tw_str_release(&from_table);
+        tw_curve_set_point(set);
+    tw_str_release(&told);
     free(path);
     return rc;
 }
@@ -325,6 +251,7 @@ static enum tw_status merge(struct tw_call *call, struct tw_curve_set *set, size
                 continue;
             }
             set->log.v[keep] = set->log.v[i];
+            set->inputs[keep] = set->inputs[i];
             set->schedule[keep++] = set->schedule[i];
         }
         tw_curve_release(&set->log.v[first]);
@@ -343,15 +270,21 @@ enum tw_status tw_curve_set_group(struct tw_call *call, struct tw_curve_set *set
 
     for (size_t i = 0; rc == TW_OK && i < set->n; i++)
         rc = merge(call, set, i, err);
-    point(set);
+    tw_curve_set_point(set);
     return rc;
 }
 
 void tw_curve_set_release(struct tw_curve_set *set)
 {
-    for (size_t i = 0; i < set->n; i++)
+    for (size_t i = 0; i < set->n; i++) {
         tw_schedule_release(&set->schedule[i]);
+        if (set->inputs) {
+            free(set->inputs[i].column);
+            free(set->inputs[i].values);
+        }
+    }
     free(set->schedule);
+    free(set->inputs);
     free(set->law);
     tw_curves_release(&set->log);
     *set = (struct tw_curve_set){ 0 };

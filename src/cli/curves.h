@@ -20,19 +20,33 @@ struct tw_curve_source {
         .read = TW_READ_DEFAULTS, .batch = 1.0                                                     \
     }
 
-/* A measured curve and its schedule; law.x, law.y point into log, law.schedule to schedule. */
+/* The inputs of a group of runs: column[k] (n) points into values. NULL for a curve. */
+struct tw_run_inputs {
+    double **column, *values;
+};
+
+/* A measured curve and its schedule, or a group of runs and their inputs; law.x, law.y point into
+ * log, law.schedule to schedule. */
 struct tw_curve_set {
     size_t n, cap;
     struct tw_curves log;         /* as read, the same order; log.n may exceed n on a failure */
     struct tw_schedule *schedule; /* (n) */
+    struct tw_run_inputs *inputs; /* (n) */
     struct tw_law_curve *law;     /* (n) */
 };
+
+/* Room beside every curve of set->log; false when out of memory. */
+bool tw_curve_set_reserve(struct tw_curve_set *set) TW_CHECKED;
+/* The law's view of each curve; again whenever the arrays may have moved. */
+void tw_curve_set_point(struct tw_curve_set *set);
 
 /*
  * Read one operand and append its curves. The learning rate of every step is, in this order,
  * that of `@SCHEDULE` behind the operand, of the row of source->schedules whose curve is named
- * like the file, of `otherwise` (NULL: source->schedule), or of the log. Says on stderr which
- * was used, and warns when it could matter. Points past the schedule's end are left out.
+ * like the file (with that table a curve must have a row), of `otherwise` (NULL:
+ * source->schedule), or of the log. Says on stderr which was used, in one line a curve, and
+ * warns when it could matter. Points past the schedule's end are left out. TW_EFORMAT names the
+ * file, also for a loss that is not positive.
  */
 enum tw_status tw_curve_set_add(struct tw_call *call, struct tw_curve_set *set, const char *operand,
                                 const struct tw_curve_source *source, const char *otherwise,

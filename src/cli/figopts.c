@@ -33,13 +33,25 @@ void tw_figure_cli_opts(const struct tw_figure_cli *f, const struct tw_call *cal
     };
 }
 
-void tw_figure_cli_done(const struct tw_figure_cli *f, struct tw_call *call, const char *path)
+enum tw_status tw_figure_cli_check(const struct tw_figure_cli *f, struct tw_call *call,
+                                   const char *path)
+{
+    struct tw_figure_opts o;
+
+    if (!path)
+        return TW_OK;
+    tw_figure_cli_opts(f, call, NULL, &o);
+    return tw_figure_check(path, &o, &call->err);
+}
+
+void tw_figure_cli_done(const struct tw_figure_cli *f, struct tw_call *call, const char *key,
+                        const char *path)
 {
     const char *slash = strrchr(path, '/'), *dot = strrchr(path, '.');
     struct tw_err err = { 0 };
     int stem = dot && (!slash || dot > slash) ? (int)(dot - path) : (int)strlen(path);
 
-    tw_json_text(&call->json, "figure", path);
+    tw_json_text(&call->json, key, path);
     tw_cmd_note(call, "drew %s (edit %.*s.gp and run gnuplot on it to restyle)", path, stem, path);
     if (!f->show || call->common.json)
         return;

@@ -7,7 +7,7 @@
  *         tw_figure_cli_opts(&o->figure, call, inputs, &fo);
  *         st = tw_figure_curves(path, &curves, &fo, &call->err);
  *         if (st == TW_OK)
- *             tw_figure_cli_done(&o->figure, call, path);
+ *             tw_figure_cli_done(&o->figure, call, "figure", path);
  *     }
  */
 #ifndef TW_CLI_FIGOPTS_H
@@ -92,8 +92,13 @@ const char *tw_figure_cli_path(const struct tw_figure_cli *f, const char *otherw
 void tw_figure_cli_opts(const struct tw_figure_cli *f, const struct tw_call *call,
                         const char *inputs, struct tw_figure_opts *o);
 
-/* After a figure was made: says so, notes it in the JSON, previews it if asked. A preview that
- * fails is a warning. */
-void tw_figure_cli_done(const struct tw_figure_cli *f, struct tw_call *call, const char *path);
+/* Before the computation: is `path` (NULL: no figure) a figure's name, and the look possible? */
+enum tw_status tw_figure_cli_check(const struct tw_figure_cli *f, struct tw_call *call,
+                                   const char *path) TW_CHECKED;
+
+/* After a figure was made: says so, notes it in the JSON under `key`, previews it if asked. A
+ * preview that fails is a warning. */
+void tw_figure_cli_done(const struct tw_figure_cli *f, struct tw_call *call, const char *key,
+                        const char *path);
 
 #endif

@@ -147,22 +147,38 @@ enum tw_status tw_fit_figure_curve(const struct tw_fit_file *f, size_t c, struct
     return rc;
 }
 
+const char *tw_fit_x_label(const struct tw_fit_file *f)
+{
+    for (size_t c = 0; c < f->n; c++)
+        if (f->schedule[c].batch != 1.0) /* exactly: as given */
+            return "tokens or samples";
+    return "training step";
+}
+
 enum tw_status tw_fit_figure(const struct tw_fit_file *f, const char *path,
                              const struct tw_fit_figure_opts *look, const struct tw_figure_opts *fo,
                              struct tw_err *err)
 {
-    struct tw_law_line *line = tw_alloc(f->n, sizeof *line);
-    struct tw_rate_line *rates = tw_alloc(f->n, sizeof *rates);
-    struct tw_figure_curve *curve = tw_alloc(f->n, sizeof *curve);
+    struct tw_law_line *line;
+    struct tw_rate_line *rates;
+    struct tw_figure_curve *curve;
     enum tw_status rc = TW_OK;
 
-    if (!line || !rates || !curve)
+    if (f->fit.law->ninputs)
+        return tw_fit_runs_figure(f, path, fo, err);
+    line = tw_alloc(f->n, sizeof *line);
+    rates = tw_alloc(f->n, sizeof *rates);
+    curve = tw_alloc(f->n, sizeof *curve);
+
+    if (!line || !rates || !curve) {
         rc = tw_err_set(err, TW_ENOMEM, "out of memory");
+        goto out;
+    }
     for (size_t c = 0; rc == TW_OK && c < f->n; c++)
         rc = tw_fit_figure_curve(f, c, &line[c], &rates[c], &curve[c], err);
     if (rc == TW_OK) {
         struct tw_figure_curves fig = {
-            .x_label = "training step",
+            .x_label = tw_fit_x_label(f),
             .y_label = "loss",
             .n = f->n,
             .curves = curve,
@@ -174,6 +190,7 @@ enum tw_status tw_fit_figure(const struct tw_fit_file *f, const char *path,
 
         rc = tw_figure_curves(path, &fig, fo, err);
     }
+out:
     for (size_t c = 0; line && rates && c < f->n; c++) {
         tw_law_line_release(&line[c]);
         tw_rate_line_release(&rates[c]);

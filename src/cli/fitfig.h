@@ -36,10 +36,15 @@ struct tw_fit_figure_opts {
 enum tw_status tw_fit_figure_curve(const struct tw_fit_file *f, size_t c, struct tw_law_line *line,
                                    struct tw_rate_line *rates, struct tw_figure_curve *out,
                                    struct tw_err *err) TW_CHECKED;
+/* What a fit's x counts, by the units per step of its schedules. */
+const char *tw_fit_x_label(const struct tw_fit_file *f);
 /* The fitted curves with the law's lines. */
 enum tw_status tw_fit_figure(const struct tw_fit_file *f, const char *path,
                              const struct tw_fit_figure_opts *look, const struct tw_figure_opts *fo,
                              struct tw_err *err) TW_CHECKED;
+/* The same for a law of runs, which tw_fit_figure calls: measured against predicted loss. */
+enum tw_status tw_fit_runs_figure(const struct tw_fit_file *f, const char *path,
+                                  const struct tw_figure_opts *fo, struct tw_err *err) TW_CHECKED;
 /* The profiles. TW_EINVAL if the fit has none. */
 enum tw_status tw_fit_profile_figure(const struct tw_fit_file *f, const char *path,
                                      const struct tw_figure_opts *fo,

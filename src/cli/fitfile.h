@@ -13,7 +13,8 @@ struct tw_fit_file {
     struct tw_law_fit fit;
     size_t n;
     char **name, **path, **digest, **y_name; /* (n) */
-    struct tw_schedule *schedule;            /* (n) */
+    struct tw_schedule *schedule;            /* (n); empty for a law of runs */
+    double *input[TW_LAW_MAX_INPUTS];        /* (fit.n) inputs of a law of runs, stacked */
 };
 
 /* Take names and schedules from the set (schedules move: the set keeps none). */

@@ -31,7 +31,10 @@ static double *get(struct source *s, const char *path, size_t *n)
     if (s->rc == TW_OK)
         s->rc = tw_result_get_reals(s->r, path, 1, &found, &x, s->err);
     if (s->rc == TW_OK && *n != SIZE_MAX && found != *n)
-        bad(s, path);
+        s->rc = tw_err_set(s->err, TW_EFORMAT,
+                           "%s: not a fit that this program can use: %s has %zu values, expected "
+                           "%zu",
+                           s->path, path, found, *n);
     *n = found;
     return x;
 }
@@ -66,7 +69,10 @@ static char **get_texts(struct source *s, const char *path, size_t n)
             free(v[i]);
         free(v);
         v = NULL;
-        bad(s, path);
+        s->rc = tw_err_set(s->err, TW_EFORMAT,
+                           "%s: not a fit that this program can use: %s has %zu texts, expected "
+                           "%zu",
+                           s->path, path, found, n);
     }
     return v;
 }
@@ -82,7 +88,9 @@ static size_t get_word(struct source *s, const char *path, const char *const *wo
         i++;
     free(text);
     if (s->rc == TW_OK && i == n)
-        bad(s, path);
+        s->rc = tw_err_set(s->err, TW_EFORMAT,
+                           "%s: not a fit that this program can use: %s is none of its words",
+                           s->path, path);
     return i < n ? i : 0;
 }
 
@@ -95,10 +103,58 @@ static void copy(struct source *s, const char *path, size_t n, double *dst)
     free(x);
 }
 
+/* Could the law be evaluated there? */
+static bool possible(const struct tw_law *law, const double *theta)
+{
+    for (size_t j = 0; j < law->nparams; j++) {
+        const struct tw_fit_param *q = &law->params[j];
+
+        if (!isfinite(theta[j]) || (q->bound == TW_FIT_POSITIVE && !(theta[j] > 0.0)) ||
+            (q->bound == TW_FIT_BELOW_ONE && !(theta[j] < 1.0 && theta[j] > -1.0)) ||
+            (q->bound == TW_FIT_BETWEEN && !(theta[j] >= q->lo && theta[j] <= q->hi)))
+            return false;
+    }
+    return true;
+}
+
+/* All of n values are finite, or all are NaN. */
+static bool whole_or_none(const double *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (isinf(x[i]) || isnan(x[i]) != isnan(x[0]))
+            return false;
+    return true;
+}
+
+static void read_replicates(struct source *s, struct tw_law_fit *fit)
+{
+    const size_t p = fit->law->nparams;
+    size_t dims[2];
+
+    if (s->rc != TW_OK || !tw_result_has(s->r, "/parameters/replicates"))
+        return;
+    s->rc = tw_result_get_reals(s->r, "/parameters/replicates", 2, dims, &fit->theta_boot, s->err);
+    if (s->rc == TW_OK && dims[1] != p)
+        bad(s, "/parameters/replicates does not have a column for each parameter");
+    if (s->rc == TW_OK)
+        fit->replicates = dims[0];
+    for (size_t b = 0; s->rc == TW_OK && b < fit->replicates; b++) {
+        const double *theta = fit->theta_boot + b * p;
+
+        if (!whole_or_none(theta, p) || (!isnan(theta[0]) && !possible(fit->law, theta)))
+            bad(s, "/parameters/replicates has a row that is outside the law's range");
+    }
+    if (s->rc == TW_OK)
+        s->rc = tw_result_get_reals(s->r, "/parameters/correlation", 2, dims, &fit->correlation,
+                                    s->err);
+    if (s->rc == TW_OK && (dims[0] != p || dims[1] != p))
+        bad(s, "/parameters/correlation has another size than the parameters");
+}
+
 static void read_parameters(struct source *s, struct tw_law_fit *fit)
 {
     char *name = NULL;
-    size_t p, dims[2];
+    size_t p;
 
     if (s->rc == TW_OK)
         s->rc = tw_result_get_text(s->r, "/law", &name, s->err);
@@ -107,35 +163,31 @@ static void read_parameters(struct source *s, struct tw_law_fit *fit)
         s->rc = tw_err_set(s->err, TW_EFORMAT, "%s: unknown law '%s'; is the file newer than %s?",
                            s->path, name, tw_version());
     free(name);
-    if (s->rc != TW_OK)
+    if (s->rc != TW_OK || !fit->law)
         return;
     p = fit->law->nparams;
     copy(s, "/parameters/value", p, fit->theta);
     copy(s, "/parameters/lo", p, fit->lo);
     copy(s, "/parameters/hi", p, fit->hi);
-    for (size_t j = 0; s->rc == TW_OK && j < p; j++)
-        if (!isfinite(fit->theta[j]))
-            bad(s, "/parameters/value is not finite");
-    if (s->rc != TW_OK || !tw_result_has(s->r, "/parameters/replicates"))
-        return;
-    s->rc = tw_result_get_reals(s->r, "/parameters/replicates", 2, dims, &fit->theta_boot, s->err);
-    if (s->rc == TW_OK && dims[1] != p)
-        bad(s, "/parameters/replicates");
-    if (s->rc == TW_OK)
-        fit->replicates = dims[0];
-    if (s->rc == TW_OK)
-        s->rc = tw_result_get_reals(s->r, "/parameters/correlation", 2, dims, &fit->correlation,
-                                    s->err);
-    if (s->rc == TW_OK && (dims[0] != p || dims[1] != p))
-        bad(s, "/parameters/correlation");
+    if (s->rc == TW_OK && !possible(fit->law, fit->theta))
+        bad(s, "/parameters/value is outside the law's range");
+    read_replicates(s, fit);
 }
 
 static void read_settings(struct source *s, struct tw_law_fit *fit)
 {
     struct tw_law_fit_opts *o = &fit->opts;
     uint8_t *bytes = NULL;
-    size_t n;
+    size_t n = 0;
 
+    if (s->rc == TW_OK)
+        s->rc = tw_result_get_bytes(s->r, "/settings/fixed", 1, &n, &bytes, s->err);
+    if (s->rc == TW_OK && n != fit->law->nparams)
+        bad(s, "/settings/fixed has another size than the parameters");
+    for (size_t j = 0; s->rc == TW_OK && j < n; j++)
+        o->fixed[j] = bytes[j] != 0;
+    free(bytes);
+    bytes = NULL;
     o->loss = (enum tw_fit_loss)get_word(s, "/settings/loss", tw_fit_loss_names, 3);
     o->warmup = (enum tw_warmup)get_word(s, "/settings/warmup", tw_warmup_names, 2);
     o->delta = get_real(s, "/settings/delta");
@@ -153,15 +205,17 @@ static void read_settings(struct source *s, struct tw_law_fit *fit)
     fit->failed = get_size(s, "/certificate/failed");
     if (s->rc == TW_OK)
         s->rc = tw_result_get_bytes(s->r, "/certificate/at_bounds", 1, &n, &bytes, s->err);
-    for (size_t j = 0; s->rc == TW_OK && j < n && j < TW_FIT_MAX_PARAMS; j++)
+    if (s->rc == TW_OK && n != fit->law->nparams)
+        bad(s, "/certificate/at_bounds has another size than the parameters");
+    for (size_t j = 0; s->rc == TW_OK && j < n; j++)
         fit->min.at_bounds |= (bytes[j] ? 1u : 0u) << j;
     free(bytes);
 }
 
-/* A count that a file states as a real: whole, and small enough to be one. */
-static size_t count(struct source *s, double x, const char *what)
+/* A count that a file states as a real: whole, at least 1 and at most `most`. */
+static size_t count(struct source *s, double x, size_t most, const char *what)
 {
-    if (!(x >= 0.0) || !(x <= 1e15) || x != floor(x)) {
+    if (!(x >= 1.0) || !(x <= 1e15) || x != floor(x) || (size_t)x > most) {
         bad(s, what);
         return 0;
     }
@@ -179,13 +233,14 @@ static void read_schedules(struct source *s, struct tw_fit_file *f)
     for (size_t c = 0; s->rc == TW_OK && c < f->n; c++) {
         struct tw_schedule *q = &f->schedule[c];
 
-        q->n = count(s, steps[c], "/curves/steps");
-        q->warm_end = count(s, warm[c], "/curves/warm_end");
+        q->n = count(s, steps[c], total - at, "/curves/steps does not fit /curves/rates");
+        if (warm[c] != 0.0) /* 0: no warm-up */
+            q->warm_end = count(s, warm[c], q->n, "/curves/warm_end is past the schedule's end");
         q->base = base[c] == 1.0;
         q->batch = batch[c];
         q->spec = tw_strdup(spec[c]);
-        if (s->rc == TW_OK && (q->n > total - at || !(q->batch > 0.0) || !isfinite(q->batch)))
-            bad(s, "/curves/rates");
+        if (s->rc == TW_OK && (!(q->batch > 0.0) || !isfinite(q->batch)))
+            bad(s, "/curves/batch is not positive");
         if (s->rc != TW_OK)
             break;
         q->lr = tw_alloc(q->n, sizeof *q->lr);
@@ -199,6 +254,8 @@ static void read_schedules(struct source *s, struct tw_fit_file *f)
             if (!(q->lr[i] >= 0.0) || !isfinite(q->lr[i]))
                 bad(s, "/curves/rates holds a rate that is not a number >= 0");
     }
+    if (s->rc == TW_OK && at != total)
+        bad(s, "/curves/rates is longer than the schedules");
     for (size_t c = 0; spec && c < f->n; c++)
         free(spec[c]);
     free(spec);
@@ -223,35 +280,59 @@ static void read_curves(struct source *s, struct tw_fit_file *f)
     fit->score = tw_alloc(f->n, sizeof *fit->score);
     if (s->rc == TW_OK && (!fit->first || !f->schedule || !fit->score))
         s->rc = tw_err_set(s->err, TW_ENOMEM, "%s: out of memory", s->path);
-    for (size_t c = 0; s->rc == TW_OK && c < f->n; c++)
-        fit->first[c + 1] = fit->first[c] + count(s, points[c], "/curves/points");
+    for (size_t c = 0; s->rc == TW_OK && fit->first && c < f->n; c++)
+        fit->first[c + 1] =
+            fit->first[c] + count(s, points[c], SIZE_MAX / 2 - fit->first[c],
+                                  "/curves/points is not a count of at least 1 for each curve");
     free(points);
-    if (s->rc != TW_OK)
+    if (s->rc != TW_OK || !fit->first)
         return;
     fit->n = fit->first[f->n];
     f->name = get_texts(s, "/curves/names", f->n);
     f->path = get_texts(s, "/curves/paths", f->n);
     f->digest = get_texts(s, "/curves/digests", f->n);
     f->y_name = get_texts(s, "/curves/series", f->n);
-    read_schedules(s, f);
+    if (!fit->law->ninputs)
+        read_schedules(s, f);
 }
 
-static void read_points(struct source *s, struct tw_fit_file *f)
+/* x of a law of runs is a copy of its first input. */
+static double *first_input(struct source *s, const struct tw_fit_file *f)
+{
+    double *x = tw_alloc(f->fit.n, sizeof *x);
+
+    if (x)
+        memcpy(x, f->input[0], f->fit.n * sizeof *x);
+    else
+        s->rc = tw_err_set(s->err, TW_ENOMEM, "%s: out of memory", s->path);
+    return x;
+}
+
+static void check_points(struct source *s, const struct tw_law_fit *fit)
+{
+    for (size_t c = 0; s->rc == TW_OK && c < fit->ncurves; c++) {
+        const size_t a = fit->first[c], b = fit->first[c + 1];
+
+        for (size_t i = a; s->rc == TW_OK && i < b; i++) {
+            if (!isfinite(fit->x[i]) ||
+                (!fit->law->ninputs && i > a && !(fit->x[i] > fit->x[i - 1])))
+                bad(s, "/points/x does not increase");
+            if ((!fit->law->plain && !(fit->y[i] > 0.0)) || !isfinite(fit->y[i]) ||
+                !isfinite(fit->yhat[i]) || !isfinite(fit->r[i]))
+                bad(s, "/points holds a loss or a residual that is no number");
+        }
+        if (s->rc == TW_OK && fit->left_out_r && !whole_or_none(fit->left_out_r + a, b - a))
+            bad(s, "/points/left_out_residual has gaps in a curve");
+    }
+    if (s->rc == TW_OK && (fit->model_error < 0.0 || isinf(fit->model_error)))
+        bad(s, "/model_error/value is no number >= 0");
+}
+
+static void read_scores(struct source *s, struct tw_fit_file *f)
 {
     struct tw_law_fit *fit = &f->fit;
-    size_t n = fit->n;
+    size_t n = f->n;
 
-    fit->x = get(s, "/points/x", &n);
-    fit->y = get(s, "/points/loss", &n);
-    fit->yhat = get(s, "/points/fitted", &n);
-    fit->r = get(s, "/points/residual", &n);
-    fit->model_error = get_real(s, "/model_error/value");
-    fit->left_out = get_size(s, "/model_error/left_out");
-    if (s->rc == TW_OK && tw_result_has(s->r, "/points/left_out_residual"))
-        fit->left_out_r = get(s, "/points/left_out_residual", &n);
-    else
-        fit->left_out = 0;
-    n = f->n;
     if (s->rc == TW_OK && tw_result_has(s->r, "/model_error/mae"))
         fit->left_out_mae = get(s, "/model_error/mae", &n);
     for (size_t k = 0; s->rc == TW_OK && tw_score_fields[k].name; k++) {
@@ -264,13 +345,35 @@ static void read_points(struct source *s, struct tw_fit_file *f)
             memcpy((char *)&fit->score[c] + tw_score_fields[k].off, &v[c], sizeof v[c]);
         free(v);
     }
-    for (size_t c = 0; s->rc == TW_OK && c < f->n; c++) {
+    for (size_t c = 0; s->rc == TW_OK && c < f->n; c++)
         fit->score[c].n = fit->first[c + 1] - fit->first[c];
-        for (size_t i = fit->first[c]; i < fit->first[c + 1]; i++)
-            if (!isfinite(fit->x[i]) || !isfinite(fit->r[i]) ||
-                (i > fit->first[c] && !(fit->x[i] > fit->x[i - 1])))
-                bad(s, "/points/x does not increase or a residual is not finite");
+}
+
+static void read_points(struct source *s, struct tw_fit_file *f)
+{
+    struct tw_law_fit *fit = &f->fit;
+    size_t n = fit->n;
+
+    for (size_t k = 0; k < fit->law->ninputs; k++) {
+        char path[64];
+
+        (void)snprintf(path, sizeof path, "/points/input/%s", fit->law->inputs[k].name);
+        f->input[k] = get(s, path, &n);
     }
+    if (!fit->law->ninputs)
+        fit->x = get(s, "/points/x", &n);
+    else if (s->rc == TW_OK)
+        fit->x = first_input(s, f);
+    fit->y = get(s, "/points/loss", &n);
+    fit->yhat = get(s, "/points/fitted", &n);
+    fit->r = get(s, "/points/residual", &n);
+    fit->model_error = get_real(s, "/model_error/value");
+    fit->left_out = get_size(s, "/model_error/left_out");
+    if (s->rc == TW_OK && tw_result_has(s->r, "/points/left_out_residual"))
+        fit->left_out_r = get(s, "/points/left_out_residual", &n);
+    else
+        fit->left_out = 0;
+    check_points(s, fit);
 }
 
 static void read_profiles(struct source *s, struct tw_law_fit *fit)
@@ -278,7 +381,7 @@ static void read_profiles(struct source *s, struct tw_law_fit *fit)
     fit->profiles = tw_alloc(TW_FIT_MAX_PARAMS, sizeof *fit->profiles);
     if (!fit->profiles && s->rc == TW_OK)
         s->rc = tw_err_set(s->err, TW_ENOMEM, "%s: out of memory", s->path);
-    for (size_t j = 0; s->rc == TW_OK && j < fit->law->nparams; j++) {
+    for (size_t j = 0; s->rc == TW_OK && fit->profiles && j < fit->law->nparams; j++) {
         struct tw_law_profile *q = &fit->profiles[fit->nprofiles];
         char base[64], path[96];
 
@@ -305,24 +408,30 @@ static void read_profiles(struct source *s, struct tw_law_fit *fit)
 
 enum tw_status tw_fit_file_read(const char *path, struct tw_fit_file *f, struct tw_err *err)
 {
-    struct source s = { tw_result_open(path, NULL, err), err, TW_OK, path };
+    struct tw_err own = { 0 };
+    struct source s = { NULL, err ? err : &own, TW_OK, path };
     const char *kind;
 
+    s.r = tw_result_open(path, NULL, s.err);
     if (!s.r)
-        return err->code;
+        return s.err->code;
     kind = tw_result_kind(s.r);
     if (strcmp(kind, "fit") != 0 && strcmp(kind, "forecast") != 0) {
-        s.rc = tw_err_set(err, TW_EFORMAT, "%s: expected a fit, found a file of kind '%s'", path,
+        s.rc = tw_err_set(s.err, TW_EFORMAT, "%s: expected a fit, found a file of kind '%s'", path,
                           kind);
         goto out;
     }
     read_parameters(&s, &f->fit);
+    if (!f->fit.law) /* s.rc says why */
+        goto out;
     if (s.rc == TW_OK)
         read_settings(&s, &f->fit);
     if (s.rc == TW_OK)
         read_curves(&s, f);
     if (s.rc == TW_OK)
         read_points(&s, f);
+    if (s.rc == TW_OK)
+        read_scores(&s, f);
     if (s.rc == TW_OK)
         read_profiles(&s, &f->fit);
 out:

@@ -9,10 +9,9 @@
  *   /certificate     how sure the optimum is
  *   /curves          names, paths, digests, series, schedules (n texts); points, steps, base,
  *                    batch, warm_end (n); rates: all schedules' learning rates one after another
- *   /points          x, loss, fitted, residual, left_out_residual: curves one after another
- *   /scores          one array (n) a score
- *   /profiles/NAME   x, rise (m); threshold, inflation, lo, hi
- *   /model_error     value, left_out, mae (n)
+ *   /points          x (or input/NAME of a law of runs), loss, fitted, residual, left_out_residual:
+ * curves one after another /scores          one array (n) a score /profiles/NAME   x, rise (m);
+ * threshold, inflation, lo, hi /model_error     value, left_out, mae (n)
  */
 #include "fitfile_parts.h"
 
@@ -37,6 +36,20 @@ static bool alloc_texts(struct tw_fit_file *f, size_t n)
     return f->name && f->path && f->digest && f->y_name && f->schedule;
 }
 
+static enum tw_status adopt_inputs(struct tw_fit_file *f, const struct tw_curve_set *set,
+                                   struct tw_err *err)
+{
+    for (size_t k = 0; f->fit.law && k < f->fit.law->ninputs; k++) {
+        f->input[k] = tw_alloc(f->fit.n, sizeof *f->input[k]);
+        if (!f->input[k])
+            return tw_err_set(err, TW_ENOMEM, "out of memory");
+        for (size_t c = 0; c < set->n; c++)
+            memcpy(f->input[k] + f->fit.first[c], set->law[c].input[k],
+                   set->law[c].n * sizeof *f->input[k]);
+    }
+    return TW_OK;
+}
+
 enum tw_status tw_fit_file_adopt(struct tw_fit_file *f, struct tw_curve_set *set,
                                  struct tw_err *err)
 {
@@ -54,7 +67,7 @@ enum tw_status tw_fit_file_adopt(struct tw_fit_file *f, struct tw_curve_set *set
         f->schedule[i] = set->schedule[i];
         set->schedule[i] = (struct tw_schedule){ 0 };
     }
-    return TW_OK;
+    return adopt_inputs(f, set, err);
 }
 
 void tw_fit_file_release(struct tw_fit_file *f)
@@ -69,6 +82,8 @@ void tw_fit_file_release(struct tw_fit_file *f)
     for (size_t i = 0; f->schedule && i < f->n; i++)
         tw_schedule_release(&f->schedule[i]);
     free(f->schedule);
+    for (size_t k = 0; k < TW_LAW_MAX_INPUTS; k++)
+        free(f->input[k]);
     tw_law_fit_release(&f->fit);
     *f = (struct tw_fit_file){ 0 };
 }
@@ -220,6 +235,7 @@ static void write_curves(struct writer *w, const struct tw_fit_file *f)
     const struct tw_law_fit *fit = &f->fit;
     double *v = tw_alloc(f->n, 5 * sizeof *v), *rates;
     char **spec = tw_alloc(f->n, sizeof *spec);
+    const bool runs = fit->law->ninputs > 0;
     size_t steps = 0, at = 0;
 
     for (size_t c = 0; c < f->n; c++)
@@ -236,20 +252,23 @@ static void write_curves(struct writer *w, const struct tw_fit_file *f)
         v[2 * f->n + c] = s->base;
         v[3 * f->n + c] = s->batch;
         v[4 * f->n + c] = (double)s->warm_end;
-        memcpy(rates + at, s->lr, s->n * sizeof *rates);
+        if (s->n)
+            memcpy(rates + at, s->lr, s->n * sizeof *rates);
         at += s->n;
     }
     put_texts(w, "/curves/names", f->n, f->name, "names of the fitted curves");
     put_texts(w, "/curves/paths", f->n, f->path, "files they were read from");
     put_texts(w, "/curves/digests", f->n, f->digest, "SHA-256 of those files");
     put_texts(w, "/curves/series", f->n, f->y_name, "series that was fitted");
-    put_texts(w, "/curves/schedules", f->n, spec, "learning-rate schedules");
     put(w, "/curves/points", f->n, v, "", "points of each curve");
-    put(w, "/curves/steps", f->n, v + f->n, "step", "steps of each schedule");
-    put(w, "/curves/base", f->n, v + 2 * f->n, "", "number of the first step");
-    put(w, "/curves/batch", f->n, v + 3 * f->n, "", "units of x per step");
-    put(w, "/curves/warm_end", f->n, v + 4 * f->n, "step", "last step of the warm-up");
-    put(w, "/curves/rates", steps, rates, "", "learning rate of every step, curve after curve");
+    if (!runs) {
+        put_texts(w, "/curves/schedules", f->n, spec, "learning-rate schedules");
+        put(w, "/curves/steps", f->n, v + f->n, "step", "steps of each schedule");
+        put(w, "/curves/base", f->n, v + 2 * f->n, "", "number of the first step");
+        put(w, "/curves/batch", f->n, v + 3 * f->n, "", "units of x per step");
+        put(w, "/curves/warm_end", f->n, v + 4 * f->n, "step", "last step of the warm-up");
+        put(w, "/curves/rates", steps, rates, "", "learning rate of every step, curve after curve");
+    }
     free(v);
     free(rates);
     free(spec);
@@ -273,7 +292,14 @@ static void write_points(struct writer *w, const struct tw_fit_file *f)
     const struct tw_law_fit *fit = &f->fit;
     double *v = tw_alloc(f->n, sizeof *v);
 
-    put(w, "/points/x", fit->n, fit->x, "as in the log", "position of each point");
+    if (!fit->law->ninputs)
+        put(w, "/points/x", fit->n, fit->x, "as in the log", "position of each point");
+    for (size_t k = 0; k < fit->law->ninputs; k++) {
+        char path[64];
+
+        (void)snprintf(path, sizeof path, "/points/input/%s", fit->law->inputs[k].name);
+        put(w, path, fit->n, f->input[k], "", fit->law->inputs[k].meaning);
+    }
     put(w, "/points/loss", fit->n, fit->y, "as in the log", "measured loss");
     put(w, "/points/fitted", fit->n, fit->yhat, "as in the log", "the law's loss");
     put(w, "/points/residual", fit->n, fit->r, "log loss", "log measured - log fitted");

@@ -78,7 +78,7 @@ static void interval(struct tw_table *t, double lo, double hi)
 
 static void parameter_table(const struct tw_law_fit *fit)
 {
-    static const char *const head[] = { "parameter", "value", "bootstrap", "profile", "" };
+    static const char *const head[] = { "parameter", "value", "bootstrap", "profile", "meaning" };
     struct tw_table t = { 0 };
 
     tw_table_head(&t, head, 5);
@@ -100,6 +100,7 @@ static void curve_table(const struct tw_fit_file *f)
     struct tw_table t = { 0 };
 
     memcpy(head + 1, tw_score_heads, sizeof tw_score_heads);
+    head[0] = f->fit.law->ninputs ? "table" : "curve";
     head[TW_SCORE_COLUMNS + 1] = "autocorr";
     head[TW_SCORE_COLUMNS + 2] = "MAE left out";
     tw_table_head(&t, head, TW_SCORE_COLUMNS + 3);
@@ -166,6 +167,8 @@ static void bounds(const struct tw_law_fit *fit, struct tw_str *out)
 
 static void print_model_error(const struct tw_law_fit *fit)
 {
+    if (fit->law->ninputs && fit->left_out == 0)
+        return; /* what a new run deviates by is in the residuals */
     if (isnan(fit->model_error)) {
         printf("model error not asked for\n");
         return;
@@ -190,10 +193,10 @@ static void print(const struct tw_fit_file *f)
     struct tw_str at = { 0 };
 
     printf("%s: %s\n", fit->law->title, fit->law->formula);
-    printf("%s on log loss", tw_fit_loss_names[o->loss]);
+    printf("%s on %s", tw_fit_loss_names[o->loss], fit->law->plain ? "loss" : "log loss");
     if (o->loss == TW_FIT_HUBER)
         printf(", delta %g", o->delta);
-    if (!fit->law->whole_schedule)
+    if (!fit->law->whole_schedule && !fit->law->ninputs)
         printf("; warm-up differences %s", o->warmup == TW_WARMUP_SKIP ? "skipped" : "kept");
     if (!isnan(fit->warmup_score[0]))
         printf(" (%s %.4g skipped, %.4g kept)",
@@ -211,7 +214,9 @@ static void print(const struct tw_fit_file *f)
            fit->min.objective, fit->at_optimum, fit->starts, fit->min.gradient, fit->min.condition,
            at.n ? at.s : "none");
     tw_str_release(&at);
-    if (fit->replicates)
+    if (fit->replicates && fit->law->ninputs)
+        printf("%zu bootstrap replicates of the runs, %zu failed\n", fit->replicates, fit->failed);
+    else if (fit->replicates)
         printf("%zu bootstrap replicates of blocks of %zu points, %zu failed\n", fit->replicates,
                o->block, fit->failed);
     print_model_error(fit);
@@ -291,7 +296,8 @@ static void json_curves(struct tw_json *j, const struct tw_fit_file *f)
         tw_json_text(j, "role", "train");
         tw_json_text(j, "path", f->path[c]);
         tw_json_text(j, "series", f->y_name[c]);
-        tw_json_text(j, "schedule", f->schedule[c].spec);
+        if (!f->fit.law->ninputs)
+            tw_json_text(j, "schedule", f->schedule[c].spec);
         tw_score_json(j, &f->fit.score[c]);
         tw_json_real(j, "left_out_mae", f->fit.left_out_mae ? f->fit.left_out_mae[c] : (double)NAN);
         tw_json_close(j, '}');
@@ -371,14 +377,15 @@ static void warn_early(struct tw_call *call, const struct tw_fit_file *f)
 {
     const struct tw_law_fit *fit = &f->fit;
 
-    for (size_t c = 0; c < f->n; c++) {
-        const size_t a = fit->first[c], n = fit->first[c + 1] - a, tenth = n / 10;
+    for (size_t c = 0; c < f->n && !fit->law->ninputs; c++) {
+        const size_t a = fit->first[c], n = fit->first[c + 1] - a;
+        const size_t tenth = n / 10, half = n / 2;
         double early = 0.0, late = 0.0;
 
         for (size_t i = a; i < a + tenth; i++)
             early += fit->r[i] * fit->r[i] / (double)tenth;
-        for (size_t i = a + n / 2; i < a + n; i++)
-            late += fit->r[i] * fit->r[i] / (double)(n - n / 2);
+        for (size_t i = a + half; i < a + n; i++)
+            late += fit->r[i] * fit->r[i] / (double)(n - half);
         if (tenth < 5 || early < 25.0 * late)
             continue;
         tw_cmd_warn(call,

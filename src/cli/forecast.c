@@ -79,7 +79,7 @@ static bool band_alloc(struct tw_law_line *line, size_t n)
 static enum tw_status evaluate(const struct tw_law_fit *fit, const struct tw_forecast_how *how,
                                struct tw_forecast *f, struct tw_law_line *line, struct tw_err *err)
 {
-    struct tw_law_curve at = { f->name, line->n, line->x, NULL, &f->schedule };
+    struct tw_law_curve at = { f->name, line->n, line->x, NULL, &f->schedule, NULL };
     struct tw_law_forecast_opts opts = { .seed = how->seed };
     double *shift = NULL, *noise = NULL;
     enum tw_status rc = TW_OK;
@@ -130,8 +130,10 @@ static enum tw_status at_one(const struct tw_law_fit *fit, const struct tw_forec
 
     f->at = isnan(how->at) ? ((double)(s->n - 1) + s->base) * s->batch : how->at;
     if (!tw_schedule_index(s, f->at, &i))
-        return tw_err_set(err, TW_EINVAL, "--at=%g is no step of the schedule '%s' (%zu steps)",
-                          how->at, s->spec, s->n);
+        return tw_err_set(err, TW_EINVAL,
+                          "--at=%.10g is no step of this schedule, which runs from %g to %.10g%s",
+                          how->at, s->base * s->batch, ((double)(s->n - 1) + s->base) * s->batch,
+                          s->batch == 1.0 ? "" : " in whole batches");
     if (!band_alloc(&one, 1))
         return tw_err_set(err, TW_ENOMEM, "out of memory");
     one.x[0] = f->at;
@@ -206,8 +208,8 @@ static void score_table(const struct tw_forecast_set *set)
     size_t n = 0;
 
     memcpy(head + 1, tw_score_heads, sizeof tw_score_heads);
-    head[TW_SCORE_COLUMNS + 1] = "in 68 %";
-    head[TW_SCORE_COLUMNS + 2] = "in 95 %";
+    head[TW_SCORE_COLUMNS + 1] = "% in 68";
+    head[TW_SCORE_COLUMNS + 2] = "% in 95";
     for (size_t i = 0; i < set->n; i++) {
         const struct tw_forecast *f = &set->v[i];
 
@@ -217,8 +219,8 @@ static void score_table(const struct tw_forecast_set *set)
             tw_table_head(&t, head, TW_SCORE_COLUMNS + 3);
         tw_table_text(&t, f->name);
         tw_score_cells(&t, &f->score);
-        tw_table_real(&t, "%.0f %%", 100.0 * f->coverage68);
-        tw_table_real(&t, "%.0f %%", 100.0 * f->coverage95);
+        tw_table_real(&t, "%.0f", 100.0 * f->coverage68);
+        tw_table_real(&t, "%.0f", 100.0 * f->coverage95);
         sum += f->score.mae;
     }
     if (n == 0)
@@ -328,8 +330,10 @@ enum tw_status tw_forecast_figure(const struct tw_fit_file *f, const struct tw_f
     struct tw_figure_curve *curve = tw_alloc(n, sizeof *curve);
     enum tw_status rc = TW_OK;
 
-    if (!line || !rates || !curve)
+    if (!line || !rates || !curve) {
         rc = tw_err_set(err, TW_ENOMEM, "out of memory");
+        goto out;
+    }
     for (size_t c = 0; rc == TW_OK && c < f->n; c++)
         rc = tw_fit_figure_curve(f, c, &line[c], &rates[c], &curve[c], err);
     for (size_t i = 0; rc == TW_OK && i < set->n; i++) {
@@ -339,7 +343,7 @@ enum tw_status tw_forecast_figure(const struct tw_fit_file *f, const struct tw_f
     }
     if (rc == TW_OK) {
         const struct tw_figure_curves fig = {
-            .x_label = "training step",
+            .x_label = tw_fit_x_label(f),
             .y_label = "loss",
             .n = n,
             .curves = curve,
@@ -351,6 +355,7 @@ enum tw_status tw_forecast_figure(const struct tw_fit_file *f, const struct tw_f
 
         rc = tw_figure_curves(path, &fig, fo, err);
     }
+out:
     for (size_t c = 0; line && c < f->n; c++)
         tw_law_line_release(&line[c]);
     for (size_t i = 0; rates && i < n; i++)

@@ -111,6 +111,10 @@ static enum tw_status read_schedule(struct tw_result *r, size_t i, struct tw_for
     f->schedule.base = base == 1.0;
     if (rc == TW_OK && (f->schedule.n == 0 || !(f->schedule.batch > 0.0)))
         rc = tw_err_set(err, TW_EFORMAT, "/forecast/%zu: a schedule without steps", i);
+    for (size_t k = 0; rc == TW_OK && k < f->schedule.n; k++)
+        if (!(f->schedule.lr[k] >= 0.0) || !isfinite(f->schedule.lr[k]))
+            rc = tw_err_set(err, TW_EFORMAT, "/forecast/%zu/rates: %g is no learning rate", i,
+                            f->schedule.lr[k]);
     return rc;
 }
 
@@ -159,11 +163,13 @@ static enum tw_status read_one(struct tw_result *r, size_t i, struct tw_forecast
 enum tw_status tw_forecast_read(const char *path, struct tw_fit_file *f,
                                 struct tw_forecast_set *set, struct tw_err *err)
 {
+    struct tw_err own = { 0 };
     struct tw_result *r;
     enum tw_status rc = tw_fit_file_read(path, f, err);
 
     if (rc != TW_OK)
         return rc;
+    err = err ? err : &own;
     r = tw_result_open(path, "forecast", err);
     if (!r)
         return err->code;

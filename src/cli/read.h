@@ -56,6 +56,12 @@ enum tw_status tw_read_curves(struct tw_call *call, const char *operand,
                               const struct tw_read_opts *o, struct tw_curves *out,
                               struct tw_err *err) TW_CHECKED;
 
+/* The same, but what would be said of the curves that are now in *out is appended to *told, one
+ * NUL-terminated line each: for a caller that has more to say of them. */
+enum tw_status tw_read_curves_told(struct tw_call *call, const char *operand,
+                                   const struct tw_read_opts *o, struct tw_curves *out,
+                                   struct tw_str *told, struct tw_err *err) TW_CHECKED;
+
 /* Tell the user a log's notes: as warnings, one each. */
 void tw_read_notes(struct tw_call *call, const struct tw_log *log);
 

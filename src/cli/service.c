@@ -66,6 +66,17 @@ int tw_cmd_fail(struct tw_call *call)
     return TW_EXIT_FILE;
 }
 
+int tw_cmd_fail_late(struct tw_call *call)
+{
+    const int rc = tw_cmd_fail(call);
+
+    if (call->nwarnings++)
+        tw_str_add(&call->warnings, ",");
+    tw_json_quote(&call->warnings, call->err.msg);
+    call->err = (struct tw_err){ 0 };
+    return rc;
+}
+
 int tw_cmd_usage(struct tw_call *call, const char *fmt, ...)
 {
     va_list ap;

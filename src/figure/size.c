@@ -136,6 +136,14 @@ enum tw_status fig_page_init(struct fig_page *p, const char *path,
     return st == TW_OK ? set_font(p, v, o->font, err) : st;
 }
 
+enum tw_status tw_figure_check(const char *path, const struct tw_figure_opts *opts,
+                               struct tw_err *err)
+{
+    struct fig_page p;
+
+    return fig_page_init(&p, path, opts, err);
+}
+
 double fig_text_width(const struct fig_page *p, size_t n)
 {
     return (double)n * 0.47 * (p->fs - 1.0) / 72.0;

@@ -79,21 +79,27 @@ static bool at_bound(const struct tw_fit_param *q, double theta)
 
 /* ---- the objective ---------------------------------------------------------------------- */
 
-double tw_fit_objective(enum tw_fit_loss loss, double delta, const double *r, size_t n)
+static double objective(enum tw_fit_loss loss, double delta, const double *weight, const double *r,
+                        size_t n)
 {
     double sum = 0.0;
 
     for (size_t i = 0; i < n; i++) {
-        const double a = fabs(r[i]);
+        const double a = fabs(r[i]), w = weight ? weight[i] : 1.0;
 
         if (loss == TW_FIT_LAD)
-            sum += a;
+            sum += w * a;
         else if (loss == TW_FIT_SQUARES || a <= delta)
-            sum += 0.5 * a * a;
+            sum += w * 0.5 * a * a;
         else
-            sum += delta * (a - 0.5 * delta);
+            sum += w * delta * (a - 0.5 * delta);
     }
     return sum;
+}
+
+double tw_fit_objective(enum tw_fit_loss loss, double delta, const double *r, size_t n)
+{
+    return objective(loss, delta, NULL, r, n);
 }
 
 /* ---- GSL: residuals whose squares sum to twice the objective ------------------------------ */
@@ -153,6 +159,10 @@ static int gsl_residuals(const gsl_vector *u, void *ctx, gsl_vector *f, gsl_matr
             slope = d / (s * s * value);
             value = copysign(value, r);
         }
+        if (nt->prob->weight) { /* the square root: squares are summed */
+            value *= sqrt(nt->prob->weight[i]);
+            slope *= sqrt(nt->prob->weight[i]);
+        }
         if (f)
             gsl_vector_set(f, i, value);
         if (jac)
@@ -198,7 +208,7 @@ static void run_gsl(struct tw_fit_ws *ws, size_t n)
     memcpy(u, nt->u, sizeof u);
     start = gsl_vector_view_array(u, nt->nfree);
     if (gsl_multifit_nlinear_init(&start.vector, &fdf, *w) != GSL_SUCCESS ||
-        gsl_multifit_nlinear_driver(12, 1e-3, 1e-6, 0.0, NULL, NULL, &info, *w) == GSL_EDOM) {
+        gsl_multifit_nlinear_driver(100, 1e-3, 1e-6, 0.0, NULL, NULL, &info, *w) == GSL_EDOM) {
         memcpy(nt->u, u, sizeof u);
         return;
     }
@@ -257,7 +267,7 @@ enum tw_status tw_fit_minimize(struct tw_fit_ws *ws, const struct tw_fit_problem
         run_lad(ws, res);
     tw_newton_finish(nt, res);
     memcpy(theta, nt->theta, prob->p * sizeof *theta);
-    res->objective = tw_fit_objective(prob->loss, prob->delta, nt->r, prob->n);
+    res->objective = objective(prob->loss, prob->delta, prob->weight, nt->r, prob->n);
     for (size_t k = 0; k < nt->nfree; k++) {
         const size_t j = nt->free[k];
 

@@ -79,8 +79,9 @@ static double objective(const struct tw_newton *nt)
 
     for (size_t i = 0; i < nt->prob->n; i++) {
         const double a = fabs(nt->r[i]);
+        const double rho = a <= d ? 0.5 * (a * s) * (a * s) : (d * s) * ((a - 0.5 * d) * s);
 
-        sum += a <= d ? 0.5 * (a * s) * (a * s) : (d * s) * ((a - 0.5 * d) * s);
+        sum += nt->prob->weight ? nt->prob->weight[i] * rho : rho;
     }
     return sum;
 }
@@ -95,15 +96,16 @@ static void expand(const struct tw_newton *nt, struct local *m)
         const double *row = nt->jac + i * p;
         const double r = nt->r[i], a = fabs(r);
         const bool inside = a <= d;
-        const double psi = (inside ? r : copysign(d, r)) * s * s;
-        const double weight = (inside ? 1.0 : d / a) * s * s;
+        const double unit = nt->prob->weight ? nt->prob->weight[i] * s * s : s * s;
+        const double psi = (inside ? r : copysign(d, r)) * unit;
+        const double weight = (inside ? 1.0 : d / a) * unit;
 
         for (size_t k = 0; k < nt->nfree; k++) {
             m->grad[k] += psi * row[k];
             m->diag[k] += weight * row[k] * row[k];
             if (inside)
                 for (size_t j = 0; j <= k; j++)
-                    m->hess[k][j] += s * s * row[k] * row[j];
+                    m->hess[k][j] += unit * row[k] * row[j];
         }
     }
 }
@@ -153,6 +155,20 @@ static double promised(const struct local *m, size_t n)
     return m->value > 0.0 ? fall / m->value : 0.0;
 }
 
+/* Would Newton's step be lost in the rounding of the residuals? Where they all but vanish no
+ * share of F tells. */
+static bool at_rest(const struct local *m, const double *u, size_t n)
+{
+    double step[P];
+
+    if (!solve(m, NULL, n, 1e-3, step))
+        return false;
+    for (size_t k = 0; k < n; k++)
+        if (!(fabs(step[k]) <= 1e-9 * (1.0 + fabs(u[k]))))
+            return false;
+    return true;
+}
+
 /* One damped step from the expansion m at `from`; false when no damping helps. */
 static bool improve(struct tw_newton *nt, const struct local *m, const struct second *second,
                     const double *from, double *mu)
@@ -199,7 +215,7 @@ void tw_newton_run(struct tw_newton *nt, size_t max_iterations, struct tw_fit_re
             /* No step is better in double precision: that is a minimum. */
             memcpy(nt->u, from, sizeof from);
             tw_newton_evaluate(nt, true);
-            res->converged = promised(&m, nt->nfree) < 1e-9;
+            res->converged = promised(&m, nt->nfree) < 1e-9 || at_rest(&m, from, nt->nfree);
             return;
         }
         expand(nt, &next);
@@ -223,7 +239,8 @@ static double condition(const struct tw_newton *nt)
 
     for (size_t i = 0; i < nt->prob->n; i++) {
         const double *row = nt->jac + i * p;
-        const double weight = fmin(1.0, nt->delta / fabs(nt->r[i]));
+        const double weight =
+            fmin(1.0, nt->delta / fabs(nt->r[i])) * (nt->prob->weight ? nt->prob->weight[i] : 1.0);
 
         for (size_t k = 0; k < n; k++)
             for (size_t j = 0; j < n; j++)

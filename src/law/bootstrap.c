@@ -4,6 +4,9 @@
  * replicate adds blocks of a curve's own centred log residuals, drawn at random, to the fitted
  * log losses and fits again. All curves draw the same stretch of x where they have it, so the
  * noise that runs with a shared data order have in common stays common.
+ *
+ * For laws of runs a case bootstrap (Efron 1979, Annals of Statistics 7): each replicate draws
+ * as many runs as there are, with replacement, within each group.
  */
 #include <gsl/gsl_statistics_double.h>
 #include <math.h>
@@ -40,9 +43,24 @@ static size_t lower_bound(const struct tw_law_problem *p, size_t c, double x0)
     return a - p->first[c];
 }
 
+/* How often replicate b draws each run. */
+static void draw_cases(const struct tw_law_problem *p, const struct tw_law_fit *fit, size_t b,
+                       double *weight)
+{
+    struct tw_rng rng = tw_rng_stream(fit->opts.seed, TW_RNG_BOOTSTRAP, b);
+
+    memset(weight, 0, p->n * sizeof *weight);
+    for (size_t c = 0; c < p->ncurves; c++) {
+        const size_t a = p->first[c], n = p->first[c + 1] - a;
+
+        for (size_t k = 0; k < n; k++)
+            weight[a + tw_rng_below(&rng, n)] += 1.0;
+    }
+}
+
 /* Log losses of replicate b. `centred`: residuals less their curve's mean. */
 static void resample(const struct tw_law_problem *p, const struct tw_law_fit *fit,
-                     const double *centred, size_t b, double *log_y)
+                     const double *centred, size_t b, double *target)
 {
     struct tw_rng rng = tw_rng_stream(fit->opts.seed, TW_RNG_BOOTSTRAP, b);
     size_t longest = 0;
@@ -63,8 +81,9 @@ static void resample(const struct tw_law_problem *p, const struct tw_law_fit *fi
             if (i + block > n) /* this curve does not reach so far: a stretch of its own */
                 i = (size_t)(other % (n - block + 1));
             for (size_t k = 0; k < fit->opts.block && at + k < n; k++)
-                log_y[p->first[c] + at + k] =
-                    log(fit->yhat[p->first[c] + at + k]) + centred[p->first[c] + i + k % block];
+                target[p->first[c] + at + k] =
+                    tw_law_to_scale(p->law, fit->yhat[p->first[c] + at + k]) +
+                    centred[p->first[c] + i + k % block];
         }
     }
 }
@@ -91,15 +110,18 @@ static bool replicate(const struct tw_law_problem *p, struct tw_law_fit *fit, co
 
 #pragma omp parallel reduction(+ : failed)
     {
-        double *log_y = tw_alloc(p->n, sizeof *log_y);
+        double *drawn = tw_alloc(p->n, sizeof *drawn); /* targets of curves, weights of runs */
         struct tw_law_worker w;
-        const bool ready = tw_law_worker_init(&w, p) && log_y;
+        const bool ready = tw_law_worker_init(&w, p) && drawn;
 
         if (!ready) {
 #pragma omp atomic write
             ok = false;
         }
-        w.log_y = log_y;
+        if (p->law->ninputs)
+            w.fit.weight = drawn;
+        else
+            w.target = drawn;
 #pragma omp for schedule(dynamic, 8)
         for (size_t b = 0; b < fit->replicates; b++) {
             double *theta = fit->theta_boot + b * np;
@@ -107,7 +129,10 @@ static bool replicate(const struct tw_law_problem *p, struct tw_law_fit *fit, co
 
             if (!ready)
                 continue;
-            resample(p, fit, centred, b, log_y);
+            if (p->law->ninputs)
+                draw_cases(p, fit, b, drawn);
+            else
+                resample(p, fit, centred, b, drawn);
             memcpy(theta, fit->theta, np * sizeof *theta);
             if (tw_fit_minimize(w.ws, &w.fit, theta, false, &res, NULL) != TW_OK ||
                 !res.converged) {
@@ -117,7 +142,7 @@ static bool replicate(const struct tw_law_problem *p, struct tw_law_fit *fit, co
             }
         }
         tw_law_worker_release(&w);
-        free(log_y);
+        free(drawn);
     }
     fit->failed = failed;
     return ok;
@@ -171,7 +196,9 @@ enum tw_status tw_law_bootstrap_run(const struct tw_law_problem *p, struct tw_la
     double *centred;
     bool ok;
 
-    if (fit->opts.block == 0)
+    if (p->law->ninputs)
+        fit->opts.block = 0;
+    else if (fit->opts.block == 0)
         fit->opts.block = choose_block(p, fit);
     fit->replicates = fit->opts.bootstrap;
     if (fit->replicates == 0)

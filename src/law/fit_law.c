@@ -61,12 +61,13 @@ static enum tw_status describe(const struct tw_law_problem *p, struct tw_law_fit
     if (!tw_law_predict(p->law, p->model, fit->theta, fit->yhat))
         return tw_err_set(err, TW_ENOMEM, "out of memory");
     for (size_t i = 0; i < p->n; i++)
-        fit->r[i] = p->log_y[i] - log(fit->yhat[i]);
+        fit->r[i] = p->target[i] - (p->law->plain ? fit->yhat[i] : log(fit->yhat[i]));
     for (size_t c = 0; c < p->ncurves; c++) {
         const size_t i = p->first[c], n = p->first[c + 1] - i;
 
         fit->score[c] = tw_law_score_of(p->y + i, fit->yhat + i, n);
-        fit->score[c].autocorrelation = tw_fit_autocorrelation(fit->r + i, n, 1);
+        if (!p->law->ninputs)
+            fit->score[c].autocorrelation = tw_fit_autocorrelation(fit->r + i, n, 1);
     }
     return TW_OK;
 }
@@ -140,7 +141,7 @@ enum tw_status tw_law_fit_run(const struct tw_law *law, const struct tw_law_curv
         fit->lo[j] = fit->hi[j] = NAN;
     if (law->whole_schedule)
         fit->opts.warmup = TW_WARMUP_KEEP;
-    else if (opts->choose_warmup)
+    else if (opts->choose_warmup && !law->ninputs)
         rc = choose_warmup(curves, n, fit, err);
     if (rc == TW_OK && opts->choose_restriction)
         rc = tw_law_restrict_choose(curves, n, fit, err);

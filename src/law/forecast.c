@@ -84,7 +84,7 @@ static bool draws_init(struct draws *d, const struct tw_law_fit *fit,
     return d->offset != NULL;
 }
 
-/* Predictions of every parameter vector: (nrep x m), in log loss. */
+/* Predictions of every parameter vector: (nrep x m), on the residuals' scale. */
 static bool predict_all(const struct tw_law_fit *fit, const void *model, const struct draws *d,
                         size_t m, double *log_y)
 {
@@ -106,21 +106,22 @@ static bool predict_all(const struct tw_law_fit *fit, const void *model, const s
                 continue;
             fit->law->predict(model, memo, d->theta[b], row, NULL);
             for (size_t i = 0; i < m; i++)
-                row[i] = log(fmax(row[i], 1e-300));
+                row[i] = tw_law_to_scale(fit->law, row[i]);
         }
         fit->law->memo_free(memo);
     }
     return ok;
 }
 
-static void put(double *dst, size_t i, const double *sorted, size_t n, double q)
+static void put(const struct tw_law *law, double *dst, size_t i, const double *sorted, size_t n,
+                double q)
 {
     if (dst)
-        dst[i] = exp(tw_quantile_sorted(sorted, n, q));
+        dst[i] = tw_law_from_scale(law, tw_quantile_sorted(sorted, n, q));
 }
 
-static bool quantiles(const struct draws *d, const double *log_y, const double *shift, size_t m,
-                      const struct tw_law_band *band)
+static bool quantiles(const struct tw_law *law, const struct draws *d, const double *log_y,
+                      const double *shift, size_t m, const struct tw_law_band *band)
 {
     bool ok = true;
 
@@ -139,10 +140,10 @@ static bool quantiles(const struct draws *d, const double *log_y, const double *
             for (size_t k = 0; k < d->n; k++)
                 v[k] = log_y[k % d->nrep * m + i] + d->offset[k] + (shift ? shift[i] : 0.0);
             qsort(v, d->n, sizeof *v, compare_reals);
-            put(band->lo95, i, v, d->n, 0.025);
-            put(band->lo68, i, v, d->n, 0.16);
-            put(band->hi68, i, v, d->n, 0.84);
-            put(band->hi95, i, v, d->n, 0.975);
+            put(law, band->lo95, i, v, d->n, 0.025);
+            put(law, band->lo68, i, v, d->n, 0.16);
+            put(law, band->hi68, i, v, d->n, 0.84);
+            put(law, band->hi95, i, v, d->n, 0.975);
         }
         free(v);
     }
@@ -164,13 +165,14 @@ enum tw_status tw_law_forecast(const struct tw_law_fit *fit, const struct tw_law
         return err ? err->code : own.code;
     ok = tw_law_predict(fit->law, model, fit->theta, band->y);
     for (size_t i = 0; ok && opts->shift && i < curve->n; i++)
-        band->y[i] *= exp(opts->shift[i]);
+        band->y[i] =
+            tw_law_from_scale(fit->law, tw_law_to_scale(fit->law, band->y[i]) + opts->shift[i]);
     if (ok && bands) {
         ok = draws_init(&d, fit, opts);
         if (ok)
             log_y = tw_alloc(d.nrep, (curve->n + 1) * sizeof *log_y);
         ok = log_y && predict_all(fit, model, &d, curve->n, log_y) &&
-             quantiles(&d, log_y, opts->shift, curve->n, band);
+             quantiles(fit->law, &d, log_y, opts->shift, curve->n, band);
     }
     fit->law->model_free(model);
     draws_release(&d);

@@ -74,6 +74,89 @@ bool tw_law_linear_start(const double *power, const double *area, const double *
     return isfinite(s->objective);
 }
 
+/* ---- any columns ---------------------------------------------------------------------------- */
+
+enum { K = TW_LAW_MAX_COLUMNS };
+
+/* Cholesky of the rows and columns of `set`; coef of the others is 0. False if not positive
+ * definite or a coefficient is negative. */
+static bool solve_set(double a[K][K], const double *b, unsigned set, size_t k, double *coef)
+{
+    size_t index[K], m = 0;
+    double c[K][K], z[K];
+
+    for (size_t j = 0; j < k; j++) {
+        coef[j] = 0.0;
+        if (set >> j & 1u)
+            index[m++] = j;
+    }
+    for (size_t i = 0; i < m; i++)
+        for (size_t j = 0; j <= i; j++) {
+            double x = a[index[i]][index[j]];
+
+            for (size_t q = 0; q < j; q++)
+                x -= c[i][q] * c[j][q];
+            if (i == j && !(x > 1e-13 * a[index[i]][index[i]]))
+                return false;
+            c[i][j] = i == j ? sqrt(x) : x / c[j][j];
+        }
+    for (size_t i = 0; i < m; i++) {
+        z[i] = b[index[i]];
+        for (size_t q = 0; q < i; q++)
+            z[i] -= c[i][q] * z[q];
+        z[i] /= c[i][i];
+    }
+    for (size_t i = m; i-- > 0;) {
+        for (size_t q = i + 1; q < m; q++)
+            z[i] -= c[q][i] * z[q];
+        z[i] /= c[i][i];
+        if (z[i] < 0.0)
+            return false;
+        coef[index[i]] = z[i];
+    }
+    return true;
+}
+
+double tw_law_positive_fit(const double *const *column, size_t k, const double *y, size_t n,
+                           bool relative, double *coef)
+{
+    double a[K][K] = { { 0 } }, b[K] = { 0 }, norm[K], total = 0.0, best = INFINITY;
+
+    for (size_t i = 0; i < n; i++) {
+        const double w = relative ? 1.0 / y[i] : 1.0, v = y[i] * w;
+
+        total += v * v;
+        for (size_t j = 0; j < k; j++) {
+            b[j] += column[j][i] * w * v;
+            for (size_t q = 0; q <= j; q++)
+                a[j][q] += column[j][i] * w * column[q][i] * w;
+        }
+    }
+    for (size_t j = 0; j < k; j++) { /* unit columns: their sizes differ by many powers of ten */
+        norm[j] = sqrt(a[j][j]);
+        b[j] /= norm[j];
+        for (size_t q = 0; q <= j; q++)
+            a[j][q] /= norm[j] * norm[q];
+    }
+    for (size_t j = 0; j < k; j++)
+        for (size_t q = 0; q < j; q++)
+            a[q][j] = a[j][q];
+    for (unsigned set = 1; set < 1u << k; set++) {
+        double x[K], fall = 0.0;
+
+        if (!solve_set(a, b, set, k, x))
+            continue;
+        for (size_t j = 0; j < k; j++)
+            fall += x[j] * b[j]; /* at a minimum the fit explains x'b of the total */
+        if (total - fall >= best)
+            continue;
+        best = total - fall;
+        for (size_t j = 0; j < k; j++)
+            coef[j] = x[j] / norm[j];
+    }
+    return best;
+}
+
 static int by_objective(const void *a, const void *b)
 {
     const double x = ((const struct tw_law_start *)a)->objective;

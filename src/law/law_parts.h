@@ -19,6 +19,15 @@ struct tw_law_start {
 bool tw_law_linear_start(const double *power, const double *area, const double *y, size_t n,
                          struct tw_law_start *s);
 
+enum { TW_LAW_MAX_COLUMNS = 4 };
+/*
+ * Least squares of y on k columns (n each, none all zero) with coefficients >= 0, weighted by
+ * 1/y^2 if `relative`: every set of columns is tried, so the result is the true minimum. Fills
+ * coef (k) and returns the weighted sum of squares; INFINITY if nothing fits.
+ */
+double tw_law_positive_fit(const double *const *column, size_t k, const double *y, size_t n,
+                           bool relative, double *coef);
+
 /* The best `max` of n starts, best first, as rows of p parameters; returns how many. */
 size_t tw_law_best_starts(struct tw_law_start *s, size_t n, size_t p, double *theta, size_t max);
 

@@ -4,13 +4,13 @@
 
 #include "thalweg/law.h"
 
-extern const struct tw_law tw_law_annealing, tw_law_mpl, tw_law_steps;
+extern const struct tw_law tw_law_annealing;
+extern const struct tw_law tw_law_mpl;
+extern const struct tw_law tw_law_steps;
+extern const struct tw_law tw_law_chinchilla;
 
 const struct tw_law *const tw_laws[] = {
-    &tw_law_annealing,
-    &tw_law_mpl,
-    &tw_law_steps,
-    NULL,
+    &tw_law_annealing, &tw_law_mpl, &tw_law_steps, &tw_law_chinchilla, NULL,
 };
 
 const struct tw_law *tw_law_find(const char *name)

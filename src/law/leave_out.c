@@ -19,7 +19,7 @@ static enum tw_status predict_held(const struct tw_law *law, const struct tw_law
     *bias = *mae = 0.0;
     if (model && y && tw_law_predict(law, model, theta, y)) {
         for (size_t i = 0; i < held->n; i++) {
-            r[i] = log(held->y[i] / y[i]);
+            r[i] = tw_law_to_scale(law, held->y[i]) - tw_law_to_scale(law, y[i]);
             *bias += r[i] / (double)held->n;
             *mae += fabs(held->y[i] - y[i]) / (double)held->n;
         }
@@ -71,6 +71,8 @@ static double smooth_misfit(const struct tw_law_fit *fit)
     double sum = 0.0;
     size_t stretches = 0;
 
+    if (fit->law->ninputs) /* runs of a table have no order to be smooth in */
+        return 0.0;
     for (size_t c = 0; c < fit->ncurves; c++) {
         const size_t a = fit->first[c], n = fit->first[c + 1] - a;
         const size_t parts = n < 10 ? n : 10;

@@ -57,11 +57,11 @@ static bool efficient(const struct tw_law_problem *p, const struct tw_law_fit *f
         size_t q = 0;
 
         gsl_vector_set(w, i, slope_of(p->opts, fit->r[i]));
-        out[i] = jac[i * np + j] / fit->yhat[i];
+        out[i] = jac[i * np + j] / (p->law->plain ? 1.0 : fit->yhat[i]);
         gsl_vector_set(y, i, out[i]);
         for (size_t m = 0; m < np; m++)
             if (m != j && !p->opts->fixed[m])
-                gsl_matrix_set(x, i, q++, jac[i * np + m] / fit->yhat[i]);
+                gsl_matrix_set(x, i, q++, jac[i * np + m] / (p->law->plain ? 1.0 : fit->yhat[i]));
     }
     if (ok && k && gsl_multifit_wlinear(x, w, y, c, cov, &chisq, ws) == GSL_SUCCESS)
         for (size_t i = 0; i < p->n; i++)
@@ -96,7 +96,7 @@ static bool measure_inflation(const struct tw_law_problem *p, const struct tw_la
             square += s[i] * s[i];
         }
         plain += square;
-        wide += square * tw_fit_long_run(s + a, n);
+        wide += square * (p->law->ninputs ? 1.0 : tw_fit_long_run(s + a, n));
     }
     *inflation = ok && plain > 0.0 ? wide / plain : 1.0;
     free(s);

@@ -12,21 +12,24 @@ static enum tw_status stack(struct tw_law_problem *p, const struct tw_law_curve 
 {
     p->x = tw_alloc(p->n, sizeof *p->x);
     p->y = tw_alloc(p->n, sizeof *p->y);
-    p->log_y = tw_alloc(p->n, sizeof *p->log_y);
-    if (!p->x || !p->y || !p->log_y)
+    p->target = tw_alloc(p->n, sizeof *p->target);
+    if (!p->x || !p->y || !p->target)
         return tw_err_set(err, TW_ENOMEM, "out of memory");
     for (size_t c = 0; c < p->ncurves; c++)
         for (size_t i = 0; i < curves[c].n; i++) {
             const double y = curves[c].y[i];
 
-            if (!(y > 0.0) || !isfinite(y))
+            const double x = p->law->ninputs ? curves[c].input[0][i] : curves[c].x[i];
+
+            if (!isfinite(y) || (!p->law->plain && !(y > 0.0)))
                 return tw_err_set(err, TW_EDOMAIN,
-                                  "%s: loss %g at x = %g: a loss must be positive to be fitted "
+                                  "%s: loss %g at %s = %g: a loss must be positive to be fitted "
                                   "on its logarithm",
-                                  curves[c].name, y, curves[c].x[i]);
-            p->x[p->first[c] + i] = curves[c].x[i];
+                                  curves[c].name, y, p->law->ninputs ? p->law->inputs[0].name : "x",
+                                  x);
+            p->x[p->first[c] + i] = x;
             p->y[p->first[c] + i] = y;
-            p->log_y[p->first[c] + i] = log(y);
+            p->target[p->first[c] + i] = p->law->plain ? y : log(y);
         }
     return TW_OK;
 }
@@ -66,7 +69,7 @@ void tw_law_problem_release(struct tw_law_problem *p)
     free(p->first);
     free(p->x);
     free(p->y);
-    free(p->log_y);
+    free(p->target);
     *p = (struct tw_law_problem){ 0 };
 }
 
@@ -100,9 +103,9 @@ static void residual(void *ctx, const double *theta, double *r, double *jac)
 
     p->law->predict(p->model, w->memo, theta, r, jac);
     for (size_t i = 0; i < p->n; i++) {
-        double slope;
+        double slope = 1.0;
 
-        r[i] = w->log_y[i] - safe_log(r[i], w->log_y[i], &slope);
+        r[i] = w->target[i] - (p->law->plain ? r[i] : safe_log(r[i], w->target[i], &slope));
         if (jac)
             for (size_t j = 0; j < np; j++)
                 jac[i * np + j] *= -slope;
@@ -111,7 +114,7 @@ static void residual(void *ctx, const double *theta, double *r, double *jac)
 
 bool tw_law_worker_init(struct tw_law_worker *w, const struct tw_law_problem *p)
 {
-    *w = (struct tw_law_worker){ .problem = p, .log_y = p->log_y };
+    *w = (struct tw_law_worker){ .problem = p, .target = p->target };
     w->fit = (struct tw_fit_problem){
         .n = p->n,
         .p = p->law->nparams,
@@ -145,20 +148,25 @@ bool tw_law_predict(const struct tw_law *law, const void *model, const double *t
     return memo != NULL;
 }
 
+#define WIDE     1.0 /* log losses that differ by more are not residuals of a fit */
+#define NARROWER 0.1
+
 /* ---- from starts to the optimum ---------------------------------------------------------------
  */
 
-/* First the cheap parameters alone, from afar; then all of them from there. */
+/* From afar by a loss that is nearly least squares, whose valley is wide; then Huber's delta
+ * comes down and the minimum is followed. */
 static bool minimise(struct tw_law_worker *w, double *theta, struct tw_fit_result *res)
 {
-    const size_t np = w->fit.p;
-    struct tw_fit_problem held = w->fit;
+    struct tw_fit_problem wide = w->fit;
 
-    for (size_t j = 0; j < np; j++)
-        if (w->problem->law->costly >> j & 1u)
-            held.fixed[j] = true;
-    return tw_fit_minimize(w->ws, &held, theta, true, res, NULL) == TW_OK &&
-           tw_fit_minimize(w->ws, &w->fit, theta, false, res, NULL) == TW_OK;
+    wide.loss = TW_FIT_HUBER;
+    for (wide.delta = WIDE; w->fit.loss != TW_FIT_SQUARES && wide.delta > w->fit.delta;
+         wide.delta *= NARROWER)
+        if (tw_fit_minimize(w->ws, &wide, theta, wide.delta == WIDE, res, NULL) != TW_OK)
+            return false;
+    return tw_fit_minimize(w->ws, &w->fit, theta, w->fit.loss == TW_FIT_SQUARES, res, NULL) ==
+           TW_OK;
 }
 
 static enum tw_status run_starts(const struct tw_law_problem *p, double *theta,

@@ -4,6 +4,8 @@
 #ifndef TW_LAW_SOLVE_H
 #define TW_LAW_SOLVE_H
 
+#include <math.h>
+
 #include "thalweg/law.h"
 
 struct tw_law_problem {
@@ -11,9 +13,21 @@ struct tw_law_problem {
     const struct tw_law_fit_opts *opts;
     void *model;
     size_t ncurves, n;
-    size_t *first;         /* (ncurves + 1) */
-    double *x, *y, *log_y; /* (n) stacked */
+    size_t *first;  /* (ncurves + 1) */
+    double *x, *y;  /* (n) stacked; x is the first input of a law of runs */
+    double *target; /* (n) log y, or y if law->plain */
 };
+
+/* The scale on which residuals are taken. */
+static inline double tw_law_to_scale(const struct tw_law *law, double y)
+{
+    return law->plain ? y : log(fmax(y, 1e-300));
+}
+
+static inline double tw_law_from_scale(const struct tw_law *law, double v)
+{
+    return law->plain ? v : exp(v);
+}
 
 /* y must be positive and finite: TW_EDOMAIN names the point. Release even after a failure. */
 enum tw_status tw_law_problem_init(struct tw_law_problem *p, const struct tw_law *law,
@@ -22,21 +36,18 @@ enum tw_status tw_law_problem_init(struct tw_law_problem *p, const struct tw_law
                                    struct tw_err *err) TW_CHECKED;
 void tw_law_problem_release(struct tw_law_problem *p);
 
-/* What one thread needs to minimise: a workspace, the law's memo, and the log losses that are
- * fitted (p->log_y at first; a bootstrap puts its own there). */
+/* What one thread needs to minimise: a workspace, the law's memo, and the values that are
+ * fitted (p->target at first; a bootstrap puts its own there). */
 struct tw_law_worker {
     const struct tw_law_problem *problem;
     struct tw_fit_problem fit;
     struct tw_fit_ws *ws;
     void *memo;
-    const double *log_y;
+    const double *target;
 };
 /* False when out of memory. `w` must stay where it is. Release even after a failure. */
 bool tw_law_worker_init(struct tw_law_worker *w, const struct tw_law_problem *p) TW_CHECKED;
 void tw_law_worker_release(struct tw_law_worker *w);
-/* The predictions for theta into y (n); false when out of memory. */
-bool tw_law_predict(const struct tw_law *law, const void *model, const double *theta,
-                    double *y) TW_CHECKED;
 
 /* Minimise from the law's starts, over all threads; theta is the best. *tried starts, of which
  * *at_optimum ended at the best objective to 1e-6. TW_ENOCONV if none converged. */

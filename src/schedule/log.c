@@ -74,8 +74,9 @@ static enum tw_status check(const double *x, const double *lr, size_t n, struct 
     if (n == 0)
         return tw_err_set(err, TW_EINVAL, "no learning rate at all");
     for (size_t j = 0; j < n; j++) {
-        if (!(lr[j] >= 0.0) || !isfinite(lr[j]))
-            return tw_err_set(err, TW_EDOMAIN, "learning rate %g at x = %g: expected a number >= 0",
+        if (!(lr[j] >= 0.0) || !(lr[j] <= TW_SCHEDULE_MAX_RATE))
+            return tw_err_set(err, TW_EDOMAIN,
+                              "learning rate %g at x = %g: a learning rate lies between 0 and 1e6",
                               lr[j], x[j]);
         if (!isfinite(x[j]) || (j && !(x[j] > x[j - 1])))
             return tw_err_set(err, TW_EDOMAIN, "x = %g does not follow %g", x[j],

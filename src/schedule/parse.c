@@ -71,7 +71,7 @@ bool tw_schedule_lists(const char *list, const char *key)
 
 static enum tw_status set_rate(double *dst, const char *key, double x, struct tw_err *err)
 {
-    if (!(x >= 0.0) || !(x <= 1e6))
+    if (!(x >= 0.0) || !(x <= TW_SCHEDULE_MAX_RATE))
         return tw_err_set(err, TW_EINVAL, "%s=%g: a learning rate lies between 0 and 1e6", key, x);
     *dst = x;
     return TW_OK;

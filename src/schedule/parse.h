@@ -5,6 +5,7 @@
 
 #include "thalweg/schedule.h"
 
+#define TW_SCHEDULE_MAX_RATE  1e6
 #define TW_SCHEDULE_MAX_STEPS 1073741824.0 /* 2^30: 8 GiB of rates */
 
 enum tw_shape { TW_SHAPE_EXP, TW_SHAPE_LINEAR, TW_SHAPE_COSINE, TW_SHAPE_SQRT };

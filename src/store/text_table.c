@@ -49,37 +49,55 @@ static bool add_cell(struct reader *r, const struct tw_str *text)
     return r->cell[r->n++] != NULL;
 }
 
-/* One cell into text; quotes taken off. */
-static void take_cell(struct reader *r, struct tw_str *text)
+/* One cell into text; quotes taken off. False if a quote is not closed. */
+static bool take_cell(struct reader *r, struct tw_str *text)
 {
+    bool open = false;
+
     tw_str_clear(text);
+    while (r->p < r->end && *r->p == ' ')
+        r->p++;
     if (r->p < r->end && *r->p == '"') {
-        for (r->p++; r->p < r->end; r->p++) {
-            if (*r->p == '"' && (++r->p == r->end || *r->p != '"'))
-                break;
+        open = true;
+        for (r->p++; open && r->p < r->end; r->p++) {
+            if (*r->p == '"' && (r->p + 1 == r->end || r->p[1] != '"')) {
+                open = false;
+                continue;
+            }
+            r->p += *r->p == '"';
             r->line += *r->p == '\n';
             tw_str_addn(text, r->p, 1);
         }
     }
     while (r->p < r->end && *r->p != r->sep && *r->p != '\n')
         tw_str_addn(text, r->p++, 1);
+    return !open;
 }
 
-/* The cells of the next record, *count of them; false when out of memory. */
-static bool take_record(struct reader *r, size_t *count)
+/* The cells of the next record, *count of them: TW_ENOMEM, or TW_EFORMAT for a quote that is
+ * not closed or more than MAX_COLUMNS cells. */
+static enum tw_status take_record(struct reader *r, size_t *count, struct tw_err *err)
 {
+    const size_t line = r->line;
     struct tw_str text = { 0 };
-    bool ok = true, more = true;
+    enum tw_status rc = TW_OK;
+    bool more = true;
 
-    for (*count = 0; ok && more; (*count)++) {
-        take_cell(r, &text);
-        ok = add_cell(r, &text) && *count < MAX_COLUMNS;
+    for (*count = 0; rc == TW_OK && more; (*count)++) {
+        if (!take_cell(r, &text))
+            rc = tw_err_set(err, TW_EFORMAT, "%s: line %zu: a quote (\") is not closed", r->name,
+                            line);
+        else if (*count == MAX_COLUMNS)
+            rc = tw_err_set(err, TW_EFORMAT, "%s: line %zu has more than %d cells", r->name, line,
+                            MAX_COLUMNS);
+        else if (!add_cell(r, &text))
+            rc = tw_err_set(err, TW_ENOMEM, "%s: out of memory", r->name);
         more = r->p < r->end && *r->p == r->sep;
         r->p += r->p < r->end;
     }
     r->line++;
     tw_str_release(&text);
-    return ok;
+    return rc;
 }
 
 static bool skip_to_record(struct reader *r)
@@ -104,13 +122,19 @@ static enum tw_status add_row(struct reader *r, struct tw_text_table *t, size_t 
 {
     const size_t line = r->line;
     struct tw_str none = { 0 };
+    enum tw_status rc;
     size_t n;
 
-    if (!tw_grow(&t->line, t->nrow, cap, sizeof *t->line) || !take_record(r, &n))
+    if (!tw_grow(&t->line, t->nrow, cap, sizeof *t->line))
         return tw_err_set(err, TW_ENOMEM, "%s: out of memory", r->name);
+    rc = take_record(r, &n, err);
+    if (rc != TW_OK)
+        return rc;
     if (n > t->ncol)
-        return tw_err_set(err, TW_EFORMAT, "%s: line %zu has %zu cells, the header %zu", r->name,
-                          line, n, t->ncol);
+        return tw_err_set(err, TW_EFORMAT,
+                          "%s: line %zu has %zu cells, the header %zu: a cell that holds '%c' "
+                          "needs quotes (\")",
+                          r->name, line, n, t->ncol, r->sep);
     for (; n < t->ncol; n++)
         if (!add_cell(r, &none))
             return tw_err_set(err, TW_ENOMEM, "%s: out of memory", r->name);
@@ -131,8 +155,7 @@ enum tw_status tw_text_table_parse(const char *text, size_t n, const char *name,
         return tw_err_set(err, TW_EFORMAT, "%s: expected a header line with column names, found %s",
                           name, n ? "only comments" : "an empty file");
     r.sep = tell_separator(r.p, r.end);
-    if (!take_record(&r, &t->ncol))
-        rc = tw_err_set(err, TW_ENOMEM, "%s: out of memory or over %d columns", name, MAX_COLUMNS);
+    rc = take_record(&r, &t->ncol, err);
     t->names = r.cell;
     if (rc != TW_OK)
         t->ncol = r.n;

@@ -245,6 +245,7 @@ static void the_parameters_of_noise_free_curves_are_recovered(void **state)
             make_curves(truths[k], opts.warmup, d, curves);
             fit = fitted(curves, 3, &opts);
             check_vec(fit.theta, truths[k], NP, 1e-6, 0.0);
+            assert_true(fit.min.converged);
             assert_int_equal(fit.min.at_bounds, 0);
             assert_true(fit.at_optimum >= 1 && fit.at_optimum <= fit.starts);
             for (size_t c = 0; c < 3; c++)

@@ -151,6 +151,45 @@ static void given_noise_is_what_the_band_is_made_of(void **state)
     ref_release(d, 4);
 }
 
+/* A fit is a plain struct: with residuals and a model error put into it by hand the band of a
+ * noise-free fit is known. */
+static void bands_hold_the_noise_of_left_out_curves_and_the_model_error(void **state)
+{
+    static const struct tw_law_forecast_opts how = { .seed = 3 };
+    struct tw_law_fit_opts opts = tw_law_fit_defaults();
+    struct ref_data d[4];
+    struct tw_law_curve curves[4];
+    static struct bands b;
+    struct tw_law_fit fit;
+
+    (void)state;
+    make_four(55, 0.0, NULL, TW_WARMUP_SKIP, d, curves);
+    opts.model_error = true;
+    fit = fitted(curves, 3, &opts);
+    for (size_t i = 0; i < fit.n; i++) {
+        fit.r[i] = 0.0;
+        fit.left_out_r[i] = i % 2 ? 0.5 : -0.5;
+    }
+    for (size_t c = 0; c < 3; c++) /* an odd point would shift a curve's mean */
+        if ((fit.first[c + 1] - fit.first[c]) % 2)
+            fit.left_out_r[fit.first[c]] = 0.0;
+    fit.model_error = 0.0;
+    forecast(&fit, &curves[3], &how, &b);
+    check_close(log(b.v[4][9] / b.v[0][9]), 0.5, 0.05, 0.0);
+    check_close(log(b.v[3][9] / b.v[0][9]), -0.5, 0.05, 0.0);
+
+    /* Student's t with 3 + 3 degrees of freedom: 2.447 at 97.5 %, 1.084 at 84 % */
+    fit.model_error = 0.3;
+    for (size_t i = 0; i < fit.n; i++)
+        fit.left_out_r[i] = 0.0;
+    forecast(&fit, &curves[3], &how, &b);
+    check_close(log(b.v[4][9] / b.v[0][9]), 0.3 * 2.447, 0.1, 0.0);
+    check_close(log(b.v[2][9] / b.v[0][9]), 0.3 * 1.084, 0.1, 0.0);
+    check_close(log(b.v[3][9] / b.v[0][9]), -0.3 * 2.447, 0.1, 0.0);
+    tw_law_fit_release(&fit);
+    ref_release(d, 4);
+}
+
 static void a_forecast_beyond_its_schedule_is_refused(void **state)
 {
     struct tw_law_fit_opts opts = tw_law_fit_defaults();
@@ -418,6 +457,7 @@ int main(void)
         cmocka_unit_test(bands_are_nested_and_hold_a_new_run_as_often_as_they_say),
         cmocka_unit_test(a_forecast_is_the_law_at_its_parameters),
         cmocka_unit_test(given_noise_is_what_the_band_is_made_of),
+        cmocka_unit_test(bands_hold_the_noise_of_left_out_curves_and_the_model_error),
         cmocka_unit_test(a_forecast_beyond_its_schedule_is_refused),
         cmocka_unit_test(coverage_counts_the_ends),
         cmocka_unit_test(a_curve_left_out_is_predicted_from_the_others),

@@ -22,9 +22,12 @@ static size_t failures;
 static bool armed;
 static bool spare_gsl; /* its singular value decomposition, for profiles, checks nothing */
 
+/* They run before the sanitizer is ready. */
+#define PLAIN __attribute__((no_sanitize("address", "undefined")))
+
 /* libgomp and libomp end the program when out of memory, and qsort of libc does without: theirs
  * never fails. */
-static bool fails(const void *caller)
+PLAIN static bool fails(const void *caller)
 {
     Dl_info info;
 
@@ -50,7 +53,17 @@ void *__interceptor_malloc(size_t n);
 void *__interceptor_calloc(size_t n, size_t size);
 void *__interceptor_realloc(void *p, size_t n);
 #define REAL(name) __interceptor_##name
+void __lsan_disable(void);
+void __lsan_enable(void);
+#define lsan_disable __lsan_disable
+#define lsan_enable  __lsan_enable
 #else
+static void lsan_disable(void)
+{
+}
+static void lsan_enable(void)
+{
+}
 /* Not __libc_malloc: valgrind replaces what dlsym finds. */
 #define REAL(name) real_##name()
 #define FIND_REAL(name, ...)                                                                       \
@@ -72,19 +85,37 @@ FIND_REAL(calloc, size_t n, size_t size)
 FIND_REAL(realloc, void *q, size_t n)
 #endif
 
-void *malloc(size_t n)
+PLAIN void *malloc(size_t n)
 {
     return fails(__builtin_return_address(0)) ? NULL : REAL(malloc)(n);
 }
 
-void *calloc(size_t n, size_t size)
+PLAIN void *calloc(size_t n, size_t size)
 {
     return fails(__builtin_return_address(0)) ? NULL : REAL(calloc)(n, size);
 }
 
-void *realloc(void *p, size_t n)
+PLAIN void *realloc(void *p, size_t n)
 {
     return fails(__builtin_return_address(0)) ? NULL : REAL(realloc)(p, n);
+}
+
+/* valgrind's allocator comes before ours: then nothing can be made to fail. */
+static void skip_if_deaf(void *const *state)
+{
+    void *(*volatile allocate)(size_t, size_t) = calloc;
+    void *p;
+
+    (void)state;
+    countdown = 1;
+    armed = true;
+    p = allocate(1, 1);
+    armed = false;
+    if (!p)
+        return;
+    free(p);
+    print_message("# another allocator (valgrind's?) took the place of the one that fails\n");
+    skip();
 }
 
 /* ---- the tests ---------------------------------------------------------------------------------
@@ -186,7 +217,7 @@ static void fail_in_turn(size_t step)
 
 static void a_fit_that_runs_out_of_memory_says_so_and_loses_nothing(void **state)
 {
-    (void)state;
+    skip_if_deaf(state);
     spare_gsl = true;
     fail_in_turn(3);
 }
@@ -200,12 +231,14 @@ static void so_does_the_multi_power_law_with_its_restrictions(void **state)
     law_name = "annealing";
 }
 
-/* Half of these allocations are GSL's. */
+/* Half of these allocations are GSL's, which loses the parts of a workspace it cannot finish. */
 static void a_fit_does_without_gsl_when_that_runs_out_of_memory(void **state)
 {
-    (void)state;
+    skip_if_deaf(state);
     spare_gsl = false;
+    lsan_disable();
     fail_in_turn(29);
+    lsan_enable();
 }
 
 static void a_forecast_that_runs_out_of_memory_says_so(void **state)
@@ -216,7 +249,7 @@ static void a_forecast_that_runs_out_of_memory_says_so(void **state)
     struct tw_law_fit fit;
     size_t k = 1;
 
-    (void)state;
+    skip_if_deaf(state);
     assert_int_equal(fit_all(&fit, NULL), TW_OK);
     assert_true(curves[0].n <= POINTS);
     for (bool more = true; more; k++) {
@@ -244,7 +277,7 @@ static void a_schedule_that_runs_out_of_memory_says_so(void **state)
 {
     static const double x[] = { 0, 4, 9 }, lr[] = { 1, 2, 1 };
 
-    (void)state;
+    skip_if_deaf(state);
     for (size_t k = 1; k <= 4; k++) {
         struct tw_schedule s = { 0 };
         struct tw_lr_report report;

@@ -75,6 +75,7 @@ static void wsd_decays_in_each_shape(void **state)
     CHECK_RATES("wsdld:peak=0.081,end=0.001,total=20,decay=8", 20, { 12, 0.081 }, { 14, 0.061 },
                 { 18, 0.021 });
     CHECK_RATES("wsdld:peak=0.08,total=20,decay=8", 20, { 19, 0.01 });
+    CHECK_RATES("wsdld:peak=0.08,total=20,stage=12", 20, { 12, 0.08 }, { 19, 0.01 });
     CHECK_RATES("wsd:peak=0.4,total=7,decay=0,end=0.1", 7, { 6, 0.4 });
 }
 
@@ -211,6 +212,8 @@ static void an_impossible_schedule_is_refused_with_a_sentence(void **state)
         { "cosine:peak=1", "cosine needs total=" },
         { "wsd:peak=1,total=9,end=0.1", "wsd needs decay=" },
         { "wsd:peak=1,total=9,end=0.1,decay=linear", "wsd needs decay=" },
+        { "wsd:peak=1,total=9,end=0.1,decay=4,stage=5", "one of them" },
+        { "wsd:peak=1,total=9,end=0.1,stage=10", "stage=10 lies beyond" },
         { "wsdld:peak=1,total=9,end=0.1,decay=cosine", "decay=cosine: expected a number" },
         { "wsdcon:peak=1,total=9,end=0.1", "wsdcon needs stage=" },
         { "wsdcon:peak=1,total=9,stage=3", "wsdcon needs end=" },

@@ -201,6 +201,7 @@ static void logs_that_make_no_schedule_are_refused(void **state)
         { { 1, 2, 3 }, { 1, -0.25, 1 }, TW_EDOMAIN, "learning rate -0.25 at x = 2" },
         { { 1, 2, 3 }, { 1, 1, (double)NAN }, TW_EDOMAIN, "at x = 3" },
         { { 1, 2, 3 }, { 1, (double)INFINITY, 1 }, TW_EDOMAIN, "at x = 2" },
+        { { 1, 2, 3 }, { 1, 1, 1.7e308 }, TW_EDOMAIN, "lies between 0 and 1e6" },
         { { 1, 3, 2 }, { 1, 1, 1 }, TW_EDOMAIN, "x = 2 does not follow 3" },
         { { 1, 2, 2 }, { 1, 1, 1 }, TW_EDOMAIN, "x = 2 does not follow 2" },
         { { 1, 2, (double)NAN }, { 1, 1, 1 }, TW_EDOMAIN, "does not follow 2" },

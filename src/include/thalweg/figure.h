@@ -74,6 +74,11 @@ struct tw_figure_profile {
 enum tw_status tw_figure_profiles(const char *path, const struct tw_figure_profile *p, size_t n,
                                   const struct tw_figure_opts *opts, struct tw_err *err) TW_CHECKED;
 
+/* Would a figure of this name be drawn with these options? TW_EINVAL as above: to be asked
+ * before a long computation. */
+enum tw_status tw_figure_check(const char *path, const struct tw_figure_opts *opts,
+                               struct tw_err *err) TW_CHECKED;
+
 /* gnuplot's version and the terminals it has, as one line each; for `thalweg doctor`.
  * Strings are the caller's to release. TW_EIO if gnuplot cannot be run. */
 enum tw_status tw_figure_doctor(struct tw_str *version, struct tw_str *terminals,

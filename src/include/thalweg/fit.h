@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* thalweg/fit.h - nonlinear least squares with a robust loss, bounds, and a certificate.
  *
- * Minimises F(theta) = sum_i rho(r_i(theta)) for n residuals and p parameters, where rho is
+ * Minimises F(theta) = sum_i w_i rho(r_i(theta)) for n residuals and p parameters, where rho is
  *
  *   squares   r^2 / 2
  *   Huber     r^2 / 2 if |r| <= delta, else delta (|r| - delta / 2)   (Huber 1964, eq. 1.4 scaled)
@@ -43,7 +43,8 @@ struct tw_fit_problem {
     const struct tw_fit_param *params; /* (p) */
     bool fixed[TW_FIT_MAX_PARAMS];     /* held at the start's value */
     enum tw_fit_loss loss;
-    double delta; /* Huber's; ignored by the others */
+    double delta;         /* Huber's; ignored by the others */
+    const double *weight; /* (n) >= 0, of each residual's rho; NULL: all 1 */
     tw_fit_residual_fn *residual;
     void *ctx;
 };
@@ -52,8 +53,8 @@ struct tw_fit_result {
     double objective;
     double gradient; /* largest |dF/du| / F0, F0 = F at the minimum: scale free */
     size_t iterations;
-    bool converged;     /* Newton's step promises to lower F by less than 1e-9 F, and no step does
-                           better in double precision */
+    bool converged;     /* no step does better in double precision, and Newton's promises to
+                           lower F by less than 1e-9 F or to move no u by more than 1e-9 */
     double condition;   /* of the Hessian in u scaled to unit diagonal; INFINITY if singular */
     unsigned at_bounds; /* bit j: parameter j ran to an end of its range */
 };

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* thalweg/law.h - scaling laws of loss curves: fit them, say how sure the fit is, forecast.
+/* thalweg/law.h - scaling laws: fit them, say how sure the fit is, forecast.
  *
- * A law maps a schedule and parameters to the loss at every step. Each law is one file in
- * src/law/ and one row of tw_laws. Everything here works on plain structs and touches no file.
+ * A law of curves maps a schedule and parameters to the loss at every step; a law of runs maps
+ * a run's numbers (parameters N, tokens D, ...) to its loss. Each law is one file in src/law/
+ * and one row of tw_laws. Everything here works on plain structs and touches no file.
  *
- * Throughout, residuals are r = log y - log yhat, and "stacked" arrays hold the points of all
- * curves one after another. */
+ * Residuals are r = log y - log yhat, or y - yhat for a law that is fitted on the loss itself.
+ * "Stacked" arrays hold the points of all curves, or groups of runs, one after another. */
 #ifndef TW_LAW_H
 #define TW_LAW_H
 
@@ -15,13 +16,23 @@
 
 /* ---- laws --------------------------------------------------------------------------------- */
 
-/* One measured curve, or one to forecast (y NULL). x are log positions that are steps of the
- * schedule (tw_schedule_index), increasing. Nothing is copied: it must outlive what uses it. */
+/* One measured curve, or one to forecast (y NULL): x are log positions that are steps of the
+ * schedule (tw_schedule_index), increasing. Or one group of runs: input[k] (n) is the law's
+ * k-th input; x and schedule are not used. Nothing is copied: it must outlive what uses it. */
 struct tw_law_curve {
     const char *name;
     size_t n;
-    const double *x, *y; /* (n); y > 0 and finite */
+    const double *x, *y; /* (n); y finite, and > 0 if residuals are of logarithms */
     const struct tw_schedule *schedule;
+    const double *const *input; /* (law->ninputs) arrays of n */
+};
+
+enum { TW_LAW_MAX_INPUTS = 6 };
+/* An input of a law of runs. */
+struct tw_law_input {
+    const char *name;    /* "N" */
+    const char *meaning; /* "parameters" */
+    const char *columns; /* other names of the column in tables, space separated */
 };
 
 /* What of the warm-up enters the annealing term: all differences of the rate, or none. */
@@ -37,17 +48,21 @@ struct tw_law_restriction {
 struct tw_law {
     const char *name, *title, *formula, *source;
     const char *about; /* a paragraph for `thalweg laws NAME` */
+    size_t ninputs;    /* 0: a law of curves */
+    const struct tw_law_input *inputs;
+    bool plain;            /* residuals are y - yhat, not of logarithms */
+    enum tw_fit_loss loss; /* what its source fits with; Huber's delta is 1e-3 */
     size_t nparams;
     const struct tw_fit_param *params;
     const char *const *meanings; /* (nparams) with units */
     bool whole_schedule; /* the law itself counts every step of the warm-up: TW_WARMUP_KEEP, and
                             there is nothing to choose */
+    unsigned profile;    /* bit j: parameter j is worth profiling by default */
 
-    unsigned profile;                              /* bit j: parameter j is one to profile */
     const struct tw_law_restriction *restrictions; /* (nrestrictions), the safest first */
     size_t nrestrictions;
 
-    /* Features of some curves that do not depend on parameters. NULL with *err set when out
+    /* Features of some curves or runs that do not depend on parameters. NULL with *err set when out
      * of memory or an x is no step of its schedule. */
     void *(*model_alloc)(const struct tw_law_curve *curves, size_t n, enum tw_warmup warmup,
                          struct tw_err *err);
@@ -59,6 +74,8 @@ struct tw_law {
     /* The loss at every stacked point, and unless NULL its derivatives (points x nparams, row
      * major). */
     void (*predict)(const void *model, void *memo, const double *theta, double *y, double *jac);
+    /* The inputs that spend `flops` best; NULL for laws that cannot say. */
+    void (*optimum)(const double *theta, double flops, double *input);
     unsigned costly; /* bit j: a change of parameter j throws the memo away; searches hold such
                         parameters at first */
     /* Up to max starts (max x nparams), best first, from stacked losses y; returns how many,
@@ -72,6 +89,10 @@ struct tw_law {
 };
 extern const struct tw_law *const tw_laws[]; /* ends with NULL */
 const struct tw_law *tw_law_find(const char *name);
+
+/* The predictions of a model for theta, into y (stacked points); false when out of memory. */
+bool tw_law_predict(const struct tw_law *law, const void *model, const double *theta,
+                    double *y) TW_CHECKED;
 
 /* S1 (sum of rates) and S2 (annealing area with memory lambda) at every step of a schedule:
  * arrays of schedule->n; either may be NULL. For plots and checks. */
@@ -157,8 +178,6 @@ struct tw_law_fit {
 
     size_t replicates, failed; /* of the bootstrap: asked for, not converged */
     double *theta_boot;        /* (replicates x p); a failed one is a row of NAN */
-    double inflation;          /* long-run variance of the scores over their variance: how much the
-                                  residuals' memory widens intervals */
     size_t nprofiles;
     struct tw_law_profile *profiles;
 

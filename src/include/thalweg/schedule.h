@@ -58,7 +58,7 @@ struct tw_lr_report {
  * of slope (for a kink or a jump hidden inside) or, when the rates curve, twice the trapezoid
  * rule's h^3/12 |lr''|. It holds if no two kinks or jumps lie within three intervals.
  *
- * TW_EINVAL: n == 0. TW_EDOMAIN: a rate is negative or not finite (x is named).
+ * TW_EINVAL: n == 0. TW_EDOMAIN: a rate is not between 0 and 1e6, or an x no step (named).
  */
 enum tw_status tw_schedule_from_log(const double *x, const double *lr, size_t n, unsigned base,
                                     double batch, struct tw_schedule *out,

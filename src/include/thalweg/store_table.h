@@ -15,7 +15,8 @@ struct tw_text_table {
 /*
  * Read comma-, semicolon- or tab-separated text (RFC 4180 quotes, '#' comments, BOM and CRLF
  * accepted) of at most 16 MiB. *t is {0} on entry; release it even after a failure. TW_EIO,
- * TW_EFORMAT (no header, a row longer than the header) name the file and the line.
+ * TW_EFORMAT (no header, a row longer than the header, a quote that is not closed) name the
+ * file and the line.
  */
 enum tw_status tw_text_table_read(const char *path, struct tw_text_table *t,
                                   struct tw_err *err) TW_CHECKED;

@@ -1,0 +1,118 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-3.0-or-later
+# thalweg plot: fits, forecasts and logs, in every format; its side files; what can be wrong.
+# shellcheck source=tests/support/tap.sh
+. "$(dirname "$0")/../support/tap.sh"
+# shellcheck source=tests/support/curves.sh
+. "$here/support/curves.sh"
+cd "$tmp" || exit 1
+sh_in() { sh -c "$1"; }
+wsd='wsd:peak=0.004,warmup=100,ramp=(s+1)/w,total=3000,decay=600,end=0.0004'
+cosine=$curves/cosine-seed1.csv
+constant=$curves/constant-seed1.csv
+
+expect 'a fit to draw' 0 - thalweg fit annealing -q -b 50 --from 300 "$cosine" "$constant" \
+    --schedules "$curves/schedules.csv" -o fit.h5
+expect 'a forecast to draw' 0 - thalweg forecast -q fit.h5 -s "$wsd" -a "$curves/wsd-seed1.csv" \
+    -o forecast.h5
+expect 'a fit without profiles' 0 - thalweg fit annealing -q -b 0 --profile none --no-model-error \
+    --from 300 "$cosine" "$constant" -o bare.h5
+
+# ---- what can be wrong ---------------------------------------------------------------------------
+plot() { thalweg plot -q "$@"; }
+says 'nothing to plot' 2 'nothing to plot: give a result file or loss logs' thalweg plot
+says 'a missing file' 3 'nowhere.h5: No such file or directory' plot nowhere.h5
+says 'a directory' 3 'this is a directory' plot .
+says 'two results' 2 'fit.h5 is a result file, and those are drawn one at a time' plot fit.h5 forecast.h5
+says 'a log and a result' 2 'fit.h5 is a result file, and those are drawn one at a time' plot "$cosine" fit.h5
+says 'no suffix' 2 'figure: a figure ends in .pdf, .png, .svg, .tex or .eps' plot fit.h5 -o figure
+says 'an unknown suffix' 2 'figure.gif: a figure ends in' plot fit.h5 -o figure.gif
+says 'an unknown venue' 2 "--venue: 'icmm' is none of icml|neurips" plot fit.h5 --venue icmm
+says 'an unknown width' 2 "'wide' is neither full, half nor 1 to 40 inches" plot fit.h5 --width wide
+says 'too low' 2 '--height: 0.1 is outside 0.8 to 40' plot fit.h5 --height 0.1
+says 'profiles of a log' 2 '--profiles draws a fit, and' plot "$cosine" --profiles
+says 'profiles of a fit that has none' 2 'the fit has no profiles: fit with --profile=alpha,lambda' \
+    plot bare.h5 --profiles
+head -c 5000 fit.h5 >cut.h5
+says 'a result cut short' 3 'cut.h5' plot cut.h5
+if /usr/bin/python3 -c 'import h5py' 2>/dev/null; then
+    cp fit.h5 other.h5
+    /usr/bin/python3 -c 'import h5py; h5py.File("other.h5", "r+").attrs["kind"] = "barrier"'
+    says 'a result of another kind' 3 "expected a fit, found a file of kind 'barrier'" plot other.h5
+else
+    skip 'a result of another kind' 'no python3-h5py'
+fi
+says 'a missing folder' 3 'nowhere/x.gp: cannot write' plot fit.h5 -o nowhere/x.svg
+[ -z "$(find . -name '*.gp' -o -name '*.dat')" ]
+report $? 'nothing was drawn so far'
+if [ -z "${TW_WRAP:-}" ]; then
+    mkdir alone && ln -s "$(command -v thalweg)" alone/thalweg
+    says 'no gnuplot' 3 'cannot start gnuplot' env PATH="$tmp/alone" thalweg plot -q fit.h5 -o x.svg
+    grep -q 'apt-get install gnuplot-nox' "$tmp/err"
+    report $? 'what to do is said'
+    expect 'the script is kept for later' 0 - test -s x.gp -a -s x.dat
+else
+    skip 'no gnuplot' 'the wrapper needs its PATH'
+fi
+if ! command -v gnuplot >/dev/null; then
+    skip 'figures' 'no gnuplot'
+    done_testing
+    exit
+fi
+
+# ---- every kind in every format ----------------------------------------------------------------------
+for input in fit.h5 forecast.h5 "$cosine"; do
+    for format in pdf png svg tex eps; do
+        name=$(basename "$input" | sed 's/[.].*//')-$format
+        expect "$(basename "$input") as $format" 0 - plot "$input" -o "$name.$format"
+        case $format in
+        pdf) magic='%PDF' ;; png) magic='PNG' ;; svg) magic='<svg' ;;
+        tex) magic='includegraphics' ;; eps) magic='%!PS-Adobe' ;;
+        esac
+        expect "it is $format" 0 - grep -aq -e "$magic" "$name.$format"
+    done
+done
+expect 'a .tex figure has its lines beside it' 0 - grep -aq '%PDF' fit-tex.pdf
+
+# ---- names -------------------------------------------------------------------------------------------
+expect_err 'a figure is called like its input' 0 'drew fit\.pdf \(edit fit\.gp and run gnuplot' \
+    thalweg plot fit.h5
+expect_err 'profiles have a name of their own' 0 'drew fit-profiles\.pdf' thalweg plot fit.h5 --profiles
+expect_err '--format gives the suffix' 0 'drew fit\.svg' thalweg plot fit.h5 --format svg
+expect_err 'standard input' 0 'drew stdin\.pdf' sh_in "thalweg plot - <'$cosine'"
+grep -v "^#" "$cosine" >mine.dat
+cp mine.dat keep
+says 'a log called NAME.dat is not drawn over' 3 'mine.dat is there and is no figure' plot mine.dat
+expect 'and stays as it was' 0 - cmp mine.dat keep
+json 'JSON' 0 plot --json forecast.h5 -o named.svg
+is 'names the figure' result.figure named.svg
+
+# ---- sizes and panels -----------------------------------------------------------------------------------
+size() { sed -n 's/.*<svg[^>]*width="\([0-9.]*\)"[^>]*height="\([0-9.]*\)".*/\1 \2/p; /^ width=/s/.*width="\([0-9.]*\)" height="\([0-9.]*\)".*/\1 \2/p' "$1" | head -1; }
+expect 'a half column' 0 - plot fit.h5 -o half.svg
+expect 'a full page' 0 - plot fit.h5 -o full.svg --width full --height 3 --venue neurips
+expect 'inches' 0 - plot fit.h5 -o inches.svg --width 4 --height 2
+[ -n "$(size half.svg)" ] && [ "$(size half.svg)" != "$(size full.svg)" ]
+report $? 'have their sizes'
+expect 'inches are inches' 0 - grep -q '^TW_W = 4; TW_H = 2 ' inches.gp
+expect 'residuals' 0 - plot fit.h5 -o residuals.svg --residuals --log-x --log-y
+expect 'several logs' 0 - plot "$curves"/*-seed1.csv -o logs.svg --from 300
+for n in constant-seed1 cosine-long-seed1 wsdcon-seed1; do
+    grep -q "$n" logs.gp
+    report $? "each is named: $n"
+done
+expect 'the law of a forecast has its bands' 0 - grep -q 'wsd-seed1' forecast-svg.gp
+
+# ---- the side files make the figure again, with gnuplot alone --------------------------------------------
+for name in fit-svg forecast-svg cosine-seed1-svg; do
+    mkdir "again-$name" && cp "$name.gp" "$name.dat" "again-$name"
+    expect "$name.gp runs by itself" 0 - sh_in "cd 'again-$name' && gnuplot -d '$name.gp'"
+    expect "$name: the same picture" 0 - cmp "$name.svg" "again-$name/$name.svg"
+done
+expect 'another format by hand' 0 - sh_in "cd again-fit-svg && gnuplot -d -e 'TW_FORMAT=\"png\"' fit-svg.gp && test -s fit-svg.png"
+echo '# mine' >>fit-svg.gp
+expect 'an edited script' 0 - plot fit.h5 -o fit-svg.svg
+expect 'is kept beside the new one' 0 - grep -q '# mine' fit-svg.gp~
+[ -z "$(find . -name '.thalweg*' -o -name '*.tmp*')" ]
+report $? 'no temporary file is left'
+done_testing
