@@ -68,6 +68,9 @@ void tw_cmd_warn(struct tw_call *call, const char *fmt, ...) TW_PRINTF(2, 3);
 void tw_cmd_note(struct tw_call *call, const char *fmt, ...) TW_PRINTF(2, 3);
 /* The same, only with -v. */
 void tw_cmd_debug(struct tw_call *call, const char *fmt, ...) TW_PRINTF(2, 3);
+/* Replace what a terminal would obey, in place: names and values come from files that anyone
+ * may have made. Messages and table cells are cleaned already. */
+char *tw_cmd_clean(char *s);
 /* Seconds since the command began. */
 double tw_cmd_seconds(const struct tw_call *call);
 

@@ -29,16 +29,11 @@ struct rows {
     bool failed;
 };
 
-/* Names and values come from a file that anyone may have made: nothing that a terminal would
- * obey may pass. */
 static char *clean_copy(const char *s)
 {
     char *t = tw_strdup(s);
 
-    for (char *p = t; p && *p; p++)
-        if ((unsigned char)*p < 0x20 || *p == 0x7f)
-            *p = *p == '\n' || *p == '\t' ? ' ' : '?';
-    return t;
+    return t ? tw_cmd_clean(t) : NULL;
 }
 
 static void free_row(struct row *r)

@@ -139,6 +139,7 @@ static bool describe(struct tw_call *call, const struct tw_log *log, const struc
                                         "gaps", "back",   "same x",   "use as" };
     struct tw_curve_opts choice = tw_read_curve_opts(o);
     struct tw_table t = { 0 };
+    struct tw_str head_line = { 0 };
     struct tw_err first = { 0 };
     size_t shown = 0, useless = 0;
 
@@ -162,11 +163,11 @@ static bool describe(struct tw_call *call, const struct tw_log *log, const struc
     tw_json_close(&call->json, ']');
     tw_json_close(&call->json, '}');
     if (!call->common.json && shown) {
-        printf("%s: %s, %zu run%s, x is %s", log->path, log->format, log->nruns,
-               log->nruns == 1 ? "" : "s", log->runs[0].x_name);
+        tw_str_addf(&head_line, "%s: %s, %zu run%s, x is %s", log->path, log->format, log->nruns,
+                    log->nruns == 1 ? "" : "s", log->runs[0].x_name);
         if (log->lines_ignored)
-            printf(", %zu lines ignored", log->lines_ignored);
-        printf("\n");
+            tw_str_addf(&head_line, ", %zu lines ignored", log->lines_ignored);
+        printf("%s\n", head_line.failed ? "" : tw_cmd_clean(head_line.s));
         tw_table_print(&t);
     }
     if (useless > 1)
@@ -174,6 +175,7 @@ static bool describe(struct tw_call *call, const struct tw_log *log, const struc
     else if (useless)
         tw_cmd_note(call, "%s", first.msg);
     tw_str_release(&t.cells);
+    tw_str_release(&head_line);
     return shown > 0;
 }
 

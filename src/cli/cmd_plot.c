@@ -72,7 +72,7 @@ static enum tw_status draw_logs(struct tw_call *call, const struct tw_curves *cu
     bool rates = false;
     enum tw_status rc;
 
-    if (!v || !curves->v) {
+    if (!v || !curves->n) { /* whatever was read has a curve */
         free(v);
         return tw_err_set(&call->err, TW_ENOMEM, "out of memory");
     }

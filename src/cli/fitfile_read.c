@@ -324,7 +324,8 @@ static void check_points(struct source *s, const struct tw_law_fit *fit)
         if (s->rc == TW_OK && fit->left_out_r && !whole_or_none(fit->left_out_r + a, b - a))
             bad(s, "/points/left_out_residual has gaps in a curve");
     }
-    if (s->rc == TW_OK && (fit->model_error < 0.0 || isinf(fit->model_error)))
+    if (s->rc == TW_OK && (fit->model_error < 0.0 || isinf(fit->model_error) ||
+                           fit->annealed_error < 0.0 || isinf(fit->annealed_error)))
         bad(s, "/model_error/value is no number >= 0");
 }
 
@@ -369,6 +370,8 @@ static void read_points(struct source *s, struct tw_fit_file *f)
     fit->r = get(s, "/points/residual", &n);
     fit->model_error = get_real(s, "/model_error/value");
     fit->left_out = get_size(s, "/model_error/left_out");
+    fit->annealed_error = get_real(s, "/model_error/annealed");
+    fit->annealed_left_out = get_size(s, "/model_error/annealed_left_out");
     if (s->rc == TW_OK && tw_result_has(s->r, "/points/left_out_residual"))
         fit->left_out_r = get(s, "/points/left_out_residual", &n);
     else

@@ -316,6 +316,10 @@ static void write_points(struct writer *w, const struct tw_fit_file *f)
     }
     put_real(w, "/model_error/value", fit->model_error, "log loss",
              "root mean square offset of a curve that took no part; NaN: not known");
+    put_real(w, "/model_error/annealed", fit->annealed_error, "",
+             "relative error of what annealing takes off; NaN: not known");
+    put_size(w, "/model_error/annealed_left_out", fit->annealed_left_out,
+             "curves left out that say so");
     put_size(w, "/model_error/left_out", fit->left_out, "curves that could be left out");
     if (fit->left_out_mae)
         put(w, "/model_error/mae", f->n, fit->left_out_mae, "as in the log",

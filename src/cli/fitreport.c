@@ -184,6 +184,8 @@ static void print_model_error(const struct tw_law_fit *fit)
                fit->left_out == 1 ? "" : "s");
     else
         printf(", from the residuals alone: no curve could be left out\n");
+    if (fit->annealed_error > 0.0)
+        printf("and %.3g %% of what annealing takes off\n", 100.0 * fit->annealed_error);
 }
 
 static void print(const struct tw_fit_file *f)
@@ -331,6 +333,8 @@ static void write_json(struct tw_json *j, const struct tw_fit_file *f)
     tw_json_open(j, "model_error", '{');
     tw_json_real(j, "value", fit->model_error);
     tw_json_size(j, "left_out", fit->left_out);
+    tw_json_real(j, "annealed", fit->annealed_error);
+    tw_json_size(j, "annealed_left_out", fit->annealed_left_out);
     tw_json_close(j, '}');
 }
 

@@ -117,6 +117,7 @@ static enum tw_status at_measured(const struct tw_law_fit *fit, const struct tw_
     f->score = tw_law_score_of(f->y, b->y, f->n);
     f->coverage68 = tw_law_coverage(f->y, b->lo68, b->hi68, f->n);
     f->coverage95 = tw_law_coverage(f->y, b->lo95, b->hi95, f->n);
+    f->final_in_95 = f->y[f->n - 1] >= b->lo95[f->n - 1] && f->y[f->n - 1] <= b->hi95[f->n - 1];
     return TW_OK;
 }
 
@@ -202,7 +203,7 @@ static void final_table(const struct tw_forecast_set *set)
 
 static void score_table(const struct tw_forecast_set *set)
 {
-    const char *head[TW_SCORE_COLUMNS + 3] = { "measured" };
+    const char *head[TW_SCORE_COLUMNS + 4] = { "measured" };
     struct tw_table t = { 0 };
     double sum = 0.0;
     size_t n = 0;
@@ -210,17 +211,19 @@ static void score_table(const struct tw_forecast_set *set)
     memcpy(head + 1, tw_score_heads, sizeof tw_score_heads);
     head[TW_SCORE_COLUMNS + 1] = "% in 68";
     head[TW_SCORE_COLUMNS + 2] = "% in 95";
+    head[TW_SCORE_COLUMNS + 3] = "final in 95";
     for (size_t i = 0; i < set->n; i++) {
         const struct tw_forecast *f = &set->v[i];
 
         if (f->n == 0)
             continue;
         if (n++ == 0)
-            tw_table_head(&t, head, TW_SCORE_COLUMNS + 3);
+            tw_table_head(&t, head, TW_SCORE_COLUMNS + 4);
         tw_table_text(&t, f->name);
         tw_score_cells(&t, &f->score);
         tw_table_real(&t, "%.0f", 100.0 * f->coverage68);
         tw_table_real(&t, "%.0f", 100.0 * f->coverage95);
+        tw_table_text(&t, f->final_in_95 ? "yes" : "no");
         sum += f->score.mae;
     }
     if (n == 0)
@@ -247,6 +250,7 @@ static void forecast_json(struct tw_json *j, const struct tw_forecast *f)
         tw_json_open(j, "coverage", '{');
         tw_json_real(j, "p68", f->coverage68);
         tw_json_real(j, "p95", f->coverage95);
+        tw_json_bool(j, "final_in_95", f->final_in_95);
         tw_json_close(j, '}');
     }
     tw_json_open(j, "line", '{');

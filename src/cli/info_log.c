@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "info.h"
+#include "read.h"
 #include "thalweg/store_log.h"
 
 static void show_run(struct tw_call *call, struct tw_table *t, const struct tw_log_run *run)
@@ -18,14 +19,15 @@ static void show_run(struct tw_call *call, struct tw_table *t, const struct tw_l
         tw_table_text(t, run->name);
         tw_table_text(t, s->name);
         tw_table_text(t, tw_quantity_name(s->quantity));
-        tw_table_text(t, tw_split_name(s->split));
+        tw_table_text(t, s->split == TW_SPLIT_NONE ? "-" : tw_split_name(s->split));
         tw_table_size(t, s->n);
         tw_table_real(t, "%.6g", range.x_max);
         tw_table_real(t, "%.6g", range.y_last);
         tw_json_open(&call->json, NULL, '{');
         tw_json_text(&call->json, "name", s->name);
         tw_json_text(&call->json, "quantity", tw_quantity_name(s->quantity));
-        tw_json_text(&call->json, "split", tw_split_name(s->split));
+        tw_json_text(&call->json, "split",
+                     s->split == TW_SPLIT_NONE ? NULL : tw_split_name(s->split));
         tw_json_size(&call->json, "n", s->n);
         tw_json_real(&call->json, "x_max", range.x_max);
         tw_json_real(&call->json, "y_last", range.y_last);
@@ -49,6 +51,7 @@ int tw_info_log(struct tw_call *call, const char *path)
         rc = tw_cmd_fail(call);
         goto out;
     }
+    tw_read_notes(call, &log);
     if (!call->common.json)
         printf("%-10s %s\n%-10s %s\n%-10s %s\n\n", "file", path, "format", log.format, "sha256",
                log.digest);

@@ -35,20 +35,33 @@ static void before_message(void)
     tw_progress_hide();
 }
 
+char *tw_cmd_clean(char *s)
+{
+    for (unsigned char *p = (unsigned char *)s; *p; p++)
+        if (*p < 0x20 || *p == 0x7f)
+            *p = *p == '\n' || *p == '\t' ? ' ' : '?';
+        else if (p[0] == 0xC2 && p[1] >= 0x80 && p[1] < 0xA0)
+            p[0] = p[1] = '?';
+    return s;
+}
+
 static void say(const struct tw_call *call, const char *kind, const char *fmt, va_list ap)
     TW_PRINTF(3, 0);
 static void say(const struct tw_call *call, const char *kind, const char *fmt, va_list ap)
 {
+    struct tw_str text = { 0 };
+
+    tw_str_vaddf(&text, fmt, ap);
     before_message();
-    fprintf(stderr, "thalweg %s: %s", call->cmd->name, kind);
-    vfprintf(stderr, fmt, ap);
-    fputc('\n', stderr);
+    fprintf(stderr, "thalweg %s: %s%s\n", call->cmd->name, kind,
+            text.s ? tw_cmd_clean(text.s) : "out of memory");
+    tw_str_release(&text);
 }
 
 int tw_cmd_fail(struct tw_call *call)
 {
     before_message();
-    fprintf(stderr, "thalweg %s: %s\n", call->cmd->name, call->err.msg);
+    fprintf(stderr, "thalweg %s: %s\n", call->cmd->name, tw_cmd_clean(call->err.msg));
     switch (call->err.code) {
     case TW_EDOMAIN:
     case TW_ENOCONV:
@@ -103,7 +116,7 @@ void tw_cmd_warn(struct tw_call *call, const char *fmt, ...)
         tw_json_quote(&call->warnings, text.s);
         if (!call->common.quiet) {
             before_message();
-            fprintf(stderr, "thalweg %s: warning: %s\n", call->cmd->name, text.s);
+            fprintf(stderr, "thalweg %s: warning: %s\n", call->cmd->name, tw_cmd_clean(text.s));
         }
     }
     tw_str_release(&text);
@@ -142,7 +155,11 @@ void tw_table_head(struct tw_table *t, const char *const *names, size_t ncol)
 
 void tw_table_text(struct tw_table *t, const char *s)
 {
+    size_t at = t->cells.n;
+
     tw_str_addn(&t->cells, s, strlen(s) + 1);
+    if (!t->cells.failed)
+        (void)tw_cmd_clean(t->cells.s + at);
     t->ncell++;
 }
 

@@ -118,7 +118,8 @@ static size_t decade_ticks(double lo, double hi, double *at, size_t most)
     size_t n = 0;
 
     for (int k = 0; n < most && k < 12; k++) {
-        double tick = fine[k % 3] * pow(10.0, e + k / 3);
+        const int decade = e + k / 3;
+        double tick = fine[k % 3] * pow(10.0, decade);
 
         if (tick >= lo && tick <= hi)
             at[n++] = tick;

@@ -186,6 +186,7 @@ static void shape(struct curves_plan *p, size_t entries, size_t chars, size_t co
 {
     double tick = (p->page.fs - 1.0) / 72.0;
 
+    cols = cols > 1 ? cols : 1;
     p->key.cols = cols;
     p->key.rows = (entries + cols - 1) / cols;
     p->key.w = (double)cols * (3.9 * tick + fig_text_width(&p->page, chars));

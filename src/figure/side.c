@@ -214,10 +214,13 @@ out:
 /* gnuplot's last line that says something: "line 12: undefined variable: x". */
 static void last_line(const struct tw_str *log, char *out, size_t size)
 {
-    const char *end = log->s ? log->s + log->n : NULL, *start;
+    const char *end, *start;
 
     out[0] = '\0';
-    while (end && end > log->s && !out[0]) {
+    if (!log->s)
+        return;
+    end = log->s + log->n;
+    while (end > log->s && !out[0]) {
         while (end > log->s && (end[-1] == '\n' || end[-1] == ' '))
             end--;
         for (start = end; start > log->s && start[-1] != '\n';)

@@ -11,7 +11,7 @@ enum { P = TW_FIT_MAX_PARAMS };
 void tw_newton_evaluate(struct tw_newton *nt, bool want_jac)
 {
     const size_t p = nt->prob->p;
-    double slope[P];
+    double slope[P] = { 0 };
 
     for (size_t k = 0; k < nt->nfree; k++)
         nt->theta[nt->free[k]] = tw_fit_from_u(&nt->prob->params[nt->free[k]], nt->u[k], &slope[k]);

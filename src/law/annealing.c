@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "final.h"
 #include "law_parts.h"
 #include "thalweg/law.h"
 
@@ -396,6 +397,17 @@ static void predict(const void *model, void *memory, const double *theta, double
         }
 }
 
+/* The model skips the warm-up, so that S2 counts falls of the rate alone. */
+static void annealed(const void *model, void *memory, const double *theta, double *part)
+{
+    const struct model *m = model;
+    struct memo *memo = memory;
+
+    recall(m, memo, theta[LAMBDA]);
+    for (size_t k = 0; k < m->n; k++)
+        part[k] = fmax(0.0, theta[C] * memo->s2[k]);
+}
+
 /* ---- starts -----------------------------------------------------------------------------------
  */
 
@@ -471,8 +483,11 @@ const struct tw_law tw_law_annealing = {
     .memo_alloc = memo_alloc,
     .memo_free = memo_free,
     .predict = predict,
+    .annealed = annealed,
     .profile = 1u << ALPHA | 1u << LAMBDA,
     .costly = 1u << LAMBDA,
     .starts = starts,
     .unidentified = unidentified,
+    .final = tw_law_annealing_final,
+    .final_convex = true,
 };

@@ -42,8 +42,8 @@ struct tree {
 /* ---- changes and points --------------------------------------------------------------------- */
 
 /* Fills f->s1, at (n steps of the points) and change (as many as steps); *count of them. */
-static enum tw_status scan(struct tw_falls *f, const struct tw_law_curve *c, size_t *at,
-                           struct change *change, size_t *count, struct tw_err *err)
+static enum tw_status scan(struct tw_falls *f, const struct tw_law_curve *c, enum tw_warmup warmup,
+                           size_t *at, struct change *change, size_t *count, struct tw_err *err)
 {
     const struct tw_schedule *s = c->schedule;
     size_t next = 0;
@@ -54,7 +54,8 @@ static enum tw_status scan(struct tw_falls *f, const struct tw_law_curve *c, siz
         if (!tw_schedule_index(s, c->x[i], &at[i]) || (i && at[i] < at[i - 1]))
             return tw_law_no_step(c, c->x[i], err);
     for (size_t k = 0; next < c->n && k < s->n; k++) {
-        const double fall = k ? s->lr[k - 1] - s->lr[k] : 0.0;
+        const bool counts = k && (k > s->warm_end || warmup == TW_WARMUP_KEEP);
+        const double fall = counts ? s->lr[k - 1] - s->lr[k] : 0.0;
 
         if (fall != 0.0) { /* exactly: a constant rate */
             change[(*count)++] = (struct change){ k, fall, log(fmax(s->lr[k], DBL_MIN)), sum };
@@ -287,7 +288,7 @@ static bool plan(struct tw_falls *f, const struct change *change, size_t nchange
 }
 
 enum tw_status tw_falls_init(struct tw_falls *f, const struct tw_law_curve *curve,
-                             struct tw_err *err)
+                             enum tw_warmup warmup, struct tw_err *err)
 {
     struct change *change = tw_alloc(curve->schedule->n, sizeof *change);
     size_t *at = tw_alloc(curve->n, sizeof *at), nchange;
@@ -300,7 +301,7 @@ enum tw_status tw_falls_init(struct tw_falls *f, const struct tw_law_curve *curv
     f->first = tw_alloc(curve->n + 1, sizeof *f->first);
     ok = change && at && f->s1 && f->first;
     if (ok)
-        rc = scan(f, curve, at, change, &nchange, err);
+        rc = scan(f, curve, warmup, at, change, &nchange, err);
     while (ok && rc == TW_OK && warm < nchange && change[warm].step <= curve->schedule->warm_end)
         warm++;
     for (size_t i = 0; ok && rc == TW_OK && dear && i < 2; i++)

@@ -35,10 +35,11 @@ struct tw_falls {
     double moved;    /* sum of |eta_{k-1} - eta_k| after the warm-up */
 };
 
-/* The points of `curve`; *f is {0} on entry; release it even after a failure. TW_EINVAL: an x
- * is no step of its schedule. TW_EDOMAIN: the rates up to the first point sum to 0. */
+/* The points of `curve`, with the changes of its warm-up or without; *f is {0} on entry; release it
+ * even after a failure. TW_EINVAL: an x is no step of its schedule. TW_EDOMAIN: the rates up to the
+ * first point sum to 0. */
 enum tw_status tw_falls_init(struct tw_falls *f, const struct tw_law_curve *curve,
-                             struct tw_err *err) TW_CHECKED;
+                             enum tw_warmup warmup, struct tw_err *err) TW_CHECKED;
 void tw_falls_release(struct tw_falls *f);
 
 #endif

@@ -136,6 +136,7 @@ enum tw_status tw_law_fit_run(const struct tw_law *law, const struct tw_law_curv
 
     fit->law = law;
     fit->opts = *opts;
+    fit->annealed_error = NAN;
     fit->model_error = fit->warmup_score[0] = fit->warmup_score[1] = NAN;
     for (size_t j = 0; j < TW_FIT_MAX_PARAMS; j++)
         fit->lo[j] = fit->hi[j] = NAN;

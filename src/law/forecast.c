@@ -14,7 +14,8 @@ struct draws {
     size_t nrep;          /* parameter vectors that converged */
     const double **theta; /* (nrep) */
     size_t n;
-    double *offset; /* (n): draw d has parameters theta[d % nrep] */
+    double *offset;  /* (n): draw d has parameters theta[d % nrep] */
+    double *stretch; /* (n): relative error of the annealed part */
 };
 
 static int compare_reals(const void *a, const void *b)
@@ -48,6 +49,12 @@ static void draws_release(struct draws *d)
 {
     free(d->theta);
     free(d->offset);
+    free(d->stretch);
+}
+
+static double student(struct tw_rng *rng, size_t freedom)
+{
+    return gsl_cdf_tdist_Pinv(0x1p-54 + tw_rng_real(rng), (double)freedom);
 }
 
 static bool draws_init(struct draws *d, const struct tw_law_fit *fit,
@@ -71,17 +78,19 @@ static bool draws_init(struct draws *d, const struct tw_law_fit *fit,
         d->theta[d->nrep++] = fit->theta;
     d->n = d->nrep * ((DRAWS + d->nrep - 1) / d->nrep);
     d->offset = tw_alloc(d->n, sizeof *d->offset);
-    for (size_t i = 0; d->offset && i < d->n; i++) {
+    d->stretch = tw_alloc(d->n, sizeof *d->stretch);
+    for (size_t i = 0; d->offset && d->stretch && i < d->n; i++) {
         struct tw_rng rng = tw_rng_stream(opts->seed, TW_RNG_FORECAST, i);
 
         d->offset[i] = npool ? pool[tw_rng_below(&rng, npool)] : 0.0;
         if (fit->model_error > 0.0)
-            d->offset[i] += fit->model_error *
-                            gsl_cdf_tdist_Pinv(0.5 * 0x1p-53 + tw_rng_real(&rng),
-                                               (double)(TW_LAW_PRIOR_CURVES + fit->left_out));
+            d->offset[i] += fit->model_error * student(&rng, TW_LAW_PRIOR_CURVES + fit->left_out);
+        if (fit->annealed_error > 0.0)
+            d->stretch[i] =
+                fit->annealed_error * student(&rng, TW_LAW_PRIOR_CURVES + fit->annealed_left_out);
     }
     free(own);
-    return d->offset != NULL;
+    return d->offset && d->stretch;
 }
 
 /* Predictions of every parameter vector: (nrep x m), on the residuals' scale. */
@@ -121,7 +130,8 @@ static void put(const struct tw_law *law, double *dst, size_t i, const double *s
 }
 
 static bool quantiles(const struct tw_law *law, const struct draws *d, const double *log_y,
-                      const double *shift, size_t m, const struct tw_law_band *band)
+                      const double *shift, const double *share, size_t m,
+                      const struct tw_law_band *band)
 {
     bool ok = true;
 
@@ -138,7 +148,8 @@ static bool quantiles(const struct tw_law *law, const struct draws *d, const dou
             if (!v)
                 continue;
             for (size_t k = 0; k < d->n; k++)
-                v[k] = log_y[k % d->nrep * m + i] + d->offset[k] + (shift ? shift[i] : 0.0);
+                v[k] = log_y[k % d->nrep * m + i] + d->offset[k] + d->stretch[k] * share[i] +
+                       (shift ? shift[i] : 0.0);
             qsort(v, d->n, sizeof *v, compare_reals);
             put(law, band->lo95, i, v, d->n, 0.025);
             put(law, band->lo68, i, v, d->n, 0.16);
@@ -158,7 +169,7 @@ enum tw_status tw_law_forecast(const struct tw_law_fit *fit, const struct tw_law
     struct tw_err own = { 0 };
     void *model = fit->law->model_alloc(curve, 1, fit->opts.warmup, err ? err : &own);
     struct draws d = { 0 };
-    double *log_y = NULL;
+    double *log_y = NULL, *share = NULL;
     bool ok;
 
     if (!model)
@@ -168,15 +179,18 @@ enum tw_status tw_law_forecast(const struct tw_law_fit *fit, const struct tw_law
         band->y[i] =
             tw_law_from_scale(fit->law, tw_law_to_scale(fit->law, band->y[i]) + opts->shift[i]);
     if (ok && bands) {
-        ok = draws_init(&d, fit, opts);
+        share = tw_alloc(curve->n, sizeof *share);
+        ok = share && tw_law_annealed_share(fit->law, curve, fit->theta, band->y, share) &&
+             draws_init(&d, fit, opts);
         if (ok)
             log_y = tw_alloc(d.nrep, (curve->n + 1) * sizeof *log_y);
         ok = log_y && predict_all(fit, model, &d, curve->n, log_y) &&
-             quantiles(fit->law, &d, log_y, opts->shift, curve->n, band);
+             quantiles(fit->law, &d, log_y, opts->shift, share, curve->n, band);
     }
     fit->law->model_free(model);
     draws_release(&d);
     free(log_y);
+    free(share);
     return ok ? TW_OK
               : tw_err_set(err, TW_ENOMEM, "a forecast at %zu points: out of memory", curve->n);
 }

@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "falls.h"
+#include "final.h"
 #include "law_parts.h"
 
 enum { L0, A, ALPHA, B, C, BETA, GAMMA, NPARAMS };
@@ -81,7 +82,6 @@ static void *model_alloc(const struct tw_law_curve *curves, size_t n, enum tw_wa
     enum tw_status rc = TW_ENOMEM;
     size_t k = 0;
 
-    (void)warmup; /* the law has a convention of its own */
     if (!m)
         goto fail;
     m->ncurves = n;
@@ -92,7 +92,7 @@ static void *model_alloc(const struct tw_law_curve *curves, size_t n, enum tw_wa
     if (!m->falls || !m->log_s1)
         goto fail;
     for (size_t c = 0; c < n; c++) {
-        rc = tw_falls_init(&m->falls[c], &curves[c], err);
+        rc = tw_falls_init(&m->falls[c], &curves[c], warmup, err);
         if (rc != TW_OK)
             goto fail;
         for (size_t i = 0; i < curves[c].n; i++)
@@ -317,6 +317,17 @@ static void predict(const void *model, void *memory, const double *theta, double
     }
 }
 
+/* The model skips the warm-up, so that LD counts changes of the rate after it alone. */
+static void annealed(const void *model, void *memory, const double *theta, double *part)
+{
+    const struct model *m = model;
+    struct memo *memo = memory;
+
+    recall(m, memo, theta);
+    for (size_t k = 0; k < m->n; k++)
+        part[k] = fmax(0.0, theta[B] * memo->ld[k]);
+}
+
 /* ---- starts -----------------------------------------------------------------------------------
  */
 
@@ -392,11 +403,11 @@ static const char *unidentified(const void *model)
 const struct tw_law tw_law_mpl = {
     .name = "mpl",
     .title = "multi-power law",
-    .formula = "L(t) = L0 + A S1^-alpha - B sum_k (eta_(k-1) - eta_k) [1 - (1 + C eta_k^-gamma "
-               "S_k)^-beta]",
+    .formula = "L(t) = L0 + A S1^-alpha - B sum_k (eta_(k-1) - eta_k) G_k",
     .source = "Luo et al. 2025, arXiv:2503.12811",
-    .about = "S1 is the sum of the learning rates up to step t, S_k that from step k to t, both "
-             "with the warm-up. Each fall of the rate lowers the loss by B per unit, not at once "
+    .about = "G_k = 1 - (1 + C eta_k^-gamma S_k)^-beta. S1 is the sum of the learning rates up to "
+             "step t, S_k that from step k to t, both with the warm-up. Each fall of the rate "
+             "lowers the loss by B per unit, not at once "
              "but as further steps are made, sooner at a low rate. Few curves do not determine "
              "all seven parameters: beta, gamma and C trade against each other, and the fit with "
              "the lowest objective can forecast worse than one with beta and gamma held. So the "
@@ -416,7 +427,9 @@ const struct tw_law tw_law_mpl = {
     .memo_alloc = memo_alloc,
     .memo_free = memo_free,
     .predict = predict,
+    .annealed = annealed,
     .costly = 1u << C | 1u << BETA | 1u << GAMMA,
     .starts = starts,
     .unidentified = unidentified,
+    .final = tw_law_mpl_final,
 };

@@ -73,7 +73,13 @@ enum tw_status tw_law_bootstrap_run(const struct tw_law_problem *p, struct tw_la
 enum tw_status tw_law_leave_out_run(const struct tw_law_curve *curves, struct tw_law_fit *fit,
                                     struct tw_err *err) TW_CHECKED;
 
+/* The annealed part of the predicted loss of one curve over that loss, at its points; zeros for
+ * a law without such a part. False when out of memory. */
+bool tw_law_annealed_share(const struct tw_law *law, const struct tw_law_curve *curve,
+                           const double *theta, const double *yhat, double *share) TW_CHECKED;
+
 /* From fit->r, fit->left_out and the sum of the squared mean residuals of the curves left out. */
-void tw_law_model_error(struct tw_law_fit *fit, double squares);
+/* ... and the same of the relative errors of the annealed part. */
+void tw_law_model_error(struct tw_law_fit *fit, double squares, double annealed_squares);
 
 #endif

@@ -121,7 +121,7 @@ const struct tw_law tw_law_steps = {
     .name = "steps",
     .title = "power law of the steps",
     .formula = "L(s) = L0 + A s^-alpha",
-    .source = "the steps term of Kaplan et al. 2020, arXiv:2001.08361, eq. (1.6), above a constant",
+    .source = "after Kaplan et al. 2020, arXiv:2001.08361, eq. (1.6)",
     .about = "s counts the steps made, whatever the learning rate was: for comparison with the "
              "laws that know the schedule. With --batch, s = x / batch. A curve whose rate decays "
              "does not follow it.",

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "h5.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -116,7 +115,7 @@ hid_t tw_h5_access(bool writing)
 }
 
 /* HDF5's signature is at byte 0, 512, 1024, 2048 ...: a user block may come first. */
-static bool has_signature(int fd)
+bool tw_h5_signature(int fd)
 {
     static const char magic[8] = "\211HDF\r\n\032\n";
     char seen[sizeof magic];
@@ -134,164 +133,14 @@ bool tw_is_hdf5(const char *path)
 {
     struct stat st;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    bool yes = fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && has_signature(fd);
+    bool yes = fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && tw_h5_signature(fd);
 
     if (fd >= 0)
         (void)close(fd);
     return yes;
 }
 
-hid_t tw_h5_open(const char *path, uint64_t *size, struct tw_err *err)
-{
-    /* Not to hang on a pipe that has no writer. */
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    struct stat st;
-    hid_t fapl = -1, file = -1;
-
-    if (fd < 0 || fstat(fd, &st) != 0) {
-        (void)tw_err_set(err, TW_EIO, "%s: %s", path, strerror(errno));
-        goto out;
-    }
-    if (!S_ISREG(st.st_mode)) {
-        (void)tw_err_set(err, TW_EIO, "%s: %s", path,
-                         S_ISDIR(st.st_mode) ? "this is a directory" : "this is not a plain file");
-        goto out;
-    }
-    if (!has_signature(fd)) {
-        (void)tw_err_set(err, TW_EFORMAT, "%s: %s", path,
-                         st.st_size == 0 ? "the file is empty" : "this is not an HDF5 file");
-        goto out;
-    }
-    *size = (uint64_t)st.st_size;
-    if (!tw_h5_heaps_good(fd, *size)) {
-        (void)tw_err_set(err, TW_EFORMAT, "%s: the file is damaged (its text)", path);
-        goto out;
-    }
-    fapl = tw_h5_access(false);
-    if (fapl >= 0)
-        file = H5Fopen(path, H5F_ACC_RDONLY, fapl);
-    if (file < 0)
-        (void)tw_h5_fail(err, TW_EFORMAT, "%s", path);
-out:
-    tw_h5_close(fapl);
-    if (fd >= 0)
-        (void)close(fd);
-    return file;
-}
-
-/* ---- attributes ----------------------------------------------------------------------- */
-
-static char *read_text(hid_t attr, hid_t type, hid_t space)
-{
-    enum { MOST = 1 << 16 };
-    size_t n = H5Tget_size(type);
-    htri_t variable = H5Tis_variable_str(type);
-    char *text = NULL, *p = NULL;
-
-    if (variable < 0 || n == 0 || n > MOST)
-        return NULL;
-    if (variable) {
-        if (H5Aread(attr, type, &p) >= 0) {
-            text = tw_strdup(p ? p : ""); /* HDF5 stores an empty string as none */
-            (void)H5Dvlen_reclaim(type, space, H5P_DEFAULT, &p);
-        }
-        return text;
-    }
-    p = tw_alloc(n + 1, 1);
-    if (p && H5Aread(attr, type, p) >= 0)
-        return p;
-    free(p);
-    return NULL;
-}
-
-char *tw_h5_attr_text(hid_t object, const char *name)
-{
-    hid_t attr = -1, type = -1, space = -1;
-    char *text = NULL;
-
-    if (H5Aexists(object, name) <= 0)
-        return NULL;
-    attr = H5Aopen(object, name, H5P_DEFAULT);
-    type = attr < 0 ? -1 : H5Aget_type(attr);
-    space = attr < 0 ? -1 : H5Aget_space(attr);
-    if (type >= 0 && space >= 0 && H5Tget_class(type) == H5T_STRING &&
-        H5Sget_simple_extent_npoints(space) == 1)
-        text = read_text(attr, type, space);
-    tw_h5_close(space);
-    tw_h5_close(type);
-    tw_h5_close(attr);
-    return text;
-}
-
-bool tw_h5_attr_int(hid_t object, const char *name, int64_t *x)
-{
-    hid_t attr = -1, type = -1, space = -1;
-    bool good = false;
-
-    if (H5Aexists(object, name) <= 0)
-        return false;
-    attr = H5Aopen(object, name, H5P_DEFAULT);
-    type = attr < 0 ? -1 : H5Aget_type(attr);
-    space = attr < 0 ? -1 : H5Aget_space(attr);
-    if (type >= 0 && space >= 0 && H5Tget_class(type) == H5T_INTEGER &&
-        H5Sget_simple_extent_npoints(space) == 1)
-        good = H5Aread(attr, H5T_NATIVE_INT64, x) >= 0;
-    tw_h5_close(space);
-    tw_h5_close(type);
-    tw_h5_close(attr);
-    return good;
-}
-
 /* ---- guards --------------------------------------------------------------------------- */
-
-static const char *link_kind(H5L_type_t type)
-{
-    return type == H5L_TYPE_SOFT       ? "a soft link"
-           : type == H5L_TYPE_EXTERNAL ? "a link into another file"
-                                       : "a link of an unknown kind";
-}
-
-hid_t tw_h5_open_object(hid_t file, const char *name, const char *path, struct tw_err *err)
-{
-    char *part = tw_strdup(path);
-    hid_t object = -1;
-
-    if (!part) {
-        (void)tw_err_set(err, TW_ENOMEM, "%s: %s: out of memory", name, path);
-        return -1;
-    }
-    for (char *end = part; *end; end++) {
-        H5L_info_t info;
-        char *next = strchr(end + 1, '/');
-
-        if (*end != '/') {
-            (void)tw_err_set(err, TW_EINVAL, "%s: '%s' does not begin with '/'", name, path);
-            goto out;
-        }
-        if (next)
-            *next = '\0';
-        if (H5Lget_info(file, part, &info, H5P_DEFAULT) < 0) {
-            (void)H5Eclear2(H5E_DEFAULT);
-            (void)tw_err_set(err, TW_EFORMAT, "%s: %s: there is no such data set", name, path);
-            goto out;
-        }
-        if (info.type != H5L_TYPE_HARD) {
-            (void)tw_err_set(err, TW_EFORMAT, "%s: %s: %s is %s, which is not followed", name, path,
-                             part, link_kind(info.type));
-            goto out;
-        }
-        if (!next)
-            break;
-        *next = '/';
-        end = next - 1;
-    }
-    object = H5Oopen(file, path, H5P_DEFAULT);
-    if (object < 0)
-        (void)tw_h5_fail(err, TW_EFORMAT, "%s: %s", name, path);
-out:
-    free(part);
-    return object;
-}
 
 /* Overflow counts as too large. */
 static bool too_large(const hsize_t *dims, int rank, size_t size, uint64_t file_size)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* store/h5.h - private helpers over HDF5. No call here may run inside a parallel region: the
- * library is used without locks. */
+/* store/h5.h - private helpers over HDF5. Files are read through h5_items.h. No call here may run
+ * inside a parallel region: the library is used without locks. */
 #ifndef TW_STORE_H5_H
 #define TW_STORE_H5_H
 
@@ -27,21 +27,11 @@ hid_t tw_h5_text_type(size_t n);
  */
 hid_t tw_h5_access(bool writing);
 
-/* Open a file for reading; its size in bytes goes to *size. Negative on failure (TW_EIO,
- * TW_EFORMAT), the message begins with the path. */
-hid_t tw_h5_open(const char *path, uint64_t *size, struct tw_err *err);
+/* Is this an HDF5 file, perhaps behind a user block? */
+bool tw_h5_signature(int fd);
 
 /* Are the heaps of the file's first 64 MiB sound? False also when memory is short. */
 bool tw_h5_heaps_good(int fd, uint64_t file_size);
-
-/* A scalar attribute as text (the caller frees it) or as a whole number. NULL and false when
- * it is absent or of another type. */
-char *tw_h5_attr_text(hid_t object, const char *name);
-bool tw_h5_attr_int(hid_t object, const char *name, int64_t *x);
-
-/* Open the object at an absolute path through hard links only. `name` is the file's, for
- * messages. Negative on failure: TW_EFORMAT. */
-hid_t tw_h5_open_object(hid_t file, const char *name, const char *path, struct tw_err *err);
 
 /*
  * May this data set be read? Not if it is virtual, stored in other files, packed by a filter

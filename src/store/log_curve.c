@@ -186,7 +186,9 @@ static enum tw_status make_curve(struct tw_curve *c, const struct tw_log *log,
 
     if (rc != TW_OK)
         return rc;
-    sy = &run->series[iy];
+    sy = iy < run->nseries ? &run->series[iy] : NULL;
+    if (!sy)
+        return tw_err_set(err, TW_EINVAL, "run '%s': no series was chosen", run->name);
     slr = ilr < run->nseries ? &run->series[ilr] : NULL;
     rc = name_curve(c, log, run, sy, slr, err);
     if (rc == TW_OK)

@@ -4,6 +4,7 @@
 #define TW_STORE_RESULT_PRIVATE_H
 
 #include "h5.h"
+#include "h5_items.h"
 #include "thalweg/store_result.h"
 
 enum { TW_RESULT_VERSION = 1, TW_RESULT_TIME = 20 }; /* "2025-01-31T12:00:00Z" */
@@ -28,9 +29,10 @@ struct tw_result {
     enum tw_result_state state;
     enum tw_result_mode mode;
     bool force;
-    bool broken; /* a call failed: what is there must not be published */
-    bool begun;  /* the end time of an earlier run has been cleared */
-    hid_t file;  /* BUILDING, READING */
+    bool broken;              /* a call failed: what is there must not be published */
+    bool begun;               /* the end time of an earlier run has been cleared */
+    hid_t file;               /* BUILDING */
+    struct tw_h5_items items; /* READING */
     bool keep_image;
     void *image; /* the bytes of the built file, once HDF5 has closed it */
     uint64_t file_size;
@@ -62,9 +64,9 @@ enum tw_status tw_result_put_u64(struct tw_result *r, const char *path, uint64_t
 /* "YYYY-MM-DDTHH:MM:SSZ": now, or SOURCE_DATE_EPOCH. */
 void tw_result_now(char text[TW_RESULT_TIME + 1]);
 
-/* Remember where a data set's numbers are, if they lie in one piece. */
-enum tw_status tw_slots_add(struct tw_result *r, const char *path, hid_t dataset,
-                            struct tw_err *err) TW_CHECKED;
+/* Remember where n elements of so many bytes lie, if they are reals, bytes or the end time. */
+enum tw_status tw_slots_add(struct tw_result *r, const char *path, uint64_t offset, uint64_t n,
+                            uint64_t size, struct tw_err *err) TW_CHECKED;
 /* Open the file for points and keep other writers out. */
 enum tw_status tw_points_open(struct tw_result *r, struct tw_err *err) TW_CHECKED;
 /* Write the end time, put everything on the disk, close. */

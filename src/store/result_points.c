@@ -47,39 +47,24 @@ void tw_result_now(char text[TW_RESULT_TIME + 1])
 
 /* ---- where the numbers lie ------------------------------------------------------------ */
 
-enum tw_status tw_slots_add(struct tw_result *r, const char *path, hid_t dataset,
-                            struct tw_err *err)
+enum tw_status tw_slots_add(struct tw_result *r, const char *path, uint64_t offset, uint64_t n,
+                            uint64_t size, struct tw_err *err)
 {
-    haddr_t at = H5Dget_offset(dataset);
-    hid_t type = H5Dget_type(dataset), space = H5Dget_space(dataset);
-    hssize_t n = space < 0 ? -1 : H5Sget_simple_extent_npoints(space);
-    size_t size = type < 0 ? 0 : H5Tget_size(type);
-    enum tw_status rc = TW_OK;
-    char *copy = NULL;
+    char *copy;
 
-    (void)H5Eclear2(H5E_DEFAULT);
-    if (at == HADDR_UNDEF || n <= 0 || size == 0)
-        goto out; /* packed or empty: not for points */
-    if (strcmp(path, end_time) != 0 && H5Tequal(type, H5T_IEEE_F64LE) <= 0 &&
-        H5Tequal(type, H5T_STD_U8LE) <= 0)
-        goto out;
+    if (n == 0 || size != (strcmp(path, end_time) == 0 ? TW_RESULT_TIME : size == 1 ? 1 : 8))
+        return TW_OK; /* not for points */
     /* Only an existing file can be damaged; its points must lie within it. */
-    if (r->file_size && (at > r->file_size || (uint64_t)n > (r->file_size - at) / size)) {
-        rc = tw_err_set(err, TW_EFORMAT, "%s: %s: its numbers lie beyond the end of the file",
-                        r->path, path);
-        goto out;
-    }
+    if (r->file_size && (offset > r->file_size || n > (r->file_size - offset) / size))
+        return tw_err_set(err, TW_EFORMAT, "%s: %s: its numbers lie beyond the end of the file",
+                          r->path, path);
     copy = tw_strdup(path);
     if (!copy || !tw_grow(&r->slots, r->nslots, &r->cap, sizeof *r->slots)) {
         free(copy);
-        rc = tw_err_set(err, TW_ENOMEM, "%s: %s: out of memory", r->path, path);
-        goto out;
+        return tw_err_set(err, TW_ENOMEM, "%s: %s: out of memory", r->path, path);
     }
-    r->slots[r->nslots++] = (struct tw_slot){ copy, at, (size_t)n, size };
-out:
-    tw_h5_close(space);
-    tw_h5_close(type);
-    return rc;
+    r->slots[r->nslots++] = (struct tw_slot){ copy, offset, (size_t)n, (size_t)size };
+    return TW_OK;
 }
 
 static const struct tw_slot *find(const struct tw_result *r, const char *path)
@@ -206,7 +191,7 @@ enum tw_status tw_points_finish(struct tw_result *r, struct tw_err *err)
     /* The points first: an end time on the disk says that they are there too. */
     if (fsync(r->fd) != 0)
         rc = full(r, err);
-    if (rc == TW_OK && end && end->size == TW_RESULT_TIME)
+    if (rc == TW_OK && end)
         rc = put_at(r, end_time, end->offset, now, TW_RESULT_TIME, err);
     if (rc == TW_OK && fsync(r->fd) != 0)
         rc = full(r, err);

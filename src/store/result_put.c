@@ -174,6 +174,19 @@ static enum tw_status check(struct tw_result *r, const struct item *it, hsize_t 
     return TW_OK;
 }
 
+/* Reserved numbers that are packed, or none at all, are not for points. */
+static enum tw_status add_slot(struct tw_result *r, const struct item *it, hid_t set, hid_t space,
+                               struct tw_err *err)
+{
+    haddr_t at = H5Dget_offset(set);
+    hssize_t n = H5Sget_simple_extent_npoints(space);
+
+    (void)H5Eclear2(H5E_DEFAULT);
+    if (at == HADDR_UNDEF || n <= 0)
+        return TW_OK;
+    return tw_slots_add(r, it->path, at, (uint64_t)n, H5Tget_size(it->file_type), err);
+}
+
 static enum tw_status put(struct tw_result *r, const struct item *it, struct tw_err *err)
 {
     hsize_t dims[TW_RESULT_MAX_RANK] = { 0 };
@@ -201,7 +214,7 @@ static enum tw_status put(struct tw_result *r, const struct item *it, struct tw_
          H5Dwrite(set, it->type, H5S_ALL, H5S_ALL, H5P_DEFAULT, it->data) < 0))
         rc = tw_h5_fail(err, TW_EIO, "%s: %s", r->path, it->path);
     if (rc == TW_OK && it->fill)
-        rc = tw_slots_add(r, it->path, set, err);
+        rc = add_slot(r, it, set, space, err);
     tw_h5_close(set);
     tw_h5_close(plist);
     tw_h5_close(space);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Read a result file. It may come from anywhere: every size is checked against the file's
- * before memory is asked for, and nothing outside the file is opened. */
+/* Read a result file. It may come from anywhere: another process reads it (h5_items.h), and
+ * what that one sends is checked here. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,54 +9,99 @@
 
 /* ---- opening -------------------------------------------------------------------------- */
 
-static enum tw_status check_root(struct tw_result *r, const char *kind, struct tw_err *err)
+/* A scalar attribute of the root; NULL if it is absent or of another class. */
+static const struct tw_h5_item *root_attr(const struct tw_result *r, const char *path)
 {
-    char *format = tw_h5_attr_text(r->file, "format");
-    int64_t version = 0;
-    enum tw_status rc = TW_OK;
+    const struct tw_h5_item *it = tw_h5_items_find(&r->items, path, true);
 
-    r->kind = tw_h5_attr_text(r->file, "kind");
-    if (!format || strcmp(format, "thalweg") != 0)
-        rc = tw_err_set(err, TW_EFORMAT,
-                        "%s: an HDF5 file, but no thalweg result (no attribute format=\"thalweg\")",
-                        r->path);
-    else if (!tw_h5_attr_int(r->file, "format_version", &version) || version < 1)
-        rc = tw_err_set(err, TW_EFORMAT, "%s: the attribute format_version is missing or wrong",
-                        r->path);
-    else if (version > TW_RESULT_VERSION)
-        rc = tw_err_set(err, TW_EFORMAT,
-                        "%s: format version %" PRId64 " is newer than %d, the newest that thalweg "
-                        "%s reads; update thalweg",
-                        r->path, version, TW_RESULT_VERSION, tw_version());
-    else if (!r->kind)
-        rc = tw_err_set(err, TW_EFORMAT, "%s: the attribute kind is missing", r->path);
-    else if (kind && strcmp(kind, r->kind) != 0)
-        rc = tw_err_set(err, TW_EFORMAT, "%s: expected a result of kind '%s', found '%s'", r->path,
-                        kind, r->kind);
-    (void)H5Eclear2(H5E_DEFAULT);
-    free(format);
-    return rc;
+    return it && it->n == 1 && it->values != TW_H5_NONE ? it : NULL;
 }
 
-struct tw_result *tw_result_open(const char *path, const char *kind, struct tw_err *err)
+static const char *root_text(const struct tw_result *r, const char *path)
+{
+    const struct tw_h5_item *it = root_attr(r, path);
+
+    return it && it->values == TW_H5_TEXTS ? it->data : NULL;
+}
+
+/* A whole number; false if it is none or is negative. */
+static bool whole(const struct tw_h5_item *it, uint64_t *x)
+{
+    *x = 0;
+    if (it->values == TW_H5_BYTES)
+        *x = *(const unsigned char *)it->data;
+    else if (it->values == TW_H5_INTS || it->values == TW_H5_UINTS)
+        memcpy(x, it->data, sizeof *x);
+    else
+        return false;
+    return it->values != TW_H5_INTS || *x <= INT64_MAX;
+}
+
+static enum tw_status check_root(struct tw_result *r, const char *kind, struct tw_err *err)
+{
+    const char *format = root_text(r, "/@format"), *found = root_text(r, "/@kind");
+    const struct tw_h5_item *number = root_attr(r, "/@format_version");
+    uint64_t version = 0;
+
+    if (!format || strcmp(format, "thalweg") != 0)
+        return tw_err_set(err, TW_EFORMAT,
+                          "%s: an HDF5 file, but no thalweg result (no attribute "
+                          "format=\"thalweg\")",
+                          r->path);
+    if (!number || !whole(number, &version) || version < 1)
+        return tw_err_set(err, TW_EFORMAT, "%s: the attribute format_version is missing or wrong",
+                          r->path);
+    if (version > TW_RESULT_VERSION)
+        return tw_err_set(err, TW_EFORMAT,
+                          "%s: format version %" PRIu64 " is newer than %d, the newest that "
+                          "thalweg %s reads; update thalweg",
+                          r->path, version, TW_RESULT_VERSION, tw_version());
+    if (!found)
+        return tw_err_set(err, TW_EFORMAT, "%s: the attribute kind is missing", r->path);
+    if (kind && strcmp(kind, found) != 0)
+        return tw_err_set(err, TW_EFORMAT, "%s: expected a result of kind '%s', found '%s'",
+                          r->path, kind, found);
+    r->kind = tw_strdup(found);
+    return r->kind ? TW_OK : tw_err_set(err, TW_ENOMEM, "%s: out of memory", r->path);
+}
+
+static struct tw_result *open_result(const char *path, const char *kind, enum tw_h5_scope scope,
+                                     struct tw_err *err)
 {
     struct tw_result *r = tw_alloc(1, sizeof *r);
+    struct tw_err own = { 0 };
+    enum tw_status rc;
 
+    err = err ? err : &own;
     if (!r) {
         (void)tw_err_set(err, TW_ENOMEM, "%s: out of memory", path);
         return NULL;
     }
     r->fd = -1;
+    r->file = -1;
     r->state = TW_RESULT_READING;
     r->path = tw_strdup(path);
-    if (!r->path)
+    if (!r->path) {
         (void)tw_err_set(err, TW_ENOMEM, "%s: out of memory", path);
-    r->file = r->path ? tw_h5_open(path, &r->file_size, err) : -1;
-    if (r->file < 0 || check_root(r, kind, err) != TW_OK) {
-        tw_result_free(r);
-        return NULL;
+        goto fail;
     }
+    rc = tw_h5_items_read(path, NULL, 0, scope, &r->items, err);
+    r->file_size = r->items.file_size;
+    if (rc != TW_OK) {
+        (void)tw_err_ctx(err, rc, "%s", path);
+        goto fail;
+    }
+    if (check_root(r, kind, err) != TW_OK)
+        goto fail;
     return r;
+fail:
+    tw_result_free(r);
+    return NULL;
+}
+
+struct tw_result *tw_result_open(const char *path, const char *kind, struct tw_err *err)
+{
+    return open_result(path, kind, TW_H5_RESULT, err);
 }
 
 void tw_result_done(struct tw_result *r)
@@ -69,37 +114,10 @@ const char *tw_result_kind(const struct tw_result *r)
     return r->kind;
 }
 
-struct visit {
-    struct tw_result *r;
-    struct tw_err *err;
-};
-
-static herr_t note_slot(hid_t file, const char *name, const H5L_info_t *info, void *ctx)
-{
-    struct visit *v = ctx;
-    struct tw_str path = { 0 };
-    char why[TW_H5_WHY];
-    herr_t rc = 0;
-    hid_t object;
-
-    if (info->type != H5L_TYPE_HARD)
-        return 0;
-    tw_str_addf(&path, "/%s", name);
-    object = path.failed ? -1 : H5Oopen(file, name, H5P_DEFAULT);
-    if (object < 0)
-        rc = path.failed ? (herr_t)-tw_err_set(v->err, TW_ENOMEM, "%s: out of memory", v->r->path)
-                         : (herr_t)-tw_h5_fail(v->err, TW_EFORMAT, "%s: %s", v->r->path, path.s);
-    else if (H5Iget_type(object) == H5I_DATASET && !tw_h5_refused(object, v->r->file_size, why))
-        rc = (herr_t)-tw_slots_add(v->r, path.s, object, v->err);
-    tw_h5_close(object);
-    tw_str_release(&path);
-    return rc;
-}
-
 struct tw_result *tw_result_reopen(const char *path, const char *kind, struct tw_err *err)
 {
-    struct tw_result *r = tw_result_open(path, kind, err);
-    struct visit v = { r, err };
+    struct tw_result *r = open_result(path, kind, TW_H5_HEADERS, err);
+    enum tw_status rc = TW_OK;
 
     if (!r)
         return NULL;
@@ -109,15 +127,15 @@ struct tw_result *tw_result_reopen(const char *path, const char *kind, struct tw
         (void)tw_err_set(err, TW_ENOMEM, "%s: out of memory", path);
         goto fail;
     }
-    /* Every object comes once, whatever cycles the links form. (In the file's own order:
-     * sorting a damaged group crashes HDF5 1.10.) */
-    if (H5Lvisit(r->file, H5_INDEX_NAME, H5_ITER_NATIVE, note_slot, &v) < 0) {
-        (void)tw_h5_fail(err, TW_EFORMAT, "%s", path);
-        goto fail;
+    for (size_t i = 0; i < r->items.n && rc == TW_OK; i++) {
+        const struct tw_h5_item *it = &r->items.v[i];
+
+        if (it->kind == TW_H5_SET && it->in_one_piece &&
+            (it->class != TW_H5_TEXTS || it->size == TW_RESULT_TIME))
+            rc = tw_slots_add(r, it->path, it->offset, it->n, it->size, err);
     }
-    tw_h5_close(r->file);
-    r->file = -1;
-    if (tw_points_open(r, err) != TW_OK)
+    tw_h5_items_release(&r->items);
+    if (rc != TW_OK || tw_points_open(r, err) != TW_OK)
         goto fail;
     return r;
 fail:
@@ -129,116 +147,118 @@ fail:
 
 bool tw_result_has(struct tw_result *r, const char *path)
 {
-    struct tw_err none = { 0 };
-    hid_t object = -1;
-    bool yes;
+    const struct tw_h5_item *it = NULL;
 
     if (r->state == TW_RESULT_READING)
-        object = tw_h5_open_object(r->file, r->path, path, &none);
-    yes = object >= 0 && H5Iget_type(object) == H5I_DATASET;
-    tw_h5_close(object);
-    return yes;
+        it = tw_h5_items_find(&r->items, path, false);
+    return it && it->kind == TW_H5_SET;
 }
 
-/* An open data set that may be read: n elements of the class asked for. */
-struct source {
-    hid_t set, type, space;
-    size_t n, size;
-};
-
-static void close_source(struct source *s)
+/* Why there is no object of that path: it, or a part before it, may be a link. */
+static enum tw_status no_object(struct tw_result *r, const char *path, struct tw_err *err)
 {
-    tw_h5_close(s->space);
-    tw_h5_close(s->type);
-    tw_h5_close(s->set);
-}
+    enum tw_status rc = TW_OK;
+    char *part = tw_strdup(path);
 
-static const char *class_name(H5T_class_t class)
-{
-    return class == H5T_FLOAT ? "real numbers" : class == H5T_STRING ? "text" : "whole numbers";
-}
+    if (!part)
+        return tw_err_set(err, TW_ENOMEM, "%s: %s: out of memory", r->path, path);
+    for (char *end = part; rc == TW_OK && end;) {
+        const struct tw_h5_item *it;
 
-static enum tw_status check_shape(struct tw_result *r, const char *path, int rank, size_t *dims,
-                                  struct source *s, struct tw_err *err)
-{
-    hsize_t have[H5S_MAX_RANK];
-    int found;
-
-    s->space = H5Dget_space(s->set);
-    found = s->space < 0 ? -1 : H5Sget_simple_extent_dims(s->space, have, NULL);
-    if (found < 0)
-        return tw_h5_fail(err, TW_EFORMAT, "%s: %s", r->path, path);
-    if (found != rank)
-        return tw_err_set(err, TW_EFORMAT, "%s: %s: expected %d dimension%s, found %d", r->path,
-                          path, rank, rank == 1 ? "" : "s", found);
-    if (H5Sget_simple_extent_type(s->space) == H5S_NULL)
-        return tw_err_set(err, TW_EFORMAT, "%s: %s: expected a value, found none", r->path, path);
-    s->n = 1;
-    for (int i = 0; i < rank; i++) {
-        if (have[i] && s->n > SIZE_MAX / 16 / have[i])
-            return tw_err_set(err, TW_EFORMAT, "%s: %s: the shape is too large", r->path, path);
-        s->n *= (size_t)have[i];
-        dims[i] = (size_t)have[i];
+        end = *end ? strchr(end + 1, '/') : NULL;
+        if (end)
+            *end = '\0';
+        it = tw_h5_items_find(&r->items, part, false);
+        if (it && it->kind == TW_H5_LINK)
+            rc = tw_err_set(err, TW_EFORMAT, "%s: %s: %s is %s, which is not followed", r->path,
+                            path, part,
+                            !strcmp(it->type, "external link") ? "a link into another file"
+                            : !strcmp(it->type, "soft link")   ? "a soft link"
+                                                               : "a link of an unknown kind");
+        if (end)
+            *end = '/';
     }
+    free(part);
+    return rc == TW_OK
+               ? tw_err_set(err, TW_EFORMAT, "%s: %s: there is no such data set", r->path, path)
+               : rc;
+}
+
+static enum tw_status check_shape(struct tw_result *r, const struct tw_h5_item *it, int rank,
+                                  size_t *dims, struct tw_err *err)
+{
+    if (it->rank != rank)
+        return tw_err_set(err, TW_EFORMAT, "%s: %s: expected %d dimension%s, found %d", r->path,
+                          it->path, rank, rank == 1 ? "" : "s", it->rank);
+    if (it->empty)
+        return tw_err_set(err, TW_EFORMAT, "%s: %s: expected a value, found none", r->path,
+                          it->path);
+    for (int i = 0; i < rank; i++)
+        dims[i] = (size_t)it->dims[i];
     return TW_OK;
 }
 
-static enum tw_status open_source(struct tw_result *r, const char *path, H5T_class_t class,
-                                  int rank, size_t *dims, struct source *s, struct tw_err *err)
+static bool is_whole(enum tw_h5_values class)
 {
-    char why[TW_H5_WHY], type[TW_H5_TYPE];
-    const char *no;
+    return class == TW_H5_INTS || class == TW_H5_UINTS || class == TW_H5_BYTES;
+}
 
-    *s = (struct source){ .set = -1, .type = -1, .space = -1 };
+/* The data set of that path, with its values, if they are of the class asked for (BYTES: whole
+ * numbers of any kind) and of that shape. */
+static enum tw_status find_set(struct tw_result *r, const char *path, enum tw_h5_values class,
+                               int rank, size_t *dims, const struct tw_h5_item **set,
+                               struct tw_err *err)
+{
+    const struct tw_h5_item *it;
+    enum tw_status rc;
+
     if (r->state != TW_RESULT_READING)
         return tw_err_set(err, TW_EINVAL, "%s: %s: the file is not open for reading", r->path,
                           path);
-    s->set = tw_h5_open_object(r->file, r->path, path, err);
-    if (s->set < 0)
-        return err && err->code ? err->code : TW_EFORMAT;
-    if (H5Iget_type(s->set) != H5I_DATASET)
-        return tw_err_set(err, TW_EFORMAT, "%s: %s: expected a data set, found a group", r->path,
-                          path);
-    no = tw_h5_refused(s->set, r->file_size, why);
-    if (no)
-        return tw_err_set(err, TW_EFORMAT, "%s: %s: refused: %s", r->path, path, no);
-    s->type = H5Dget_type(s->set);
-    s->size = s->type < 0 ? 0 : H5Tget_size(s->type);
-    if (s->size == 0)
-        return tw_h5_fail(err, TW_EFORMAT, "%s: %s", r->path, path);
-    if (H5Tget_class(s->type) != class)
+    if (*path != '/')
+        return tw_err_set(err, TW_EINVAL, "%s: '%s' does not begin with '/'", r->path, path);
+    it = *set = tw_h5_items_find(&r->items, path, false);
+    if (!it || it->kind == TW_H5_LINK)
+        return no_object(r, path, err);
+    if (it->kind != TW_H5_SET)
+        return tw_err_set(err, TW_EFORMAT, "%s: %s: expected a data set, found a %s", r->path, path,
+                          it->type);
+    if (*it->note)
+        return tw_err_set(err, TW_EFORMAT, "%s: %s: not read: %s", r->path, path, it->note);
+    if (it->class != class && !(class == TW_H5_BYTES && is_whole(it->class)))
         return tw_err_set(err, TW_EFORMAT, "%s: %s: expected %s, found %s", r->path, path,
-                          class_name(class), tw_h5_type_name(s->type, type));
-    return check_shape(r, path, rank, dims, s, err);
+                          class == TW_H5_REALS   ? "real numbers"
+                          : class == TW_H5_TEXTS ? "text"
+                                                 : "whole numbers",
+                          it->type);
+    rc = check_shape(r, it, rank, dims, err);
+    if (rc == TW_OK && it->values == TW_H5_NONE)
+        rc = tw_err_set(err, TW_EFORMAT, "%s: %s: it has no values", r->path, path);
+    return rc;
 }
 
-/* All n elements, each `size` bytes in memory; *x is the caller's on success only. */
-static enum tw_status read_all(struct tw_result *r, const char *path, const struct source *s,
-                               hid_t type, size_t size, void **x, struct tw_err *err)
+/* A copy of the values; *x is the caller's on success only. */
+static enum tw_status copy_values(struct tw_result *r, const struct tw_h5_item *it, void **x,
+                                  struct tw_err *err)
 {
-    *x = tw_alloc(s->n, size);
+    *x = tw_alloc(it->bytes, 1);
     if (!*x)
-        return tw_err_set(err, TW_ENOMEM, "%s: %s: out of memory for %zu elements", r->path, path,
-                          s->n);
-    if (s->n > 0 && H5Dread(s->set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, *x) < 0) {
-        free(*x);
-        *x = NULL;
-        return tw_h5_fail(err, TW_EFORMAT, "%s: %s", r->path, path);
-    }
+        return tw_err_set(err, TW_ENOMEM, "%s: %s: out of memory for %" PRIu64 " elements", r->path,
+                          it->path, it->n);
+    memcpy(*x, it->data, it->bytes);
     return TW_OK;
 }
 
 enum tw_status tw_result_get_reals(struct tw_result *r, const char *path, int rank, size_t *dims,
                                    double **x, struct tw_err *err)
 {
-    struct source s;
+    const struct tw_h5_item *it = NULL;
     void *p = NULL;
-    enum tw_status rc = open_source(r, path, H5T_FLOAT, rank, dims, &s, err);
+    enum tw_status rc = find_set(r, path, TW_H5_REALS, rank, dims, &it, err);
 
     if (rc == TW_OK)
-        rc = read_all(r, path, &s, H5T_NATIVE_DOUBLE, sizeof **x, &p, err);
+        rc = copy_values(r, it, &p, err);
     *x = p;
-    close_source(&s);
     return rc;
 }
 
@@ -257,117 +277,64 @@ enum tw_status tw_result_get_real(struct tw_result *r, const char *path, double 
 enum tw_status tw_result_get_size(struct tw_result *r, const char *path, size_t *x,
                                   struct tw_err *err)
 {
-    struct source s;
-    enum tw_status rc = open_source(r, path, H5T_INTEGER, 0, NULL, &s, err);
-    bool is_signed = rc == TW_OK && H5Tget_sign(s.type) != H5T_SGN_NONE;
-    int64_t whole = 0;
+    const struct tw_h5_item *it = NULL;
+    enum tw_status rc = find_set(r, path, TW_H5_BYTES, 0, NULL, &it, err);
     uint64_t u = 0;
 
     if (rc != TW_OK)
-        goto out;
-    if (H5Dread(s.set, is_signed ? H5T_NATIVE_INT64 : H5T_NATIVE_UINT64, H5S_ALL, H5S_ALL,
-                H5P_DEFAULT, is_signed ? (void *)&whole : (void *)&u) < 0) {
-        rc = tw_h5_fail(err, TW_EFORMAT, "%s: %s", r->path, path);
-        goto out;
-    }
-    if (is_signed && whole < 0) {
-        rc = tw_err_set(err, TW_EFORMAT, "%s: %s: expected a count, found %" PRId64, r->path, path,
-                        whole);
-        goto out;
-    }
-    u = is_signed ? (uint64_t)whole : u;
+        return rc;
+    if (!whole(it, &u))
+        return tw_err_set(err, TW_EFORMAT, "%s: %s: expected a count, found %" PRId64, r->path,
+                          path, (int64_t)u);
     if (u > SIZE_MAX)
-        rc = tw_err_set(err, TW_EFORMAT, "%s: %s: %" PRIu64 " is too large", r->path, path, u);
-    else
-        *x = (size_t)u;
-out:
-    close_source(&s);
-    return rc;
+        return tw_err_set(err, TW_EFORMAT, "%s: %s: %" PRIu64 " is too large", r->path, path, u);
+    *x = (size_t)u;
+    return TW_OK;
 }
 
 enum tw_status tw_result_get_bytes(struct tw_result *r, const char *path, int rank, size_t *dims,
                                    uint8_t **x, struct tw_err *err)
 {
-    char name[TW_H5_TYPE];
-    struct source s;
+    const struct tw_h5_item *it = NULL;
     void *p = NULL;
-    enum tw_status rc = open_source(r, path, H5T_INTEGER, rank, dims, &s, err);
+    enum tw_status rc = find_set(r, path, TW_H5_BYTES, rank, dims, &it, err);
 
-    if (rc == TW_OK && (s.size != 1 || H5Tget_sign(s.type) != H5T_SGN_NONE))
+    if (rc == TW_OK && it->class != TW_H5_BYTES)
         rc = tw_err_set(err, TW_EFORMAT, "%s: %s: expected bytes, found %s", r->path, path,
-                        tw_h5_type_name(s.type, name));
+                        it->type);
     if (rc == TW_OK)
-        rc = read_all(r, path, &s, H5T_NATIVE_UINT8, 1, &p, err);
+        rc = copy_values(r, it, &p, err);
     *x = p;
-    close_source(&s);
     return rc;
 }
 
 /* ---- text ----------------------------------------------------------------------------- */
 
-/* Text as we write it, n texts of one length; it ends at the first NUL or there. */
-static enum tw_status split_fixed(struct tw_result *r, const char *path, const struct source *s,
-                                  char **list, struct tw_err *err)
-{
-    void *all = NULL;
-    enum tw_status rc = read_all(r, path, s, s->type, s->size, &all, err);
-
-    for (size_t i = 0; all && rc == TW_OK && i < s->n; i++) {
-        const char *p = (const char *)all + i * s->size;
-
-        list[i] = tw_strndup(p, strnlen(p, s->size));
-        if (!list[i])
-            rc = tw_err_set(err, TW_ENOMEM, "%s: %s: out of memory", r->path, path);
-    }
-    free(all);
-    return rc;
-}
-
-/* Text of variable length, as h5py writes it. */
-static enum tw_status copy_variable(struct tw_result *r, const char *path, const struct source *s,
-                                    char **list, struct tw_err *err)
-{
-    void *all = NULL;
-    enum tw_status rc = read_all(r, path, s, s->type, sizeof(char *), &all, err);
-    char **p = all;
-
-    for (size_t i = 0; p && rc == TW_OK && i < s->n; i++) {
-        list[i] = tw_strdup(p[i] ? p[i] : "");
-        if (!list[i])
-            rc = tw_err_set(err, TW_ENOMEM, "%s: %s: out of memory", r->path, path);
-    }
-    if (all && s->n > 0)
-        (void)H5Dvlen_reclaim(s->type, s->space, H5P_DEFAULT, all);
-    free(all);
-    return rc;
-}
-
 static enum tw_status get_texts(struct tw_result *r, const char *path, int rank, size_t *n,
                                 char ***list, struct tw_err *err)
 {
-    struct source s;
-    enum tw_status rc = open_source(r, path, H5T_STRING, rank, n, &s, err);
+    const struct tw_h5_item *it = NULL;
+    enum tw_status rc = find_set(r, path, TW_H5_TEXTS, rank, n, &it, err);
     char **x = NULL;
+    const char *p;
 
+    *list = NULL;
     if (rc != TW_OK)
-        goto out;
-    x = tw_alloc(s.n, sizeof *x);
-    if (!x) {
-        rc = tw_err_set(err, TW_ENOMEM, "%s: %s: out of memory", r->path, path);
-        goto out;
+        return rc;
+    x = tw_alloc((size_t)it->n, sizeof *x);
+    p = it->data;
+    for (size_t i = 0; x && i < it->n; i++) {
+        x[i] = tw_strdup(p);
+        p += strlen(p) + 1;
+        if (!x[i]) {
+            while (i-- > 0)
+                free(x[i]);
+            free(x);
+            x = NULL;
+        }
     }
-    rc = H5Tis_variable_str(s.type) > 0 ? copy_variable(r, path, &s, x, err)
-                                        : split_fixed(r, path, &s, x, err);
-    if (rc != TW_OK) {
-        for (size_t i = 0; i < s.n; i++)
-            free(x[i]);
-        free(x);
-        x = NULL;
-    }
-out:
     *list = x;
-    close_source(&s);
-    return rc;
+    return x ? TW_OK : tw_err_set(err, TW_ENOMEM, "%s: %s: out of memory", r->path, path);
 }
 
 enum tw_status tw_result_get_texts(struct tw_result *r, const char *path, size_t *n, char ***s,

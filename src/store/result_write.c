@@ -24,6 +24,7 @@ void tw_result_free(struct tw_result *r)
     for (size_t i = 0; i < r->nslots; i++)
         free(r->slots[i].path);
     free(r->slots);
+    tw_h5_items_release(&r->items);
     free(r->image);
     free(r->path);
     free(r->target);

@@ -39,6 +39,37 @@ has 'an empty file' 3 'thalweg info: empty: ' thalweg info empty
 head -c 9000 r.h5 >cut.h5
 has 'a file cut short' 3 'cut short: 9000 bytes of' thalweg info cut.h5
 
+# Logs: every sample, the example curves, and a fit's and a forecast's files.
+samples=$root/tests/samples/logs
+for log in history.json keras.csv lightning.csv llmc.log megatron.log metrics.jsonl nanogpt.log \
+    numpy.txt olmo.log plain.csv resumed.csv runs.csv semicolon.csv sparse.tsv trainer_state.json \
+    wandb.csv; do
+    thalweg info "$samples/$log" 2>/dev/null | sed "s|$samples/||" >>logs.out
+    expect_json "$log in JSON" 0 thalweg info -q --json "$samples/$log"
+done
+expect 'what it says of the samples' 0 "$GOLDEN/info-logs.txt" cat logs.out
+has 'an HDF5 log is shown as HDF5' 0 '/runs/seed 1/log/train loss *float64' \
+    thalweg info "$samples/runs.h5"
+has 'text that is no log' 3 "own.txt: line 1, 'hello': not a log" thalweg info "$samples/own.txt"
+# shellcheck disable=SC2154  # tap.sh sets it
+for curve in "$data"/loss-curves/*-seed?.csv; do
+    has "$(basename "$curve")" 0 'val_loss *loss *validation *[0-9]' thalweg info "$curve"
+done
+printf 'step,lo\033[31mss\n1,2\n2,3\n' >escape.csv
+has 'nothing that a terminal would obey' 0 'lo?\[31mss' thalweg info escape.csv
+has 'by log either' 0 'lo?\[31mss' thalweg log escape.csv
+
+curves="$data/loss-curves/cosine-seed1.csv $data/loss-curves/wsd-seed1.csv"
+# shellcheck disable=SC2086  # two words
+has 'a fit is made' 0 . thalweg fit annealing $curves "--schedules=$data/loss-curves/schedules.csv" \
+    -b0 --profile=none --no-model-error --starts=1 -o fit.h5
+has 'and described' 0 '^/parameters/value *float64 *5 .*minimum' thalweg info fit.h5
+has 'its inputs are the same' 0 'cosine-seed1.csv .*same' thalweg info --check fit.h5
+has 'a forecast is made' 0 . thalweg forecast fit.h5 --schedule=cosine:peak=1e-3,total=1000 \
+    -o forecast.h5
+has 'and described' 0 '^kind *forecast' thalweg info forecast.h5
+expect_json 'both in JSON' 0 thalweg info --json fit.h5 forecast.h5
+
 if /usr/bin/python3 -c 'import h5py' 2>/dev/null; then
     cat >make.py <<'PY'
 import h5py

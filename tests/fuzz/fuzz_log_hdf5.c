@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The bytes say what a well-formed HDF5 file holds: data sets of odd types, shapes and names,
- * links, groups where data sets should be. Damaged files are another matter: libhdf5 1.10
- * itself crashes on some (a local heap that claims more than there is), before our code sees
- * anything. */
+ * links, groups where data sets should be. Damaged files are another matter, on which HDF5
+ * itself crashes: test_damaged.c. */
 #include <hdf5.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "fuzz_log.h"
+#include "store/h5_items.h"
 
 struct bytes {
     const uint8_t *p, *end;
@@ -101,6 +101,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     ssize_t n;
 
     tw_library_init();
+    tw_h5_in_process = true;
     plist = H5Pcreate(H5P_FILE_ACCESS);
     (void)H5Pset_fapl_core(plist, 1 << 16, 0);
     file = H5Fcreate("fuzz", H5F_ACC_TRUNC, H5P_DEFAULT, plist);

@@ -44,6 +44,13 @@ enum tw_status tw_err_set(struct tw_err *err, enum tw_status code, const char *f
 enum tw_status tw_err_ctx(struct tw_err *err, enum tw_status code, const char *fmt, ...)
     TW_PRINTF(3, 4);
 
+#ifdef __clang_analyzer__
+/* It does not see into other files: that these return their code is what makes "TW_OK, so there
+ * is a result" true everywhere. */
+#define tw_err_set(err, code, ...) (tw_err_set(err, code, __VA_ARGS__), (code))
+#define tw_err_ctx(err, code, ...) (tw_err_ctx(err, code, __VA_ARGS__), (code))
+#endif
+
 /*
  * Make the libraries underneath report errors instead of aborting (GSL) or printing (HDF5).
  * Call it once before anything else; calling it again is harmless.

@@ -45,6 +45,17 @@ struct tw_law_restriction {
     double value[TW_FIT_MAX_PARAMS];
 };
 
+/* A schedule in stretches of equal rate: n of them, rates lr, lengths len (NULL: one step
+ * each). Changes of rate at the stretches 1 .. warm_end belong to the warm-up. */
+struct tw_law_stairs {
+    size_t n, warm_end;
+    const double *lr; /* (n) */
+    const size_t *len;
+};
+/* The loss at the last step, and unless NULL its derivative by every lr (n). In O(n). */
+typedef double tw_law_final_fn(const double *theta, const struct tw_law_stairs *s,
+                               enum tw_warmup warmup, double *grad);
+
 struct tw_law {
     const char *name, *title, *formula, *source;
     const char *about; /* a paragraph for `thalweg laws NAME` */
@@ -74,6 +85,10 @@ struct tw_law {
     /* The loss at every stacked point, and unless NULL its derivatives (points x nparams, row
      * major). */
     void (*predict)(const void *model, void *memo, const double *theta, double *y, double *jac);
+    /* The part of the loss that annealing took off (>= 0), at every stacked point of a model made
+     * with TW_WARMUP_SKIP; NULL for laws without one. What a law says least surely about another
+     * schedule is this part's size. */
+    void (*annealed)(const void *model, void *memo, const double *theta, double *part);
     /* The inputs that spend `flops` best; NULL for laws that cannot say. */
     void (*optimum)(const double *theta, double flops, double *input);
     unsigned costly; /* bit j: a change of parameter j throws the memo away; searches hold such
@@ -86,6 +101,9 @@ struct tw_law {
     /* One sentence if these curves cannot determine the parameters whatever their noise; NULL
      * if they can. */
     const char *(*unidentified)(const void *model);
+
+    tw_law_final_fn *final; /* NULL: this law cannot rank schedules (thalweg/law_schedule.h) */
+    bool final_convex;      /* in the rates, for every theta within bounds */
 };
 extern const struct tw_law *const tw_laws[]; /* ends with NULL */
 const struct tw_law *tw_law_find(const char *name);
@@ -99,9 +117,11 @@ bool tw_law_predict(const struct tw_law *law, const void *model, const double *t
 void tw_law_annealing_features(const struct tw_schedule *s, enum tw_warmup warmup, double lambda,
                                double *s1, double *s2);
 
-/* The prior of the model error: see tw_law_fit.model_error. Twice: what held-out curves showed
- * on the data sets that the tests use. */
+/* The priors of the model error, worth so many curves each: see tw_law_fit. Twice the misfit of
+ * the fitted curves, and 15 % of what annealing takes off, are what held-out curves showed on
+ * the three sets of curves that the tests use (last losses of sharp decays: 11 to 40 %). */
 enum { TW_LAW_PRIOR_CURVES = 3, TW_LAW_PRIOR_FACTOR = 2 };
+#define TW_LAW_PRIOR_ANNEALED 0.15
 /* A fit of fewer curves says something about the law only if its parameters can be told apart:
  * a larger condition number and the curve counts as one that cannot be left out. */
 #define TW_LAW_MAX_CONDITION 1e5
@@ -188,6 +208,11 @@ struct tw_law_fit {
      * of the fitted curves show: an inverse chi-square prior and its posterior predictive
      * (Gelman et al., Bayesian Data Analysis, section 2.6). NAN if not asked for. */
     double model_error;
+    /* The relative error of the annealed part on another schedule: Student's t with
+     * TW_LAW_PRIOR_CURVES + annealed_left_out degrees of freedom times this scale, from the last
+     * tenths of curves left out and a prior of TW_LAW_PRIOR_ANNEALED; 0 without such a part. */
+    double annealed_error;
+    size_t annealed_left_out;
     size_t left_out;      /* curves that could be left out */
     double *left_out_mae; /* (ncurves) mean |y - yhat| of each when left out; NAN: could not */
     double *left_out_r;   /* (n) log residuals of each curve when left out; NAN: could not */
