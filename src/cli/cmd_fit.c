@@ -123,9 +123,12 @@ static enum tw_status parse_profile(const struct tw_law *law, const char *s, uns
     return TW_OK;
 }
 
-static bool within(const struct tw_fit_param *q, double x)
+static bool within(const struct tw_law *law, size_t j, double x)
 {
-    return isfinite(x) && (q->bound == TW_FIT_FREE || (x >= q->lo && x <= q->hi));
+    const struct tw_fit_param *q = &law->params[j];
+
+    return isfinite(x) && (q->bound == TW_FIT_FREE || (x >= q->lo && x <= q->hi) ||
+                           (x == 0.0 && law->zero >> j & 1u));
 }
 
 static enum tw_status parse_fix(const struct tw_law *law, const struct tw_opt_list *list,
@@ -139,7 +142,7 @@ static enum tw_status parse_fix(const struct tw_law *law, const struct tw_opt_li
             return tw_err_ctx(err, TW_EINVAL, "--fix=%s", list->v[i]);
         if (list->v[i][n] != '=' || !tw_str_to_real(list->v[i] + n + 1, &o->fixed_value[j]))
             return tw_err_set(err, TW_EINVAL, "--fix=%s: expected NAME=NUMBER", list->v[i]);
-        if (!within(&law->params[j], o->fixed_value[j]))
+        if (!within(law, j, o->fixed_value[j]))
             return tw_err_set(err, TW_EINVAL, "--fix=%s: %s lies between %.9g and %.9g", list->v[i],
                               law->params[j].name, law->params[j].lo, law->params[j].hi);
         o->fixed[j] = true;

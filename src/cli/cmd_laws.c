@@ -24,6 +24,15 @@ static void law_json(struct tw_json *j, const struct tw_law *law)
     tw_json_text(j, "formula", law->formula);
     tw_json_text(j, "source", law->source);
     tw_json_text(j, "about", law->about);
+    tw_json_open(j, "inputs", '[');
+    for (size_t k = 0; k < law->ninputs; k++) {
+        tw_json_open(j, NULL, '{');
+        tw_json_text(j, "name", law->inputs[k].name);
+        tw_json_text(j, "meaning", law->inputs[k].meaning);
+        tw_json_text(j, "columns", law->inputs[k].columns);
+        tw_json_close(j, '}');
+    }
+    tw_json_close(j, ']');
     tw_json_open(j, "parameters", '[');
     for (size_t k = 0; k < law->nparams; k++) {
         tw_json_open(j, NULL, '{');
@@ -52,6 +61,34 @@ static void law_json(struct tw_json *j, const struct tw_law *law)
     tw_json_close(j, '}');
 }
 
+static void explain_inputs(const struct tw_law *law)
+{
+    static const char *const head[] = { "input", "meaning", "or a column called" };
+    struct tw_table t = { 0 };
+
+    putchar('\n');
+    tw_table_head(&t, head, 3);
+    for (size_t k = 0; k < law->ninputs; k++) {
+        tw_table_text(&t, law->inputs[k].name);
+        tw_table_text(&t, law->inputs[k].meaning);
+        tw_table_text(&t, law->inputs[k].columns);
+    }
+    tw_table_print(&t);
+}
+
+static void explain_restrictions(const struct tw_law *law)
+{
+    for (size_t k = 0; k < law->nrestrictions; k++) {
+        const struct tw_law_restriction *r = &law->restrictions[k];
+
+        printf("%s--restrict=%s: %s;", k ? "" : "\n", r->name, r->about);
+        for (size_t j = 0; j < law->nparams; j++)
+            if (r->held >> j & 1u)
+                printf(" %s = %g", law->params[j].name, r->value[j]);
+        putchar('\n');
+    }
+}
+
 static void explain(const struct tw_law *law)
 {
     static const char *const head[] = { "parameter", "from", "to", "meaning" };
@@ -68,33 +105,20 @@ static void explain(const struct tw_law *law)
         tw_table_text(&t, law->meanings[k]);
     }
     tw_table_print(&t);
-    for (size_t k = 0; k < law->nrestrictions; k++) {
-        const struct tw_law_restriction *r = &law->restrictions[k];
-
-        printf("%s--restrict=%s: %s;", k ? "" : "\n", r->name, r->about);
-        for (size_t j = 0; j < law->nparams; j++)
-            if (r->held >> j & 1u)
-                printf(" %s = %g", law->params[j].name, r->value[j]);
-        putchar('\n');
-    }
+    explain_restrictions(law);
+    if (law->ninputs)
+        explain_inputs(law);
 }
 
 static void list(void)
 {
-    static const char *const head[] = { "law", "formula", "parameters", "source" };
+    static const char *const head[] = { "law", "formula" };
     struct tw_table t = { 0 };
 
-    tw_table_head(&t, head, 4);
+    tw_table_head(&t, head, 2);
     for (size_t i = 0; tw_laws[i]; i++) {
-        struct tw_str names = { 0 };
-
-        for (size_t k = 0; k < tw_laws[i]->nparams; k++)
-            tw_str_addf(&names, "%s%s", k ? " " : "", tw_laws[i]->params[k].name);
         tw_table_text(&t, tw_laws[i]->name);
         tw_table_text(&t, tw_laws[i]->formula);
-        tw_table_text(&t, names.s ? names.s : "");
-        tw_table_text(&t, tw_laws[i]->source);
-        tw_str_release(&names);
     }
     tw_table_print(&t);
 }

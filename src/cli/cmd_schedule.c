@@ -347,7 +347,7 @@ static enum tw_status draw(struct tw_call *call, const struct tw_fit_file *f,
     path = tw_figure_cli_path(&o->figure, "schedule.pdf", &store);
     rc = tw_forecast_figure(&none, &plan->set, path, &look, &fo, &call->err);
     if (rc == TW_OK)
-        tw_figure_cli_done(&o->figure, call, path);
+        tw_figure_cli_done(&o->figure, call, "figure", path);
     tw_str_release(&lines);
     tw_str_release(&store);
     return rc;

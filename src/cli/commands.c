@@ -3,6 +3,7 @@
 #include "cmd.h"
 
 extern const struct tw_cmd tw_cmd_cite;
+extern const struct tw_cmd tw_cmd_compare;
 extern const struct tw_cmd tw_cmd_doctor;
 extern const struct tw_cmd tw_cmd_fit;
 extern const struct tw_cmd tw_cmd_forecast;
@@ -21,6 +22,7 @@ const struct tw_cmd *const tw_cmds[] = {
     &tw_cmd_forecast,
     &tw_cmd_optimum,
     &tw_cmd_schedule,
+    &tw_cmd_compare,
     &tw_cmd_laws,
     /* Results */
     &tw_cmd_plot,

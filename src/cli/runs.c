@@ -109,15 +109,61 @@ struct columns {
     double scale[TW_LAW_MAX_INPUTS];
 };
 
+/* Whether another column could be meant as well as the one that was found by a guess. */
+static const char *rival(const struct tw_text_table *t, const struct tw_law_input *in, size_t found)
+{
+    for (const char *p = in->columns; *p;) {
+        const size_t n = strcspn(p, " ");
+
+        for (size_t j = 0; j < t->ncol; j++)
+            if (j != found && strlen(t->names[j]) == n && !strncmp(t->names[j], p, n))
+                return t->names[j];
+        p += n;
+        p += *p == ' ';
+    }
+    return NULL;
+}
+
+/* A guess is no secret. */
+static void say_guess(struct tw_call *call, const struct tw_law *law, const char *path,
+                      const struct tw_text_table *t, const struct tw_run_source *o,
+                      const struct columns *c)
+{
+    for (size_t k = 0; k < law->ninputs; k++) {
+        const struct tw_law_input *in = &law->inputs[k];
+        const char *other;
+
+        if (assigned(&o->column, in->name))
+            continue;
+        if (c->input[k] == t->ncol) {
+            tw_cmd_note(call, "%s: no column for %s: taken as %s / (6 %s)", path, in->meaning,
+                        t->names[c->flops], law->inputs[0].name);
+            continue;
+        }
+        if (!strcmp(t->names[c->input[k]], in->name))
+            continue;
+        other = rival(t, in, c->input[k]);
+        if (other)
+            tw_cmd_warn(call, "%s: %s is taken from column %s; %s could be meant too: say --column",
+                        path, in->name, t->names[c->input[k]], other);
+        else
+            tw_cmd_note(call, "%s: %s is column %s", path, in->name, t->names[c->input[k]]);
+    }
+}
+
 static enum tw_status find_columns(const struct tw_text_table *t, const struct tw_law *law,
                                    const char *path, const struct tw_run_source *o,
                                    struct columns *c, struct tw_err *err)
 {
     c->flops = t->ncol;
-    c->y = column_of(t, o->y ? o->y : "loss",
-                     o->y ? "" : "val_loss eval_loss final_loss loss_smooth L train_loss");
+    if (o->y)
+        c->y = column_of(t, o->y, "");
+    else if (law->y)
+        c->y = column_of(t, "", law->y);
+    else
+        c->y = column_of(t, "loss", "val_loss eval_loss final_loss loss_smooth L train_loss");
     if (c->y == t->ncol)
-        return no_column(t, path, o->y ? o->y : "the loss", "--y", err);
+        return no_column(t, path, o->y ? o->y : law->y ? law->y : "the loss", "--y", err);
     for (size_t k = 0; k < law->ninputs; k++) {
         const char *given = assigned(&o->column, law->inputs[k].name);
         const char *factor = assigned(&o->scale, law->inputs[k].name);
@@ -362,6 +408,7 @@ enum tw_status tw_run_set_add(struct tw_call *call, struct tw_curve_set *set,
                     "%s: %zu runs, loss '%s'; left out: %zu without a finite loss, %zu by --where, "
                     "%zu of largest loss",
                     path, r.n, t.names[c.y], r.nonfinite, r.other, high);
+        say_guess(call, law, path, &t, source, &c);
         doubt(call, law, path, &r);
         rc = adopt(set, law, path, t.names[c.y], &r, err);
     }

@@ -196,6 +196,13 @@ static double relative_gradient(const struct tw_newton *nt, const struct local *
     return m->value > 0.0 ? g / m->value : 0.0;
 }
 
+/* Residuals as small as rounding makes them: nothing is left to gain, and no step may promise
+ * a share of nothing. */
+static bool perfect(const struct tw_newton *nt, const struct local *m)
+{
+    return m->value * nt->scale * nt->scale <= 0.5e-22 * (double)nt->prob->n;
+}
+
 void tw_newton_run(struct tw_newton *nt, size_t max_iterations, struct tw_fit_result *res)
 {
     double from[P], step[P], mu = 0.0;
@@ -215,7 +222,8 @@ void tw_newton_run(struct tw_newton *nt, size_t max_iterations, struct tw_fit_re
             /* No step is better in double precision: that is a minimum. */
             memcpy(nt->u, from, sizeof from);
             tw_newton_evaluate(nt, true);
-            res->converged = promised(&m, nt->nfree) < 1e-9 || at_rest(&m, from, nt->nfree);
+            res->converged = promised(&m, nt->nfree) < 1e-9 || at_rest(&m, from, nt->nfree) ||
+                             perfect(nt, &m);
             return;
         }
         expand(nt, &next);
@@ -225,6 +233,7 @@ void tw_newton_run(struct tw_newton *nt, size_t max_iterations, struct tw_fit_re
         m = next;
         mu = mu > 1e-8 ? mu / 30.0 : 0.0;
     }
+    res->converged = perfect(nt, &m);
 }
 
 /* Of the Hessian with weights psi(r)/r scaled to unit diagonal: how far the parameters can
@@ -272,6 +281,6 @@ void tw_newton_finish(struct tw_newton *nt, struct tw_fit_result *res)
 
     tw_newton_evaluate(nt, true);
     expand(nt, &m);
-    res->gradient = relative_gradient(nt, &m);
+    res->gradient = perfect(nt, &m) ? 0.0 : relative_gradient(nt, &m);
     res->condition = nt->nfree ? condition(nt) : 1.0;
 }

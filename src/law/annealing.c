@@ -414,8 +414,7 @@ static void annealed(const void *model, void *memory, const double *theta, doubl
 /* For given alpha and lambda the law is linear in (L0, A, C): weighted least squares on the
  * relative error, C and L0 kept positive. The grid covers exponents and memories of every
  * published fit; for each memory the best exponent is a start. */
-static size_t starts(const void *model, const double *y, const double *held, double *theta,
-                     size_t max)
+static size_t starts(const void *model, const double *y, double *theta, size_t max)
 {
     static const double alphas[] = { 0.15, 0.3, 0.45, 0.6, 0.8, 1.1, 1.5 };
     enum { NALPHA = sizeof alphas / sizeof alphas[0], NLAMBDA = 16 };
@@ -426,7 +425,6 @@ static size_t starts(const void *model, const double *y, const double *held, dou
     const bool ready = memo && power;
     size_t n = 0;
 
-    (void)held; /* one start a memory, whatever it is then set to: a search from afar each */
     for (size_t l = 0; ready && l < NLAMBDA; l++) {
         const double lambda = 1.0 - pow(10.0, -0.5 - 4.0 * (double)l / (NLAMBDA - 1));
         struct tw_law_start best = { .objective = INFINITY };

@@ -43,18 +43,28 @@ static size_t lower_bound(const struct tw_law_problem *p, size_t c, double x0)
     return a - p->first[c];
 }
 
-/* How often replicate b draws each run. */
+/* How often replicate b draws each run. Fewer distinct runs than parameters determine nothing:
+ * such draws, which only tables of a few runs see, are drawn again. */
 static void draw_cases(const struct tw_law_problem *p, const struct tw_law_fit *fit, size_t b,
                        double *weight)
 {
+    enum { TRIES = 100 };
     struct tw_rng rng = tw_rng_stream(fit->opts.seed, TW_RNG_BOOTSTRAP, b);
+    size_t need = 0, distinct = 0;
 
-    memset(weight, 0, p->n * sizeof *weight);
-    for (size_t c = 0; c < p->ncurves; c++) {
-        const size_t a = p->first[c], n = p->first[c + 1] - a;
+    for (size_t j = 0; j < p->law->nparams; j++)
+        need += !fit->opts.fixed[j];
+    for (int try = 0; try == 0 || (distinct < need && try < TRIES); try++) {
+        memset(weight, 0, p->n * sizeof *weight);
+        for (size_t c = 0; c < p->ncurves; c++) {
+            const size_t a = p->first[c], n = p->first[c + 1] - a;
 
-        for (size_t k = 0; k < n; k++)
-            weight[a + tw_rng_below(&rng, n)] += 1.0;
+            for (size_t k = 0; k < n; k++)
+                weight[a + tw_rng_below(&rng, n)] += 1.0;
+        }
+        distinct = 0;
+        for (size_t i = 0; i < p->n; i++)
+            distinct += weight[i] > 0.0;
     }
 }
 
@@ -102,6 +112,14 @@ static double *centre(const struct tw_law_problem *p, const struct tw_law_fit *f
     return e;
 }
 
+/* From the fit's parameters; `thorough` where the replicate's lie far from them. */
+static bool refit(struct tw_law_worker *w, const struct tw_law_fit *fit, bool thorough,
+                  double *theta, struct tw_fit_result *res)
+{
+    memcpy(theta, fit->theta, fit->law->nparams * sizeof *theta);
+    return tw_fit_minimize(w->ws, &w->fit, theta, thorough, res, NULL) == TW_OK && res->converged;
+}
+
 static bool replicate(const struct tw_law_problem *p, struct tw_law_fit *fit, const double *centred)
 {
     const size_t np = p->law->nparams;
@@ -133,9 +151,7 @@ static bool replicate(const struct tw_law_problem *p, struct tw_law_fit *fit, co
                 draw_cases(p, fit, b, drawn);
             else
                 resample(p, fit, centred, b, drawn);
-            memcpy(theta, fit->theta, np * sizeof *theta);
-            if (tw_fit_minimize(w.ws, &w.fit, theta, false, &res, NULL) != TW_OK ||
-                !res.converged) {
+            if (!refit(&w, fit, false, theta, &res) && !refit(&w, fit, true, theta, &res)) {
                 failed++;
                 for (size_t j = 0; j < np; j++)
                     theta[j] = NAN;

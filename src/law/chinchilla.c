@@ -6,10 +6,8 @@
  *     L(N, D) = E + A N^-alpha + B D^-beta
  */
 #include <math.h>
-#include <stdlib.h>
 
-#include "law_parts.h"
-#include "thalweg/law.h"
+#include "run_table.h"
 
 enum { E, A, ALPHA, B, BETA, NPARAMS };
 enum { N, D, NINPUTS };
@@ -29,74 +27,21 @@ static const struct tw_law_input inputs[NINPUTS] = {
     [D] = { "D", "training tokens", "tokens n_tokens num_tokens train_tokens data" },
 };
 
-struct model {
-    size_t n;
-    double *log_n, *log_d; /* (n) */
-};
-
-static void model_free(void *p)
-{
-    struct model *m = p;
-
-    if (m)
-        free(m->log_n);
-    free(m);
-}
-
 static void *model_alloc(const struct tw_law_curve *runs, size_t n, enum tw_warmup warmup,
                          struct tw_err *err)
 {
-    struct model *m = tw_alloc(1, sizeof *m);
-    size_t k = 0;
-
     (void)warmup;
-    for (size_t c = 0; m && c < n; c++)
-        m->n += runs[c].n;
-    if (m)
-        m->log_n = tw_alloc(m->n, 2 * sizeof *m->log_n);
-    if (!m || !m->log_n) {
-        free(m);
-        (void)tw_err_set(err, TW_ENOMEM, "out of memory");
-        return NULL;
-    }
-    m->log_d = m->log_n + m->n;
-    for (size_t c = 0; c < n; c++)
-        for (size_t i = 0; i < runs[c].n; i++, k++) {
-            const double size = runs[c].input[N][i], tokens = runs[c].input[D][i];
-
-            if (!(size > 0.0) || !(tokens > 0.0) || !isfinite(size) || !isfinite(tokens)) {
-                (void)tw_err_set(err, TW_EDOMAIN,
-                                 "%s: run %zu has N = %g and D = %g: both must be positive",
-                                 runs[c].name, i + 1, size, tokens);
-                model_free(m);
-                return NULL;
-            }
-            m->log_n[k] = log(size);
-            m->log_d[k] = log(tokens);
-        }
-    return m;
-}
-
-/* Nothing is remembered from one prediction to the next. */
-static void *memo_alloc(const void *model)
-{
-    (void)model;
-    return tw_alloc(1, 1);
-}
-
-static void memo_free(void *memo)
-{
-    free(memo);
+    return tw_run_table_alloc(inputs, NINPUTS, runs, n, err);
 }
 
 static void predict(const void *model, void *memo, const double *theta, double *y, double *jac)
 {
-    const struct model *m = model;
+    const struct tw_run_table *m = model;
 
     (void)memo;
     for (size_t i = 0; i < m->n; i++) {
-        const double size = exp(-theta[ALPHA] * m->log_n[i]);
-        const double tokens = exp(-theta[BETA] * m->log_d[i]);
+        const double size = exp(-theta[ALPHA] * m->log[N][i]);
+        const double tokens = exp(-theta[BETA] * m->log[D][i]);
 
         y[i] = theta[E] + theta[A] * size + theta[B] * tokens;
         if (jac) {
@@ -104,53 +49,44 @@ static void predict(const void *model, void *memo, const double *theta, double *
 
             row[E] = 1.0;
             row[A] = size;
-            row[ALPHA] = -theta[A] * size * m->log_n[i];
+            row[ALPHA] = -theta[A] * size * m->log[N][i];
             row[B] = tokens;
-            row[BETA] = -theta[B] * tokens * m->log_d[i];
+            row[BETA] = -theta[B] * tokens * m->log[D][i];
         }
     }
 }
 
-/* For given exponents the law is linear in (E, A, B): a grid over the exponents that Hoffmann's
- * grid spans. */
-static size_t starts(const void *model, const double *y, const double *held, double *theta,
-                     size_t max)
+/* For given exponents the law is linear in (E, A, B). */
+static void columns(const struct tw_run_table *m, const double *theta, double *const *column)
+{
+    for (size_t i = 0; i < m->n; i++) {
+        column[0][i] = 1.0;
+        column[1][i] = exp(-theta[ALPHA] * m->log[N][i]);
+        column[2][i] = exp(-theta[BETA] * m->log[D][i]);
+    }
+}
+static const struct tw_law_linear linear = {
+    .k = 3,
+    .param = { E, A, B },
+    .nshape = 2,
+    .shape = { ALPHA, BETA },
+    .relative = true,
+    .columns = columns,
+};
+
+/* A grid over the exponents that Hoffmann's grid spans. */
+static size_t starts(const void *model, const double *y, double *theta, size_t max)
 {
     static const double exponent[] = { 0.1, 0.2, 0.3, 0.4, 0.55, 0.75, 1.0, 1.5 };
     enum { K = sizeof exponent / sizeof exponent[0] };
-    const struct model *m = model;
-    double *size = tw_alloc(m->n, 3 * sizeof *size), *tokens = size ? size + m->n : NULL;
-    double *one = size ? size + 2 * m->n : NULL;
-    const double *const column[3] = { one, size, tokens };
-    struct tw_law_start found[K * K];
-    size_t n = 0;
+    static const struct tw_law_axis axis[] = { { ALPHA, K, exponent }, { BETA, K, exponent } };
 
-    (void)held; /* the whole grid, whatever is then set */
-    for (size_t i = 0; size && i < m->n; i++)
-        one[i] = 1.0;
-    for (size_t a = 0; size && a < K; a++)
-        for (size_t b = 0; b < K; b++) {
-            struct tw_law_start s;
-            double coef[3];
+    return tw_law_linear_starts(&linear, axis, 2, NPARAMS, model, y, theta, max);
+}
 
-            for (size_t i = 0; i < m->n; i++) {
-                size[i] = exp(-exponent[a] * m->log_n[i]);
-                tokens[i] = exp(-exponent[b] * m->log_d[i]);
-            }
-            s.objective = tw_law_positive_fit(column, 3, y, m->n, true, coef);
-            if (!isfinite(s.objective))
-                continue;
-            /* A part that the line leaves out gets a small place to grow from. */
-            s.theta[E] = fmax(coef[0], 1e-3 * y[0]);
-            s.theta[A] = fmax(coef[1], 1e-3 * y[0] / size[0]);
-            s.theta[ALPHA] = exponent[a];
-            s.theta[B] = fmax(coef[2], 1e-3 * y[0] / tokens[0]);
-            s.theta[BETA] = exponent[b];
-            found[n++] = s;
-        }
-    n = size ? tw_law_best_starts(found, n, NPARAMS, theta, max) : SIZE_MAX;
-    free(size);
-    return n;
+static bool project(const void *model, const double *y, double *theta)
+{
+    return tw_law_linear_project(&linear, model, y, NPARAMS, theta);
 }
 
 /* Least loss for C = 6 N D: Hoffmann et al. 2022, eq. (4). */
@@ -165,18 +101,11 @@ static void optimum(const double *theta, double flops, double *input)
 
 static const char *unidentified(const void *model)
 {
-    const struct model *m = model;
-    bool sizes = false, tokens = false;
-
-    for (size_t i = 1; i < m->n; i++) {
-        sizes = sizes || fabs(m->log_n[i] - m->log_n[0]) > 1e-9;
-        tokens = tokens || fabs(m->log_d[i] - m->log_d[0]) > 1e-9;
-    }
-    if (!sizes)
+    if (tw_run_table_constant(model, N))
         return "all runs have one N: A and alpha cannot be told from E; add runs of other sizes";
-    return tokens ? NULL
-                  : "all runs have one D: B and beta cannot be told from E; add runs of other "
-                    "lengths";
+    if (tw_run_table_constant(model, D))
+        return "all runs have one D: B and beta cannot be told from E; add runs of other lengths";
+    return NULL;
 }
 
 const struct tw_law tw_law_chinchilla = {
@@ -196,11 +125,12 @@ const struct tw_law tw_law_chinchilla = {
     .meanings = meanings,
     .profile = 1u << E | 1u << ALPHA | 1u << BETA,
     .model_alloc = model_alloc,
-    .model_free = model_free,
-    .memo_alloc = memo_alloc,
-    .memo_free = memo_free,
+    .model_free = tw_run_table_free,
+    .memo_alloc = tw_run_memo_alloc,
+    .memo_free = tw_run_memo_free,
     .predict = predict,
     .starts = starts,
+    .project = project,
     .unidentified = unidentified,
     .optimum = optimum,
 };

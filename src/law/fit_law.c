@@ -159,6 +159,8 @@ enum tw_status tw_law_fit_run(const struct tw_law *law, const struct tw_law_curv
     if (rc == TW_OK && fit->opts.model_error)
         rc = tw_law_leave_out_run(curves, fit, err);
     tw_law_problem_release(&p);
+    fit->opts.given = NULL;
+    fit->opts.ngiven = 0;
     return rc;
 }
 

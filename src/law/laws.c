@@ -6,12 +6,31 @@
 
 extern const struct tw_law tw_law_annealing;
 extern const struct tw_law tw_law_mpl;
-extern const struct tw_law tw_law_steps;
+extern const struct tw_law tw_law_bnsl;
 extern const struct tw_law tw_law_chinchilla;
+extern const struct tw_law tw_law_steps;
+extern const struct tw_law tw_law_data_constrained;
+extern const struct tw_law tw_law_error_exp;
+extern const struct tw_law tw_law_kaplan;
+extern const struct tw_law tw_law_overtraining;
+extern const struct tw_law tw_law_power;
 
+/* A table reads better one row a line. */
+// clang-format off
 const struct tw_law *const tw_laws[] = {
-    &tw_law_annealing, &tw_law_mpl, &tw_law_steps, &tw_law_chinchilla, NULL,
+    &tw_law_annealing,
+    &tw_law_mpl,
+    &tw_law_steps,
+    &tw_law_chinchilla,
+    &tw_law_data_constrained,
+    &tw_law_overtraining,
+    &tw_law_kaplan,
+    &tw_law_power,
+    &tw_law_bnsl,
+    &tw_law_error_exp,
+    NULL,
 };
+// clang-format on
 
 const struct tw_law *tw_law_find(const char *name)
 {

@@ -331,62 +331,71 @@ static void annealed(const void *model, void *memory, const double *theta, doubl
 /* ---- starts -----------------------------------------------------------------------------------
  */
 
-/* The best exponent alpha for features already in the memo; the law is linear in (L0, A, B). */
-static struct tw_law_start best_alpha(const struct model *m, const struct memo *memo,
-                                      const double *y, double held, double *power)
+/* The parameters in which the law is linear, (L0, A, B), for alpha and features in the memo. */
+static bool linear(const struct model *m, const struct memo *memo, const double *y, double alpha,
+                   double *power, struct tw_law_start *s)
 {
-    static const double alphas[] = { 0.15, 0.3, 0.45, 0.6, 0.8, 1.1, 1.5 };
-    struct tw_law_start best = { .objective = INFINITY };
-
-    for (size_t a = 0; a < sizeof alphas / sizeof alphas[0]; a++) {
-        const double alpha = isnan(held) ? alphas[a] : held;
-        struct tw_law_start s;
-
-        for (size_t k = 0; k < m->n; k++)
-            power[k] = exp(-alpha * m->log_s1[k]);
-        if (!tw_law_linear_start(power, memo->ld, y, m->n, &s) || s.objective >= best.objective)
-            continue;
-        best = s;
-        best.theta[ALPHA] = alpha;
-        if (!isnan(held))
-            break;
-    }
-    return best;
+    for (size_t k = 0; k < m->n; k++)
+        power[k] = exp(-alpha * m->log_s1[k]);
+    if (!tw_law_linear_start(power, memo->ld, y, m->n, s))
+        return false;
+    s->theta[ALPHA] = alpha;
+    return true;
 }
 
-static size_t starts(const void *model, const double *y, const double *held, double *theta,
-                     size_t max)
+/* A grid over (C, beta, gamma); for each the best exponent is a start. */
+static size_t starts(const void *model, const double *y, double *theta, size_t max)
 {
+    static const double alphas[] = { 0.15, 0.3, 0.45, 0.6, 0.8, 1.1, 1.5 };
     static const double cs[] = { 0.3, 2.0, 12.0, 80.0 };
     static const double betas[] = { 0.2, 0.6, 1.5 }, gammas[] = { 0.2, 0.5, 0.8 };
+    enum { NALPHA = sizeof alphas / sizeof alphas[0], NSHAPE = 4 * 3 * 3 };
     const struct model *m = model;
     struct memo *memo = memo_alloc(m);
     double *power = tw_alloc(m->n, sizeof *power);
-    struct tw_law_start found[4 * 3 * 3];
     const bool ready = memo && power;
+    struct tw_law_start found[NSHAPE];
     size_t n = 0;
 
-    for (size_t i = 0; ready && i < 4 * 3 * 3; i++) {
-        const double free[] = { cs[i % 4], betas[i / 4 % 3], gammas[i / 12] };
-        double shape[NPARAMS] = { 0 };
-        struct tw_law_start s;
-        bool again = false; /* a held parameter stands in for each of its values once */
+    for (size_t i = 0; ready && i < NSHAPE; i++) {
+        struct tw_law_start best = { .objective = INFINITY }, s;
 
-        for (size_t j = 0; j < 3; j++)
-            shape[C + j] = isnan(held[C + j]) ? free[j] : held[C + j];
-        again = (!isnan(held[C]) && i % 4) || (!isnan(held[BETA]) && i / 4 % 3) ||
-                (!isnan(held[GAMMA]) && i / 12);
-        if (again)
-            continue;
-        recall(m, memo, shape);
-        s = best_alpha(m, memo, y, held[ALPHA], power);
-        memcpy(s.theta + C, shape + C, 3 * sizeof *shape);
-        if (isfinite(s.objective))
-            found[n++] = s;
+        best.theta[C] = cs[i % 4];
+        best.theta[BETA] = betas[i / 4 % 3];
+        best.theta[GAMMA] = gammas[i / 12];
+        recall(m, memo, best.theta);
+        for (size_t a = 0; a < NALPHA; a++)
+            if (linear(m, memo, y, alphas[a], power, &s) && s.objective < best.objective) {
+                memcpy(s.theta + C, best.theta + C, 3 * sizeof *s.theta);
+                best = s;
+            }
+        if (isfinite(best.objective))
+            found[n++] = best;
     }
     free(power);
     memo_free(memo);
     return ready ? tw_law_best_starts(found, n, NPARAMS, theta, max) : SIZE_MAX;
+}
+
+static bool project(const void *model, const double *y, double *theta)
+{
+    const struct model *m = model;
+    struct memo *memo = memo_alloc(m);
+    double *power = tw_alloc(m->n, sizeof *power);
+    const bool ready = memo && power;
+    struct tw_law_start s;
+
+    if (ready) {
+        recall(m, memo, theta);
+        if (linear(m, memo, y, theta[ALPHA], power, &s)) {
+            theta[L0] = s.theta[L0];
+            theta[A] = s.theta[A];
+            theta[B] = s.theta[B];
+        }
+    }
+    free(power);
+    memo_free(memo);
+    return ready;
 }
 
 static const char *unidentified(const void *model)
@@ -430,6 +439,7 @@ const struct tw_law tw_law_mpl = {
     .annealed = annealed,
     .costly = 1u << C | 1u << BETA | 1u << GAMMA,
     .starts = starts,
+    .project = project,
     .unidentified = unidentified,
     .final = tw_law_mpl_final,
 };

@@ -193,20 +193,47 @@ static enum tw_status run_starts(const struct tw_law_problem *p, double *theta,
     return rc;
 }
 
-/* The law's starts with what is held put in; SIZE_MAX when out of memory. */
-static size_t find_starts(const struct tw_law_problem *p, double *all, size_t max)
+/* The objective of residuals as small as rounding makes them: below it all fits are perfect. */
+static double noise_floor(const struct tw_law_problem *p)
 {
-    const size_t np = p->law->nparams;
-    double held[TW_FIT_MAX_PARAMS];
-    size_t n;
+    static const double r = 1e-11;
+
+    return (double)p->n * tw_fit_objective(p->opts->loss, p->opts->delta, &r, 1);
+}
+
+/* Fixed parameters in place; are there any? */
+static bool hold(const struct tw_law_fit_opts *opts, size_t np, double *theta)
+{
+    bool any = false;
 
     for (size_t j = 0; j < np; j++)
-        held[j] = p->opts->fixed[j] ? p->opts->fixed_value[j] : (double)NAN;
-    n = p->law->starts(p->model, p->y, held, all, max);
-    for (size_t i = 0; n != SIZE_MAX && i < n; i++)
-        for (size_t j = 0; j < np; j++)
-            if (p->opts->fixed[j])
-                all[i * np + j] = held[j];
+        if (opts->fixed[j]) {
+            theta[j] = opts->fixed_value[j];
+            any = true;
+        }
+    return any;
+}
+
+/* Starts into theta (max rows), fixed parameters in place; how many, SIZE_MAX: no memory. */
+static size_t find_starts(const struct tw_law_problem *p, double *theta, size_t max)
+{
+    const size_t np = p->law->nparams;
+    size_t n = p->opts->ngiven;
+
+    if (n == 0) {
+        n = p->law->starts(p->model, p->y, theta, max);
+        if (n == SIZE_MAX)
+            return n;
+    } else {
+        memcpy(theta, p->opts->given, n * np * sizeof *theta);
+    }
+    for (size_t i = 0; i < n; i++) {
+        const bool moved = hold(p->opts, np, theta + i * np) || p->opts->ngiven;
+
+        if (moved && p->law->project && !p->law->project(p->model, p->y, theta + i * np))
+            return SIZE_MAX;
+        (void)hold(p->opts, np, theta + i * np);
+    }
     return n;
 }
 
@@ -214,7 +241,8 @@ enum tw_status tw_law_solve(const struct tw_law_problem *p, double *theta,
                             struct tw_fit_result *res, size_t *tried, size_t *at_optimum,
                             struct tw_err *err)
 {
-    const size_t np = p->law->nparams, max = p->opts->starts ? p->opts->starts : 1;
+    const size_t np = p->law->nparams, own = p->opts->starts ? p->opts->starts : 1;
+    const size_t max = p->opts->ngiven ? p->opts->ngiven : own;
     double *all = tw_alloc(max, np * sizeof *all);
     struct tw_fit_result *each = tw_alloc(max, sizeof *each);
     enum tw_status rc = TW_ENOMEM;
@@ -236,7 +264,7 @@ enum tw_status tw_law_solve(const struct tw_law_problem *p, double *theta,
         goto out;
     *at_optimum = 0;
     for (size_t i = 0; i < *tried; i++)
-        *at_optimum += each[i].objective <= each[best].objective * (1.0 + 1e-6);
+        *at_optimum += each[i].objective <= each[best].objective * (1.0 + 1e-6) + noise_floor(p);
     memcpy(theta, all + best * np, np * sizeof *theta);
     *res = each[best];
     rc = TW_OK;

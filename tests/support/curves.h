@@ -108,8 +108,8 @@ static inline bool ref_load(const char *size, struct ref_data d[REF_CURVES])
             ref_release(d, REF_CURVES);
             return false;
         }
-        d[c].curve =
-            (struct tw_law_curve){ ref_curve[c].name, d[c].n, d[c].x, d[c].y, &d[c].schedule };
+        d[c].curve = (struct tw_law_curve){ ref_curve[c].name, d[c].n, d[c].x, d[c].y,
+                                            &d[c].schedule,    NULL };
     }
     return true;
 }
@@ -166,7 +166,7 @@ static inline bool made_curve(const struct made *m, const double theta[5], enum 
         d->y[i] *= exp(m->common[i]);
     free(s1);
     free(s2);
-    d->curve = (struct tw_law_curve){ m->spec, d->n, d->x, d->y, &d->schedule };
+    d->curve = (struct tw_law_curve){ m->spec, d->n, d->x, d->y, &d->schedule, NULL };
     return true;
 }
 

@@ -128,7 +128,8 @@ enum tw_purpose {
     TW_RNG_STARTS = 2,    /* multi-start points */
     TW_RNG_BOOTSTRAP = 3, /* resampled blocks */
     TW_RNG_FORECAST = 4,  /* residual draws in prediction bands */
-    TW_RNG_SUBSET = 5
+    TW_RNG_SUBSET = 5,
+    TW_RNG_COMPARE = 6 /* resampled held-out units */
 };
 struct tw_rng tw_rng_stream(uint64_t seed, enum tw_purpose purpose, uint64_t item);
 uint32_t tw_rng_u32(struct tw_rng *r);

@@ -61,6 +61,7 @@ struct tw_law {
     const char *about; /* a paragraph for `thalweg laws NAME` */
     size_t ninputs;    /* 0: a law of curves */
     const struct tw_law_input *inputs;
+    const char *y;         /* names of the fitted column in tables, space separated; NULL: a loss */
     bool plain;            /* residuals are y - yhat, not of logarithms */
     enum tw_fit_loss loss; /* what its source fits with; Huber's delta is 1e-3 */
     size_t nparams;
@@ -69,6 +70,7 @@ struct tw_law {
     bool whole_schedule; /* the law itself counts every step of the warm-up: TW_WARMUP_KEEP, and
                             there is nothing to choose */
     unsigned profile;    /* bit j: parameter j is worth profiling by default */
+    unsigned zero;       /* bit j: parameter j may be held at 0 */
 
     const struct tw_law_restriction *restrictions; /* (nrestrictions), the safest first */
     size_t nrestrictions;
@@ -94,10 +96,12 @@ struct tw_law {
     unsigned costly; /* bit j: a change of parameter j throws the memo away; searches hold such
                         parameters at first */
     /* Up to max starts (max x nparams), best first, from stacked losses y; returns how many,
-     * SIZE_MAX when out of memory. held[j]: the value of a parameter that is held, NAN for one
-     * that is free; the caller puts held values into the starts. */
-    size_t (*starts)(const void *model, const double *y, const double *held, double *theta,
-                     size_t max);
+     * SIZE_MAX when out of memory. */
+    size_t (*starts)(const void *model, const double *y, double *theta, size_t max);
+    /* From a start that was given, or in which parameters are held: the parameters in which the
+     * law is linear become the best for the others, so that a search from afar does not end in a
+     * corner. False when out of memory; NULL: starts are taken as they are. */
+    bool (*project)(const void *model, const double *y, double *theta);
     /* One sentence if these curves cannot determine the parameters whatever their noise; NULL
      * if they can. */
     const char *(*unidentified)(const void *model);
@@ -143,11 +147,14 @@ struct tw_law_fit_opts {
                                 that of the law's which predicts training curves best when each
                                 is left out in turn: see tw_law_fit.trials [false] */
     size_t starts;           /* at most [16] */
-    size_t bootstrap;        /* replicates; 0: none */
-    size_t block;            /* points a block; 0: from the residuals' autocorrelation */
-    unsigned profile;        /* bit j: profile parameter j */
-    bool model_error;        /* refit without each curve in turn (needs 2 or more curves) */
-    double level;            /* of the intervals [0.95] */
+    const double *given;     /* (ngiven x nparams) starts to use instead of the law's own, which it
+                                may move: see tw_law.project. Not kept in the fit */
+    size_t ngiven;
+    size_t bootstrap; /* replicates; 0: none */
+    size_t block;     /* points a block; 0: from the residuals' autocorrelation */
+    unsigned profile; /* bit j: profile parameter j */
+    bool model_error; /* refit without each curve in turn (needs 2 or more curves) */
+    double level;     /* of the intervals [0.95] */
     uint64_t seed;
 };
 struct tw_law_fit_opts tw_law_fit_defaults(void);
