@@ -15,7 +15,7 @@
 struct fit_opts {
     struct tw_curve_source source;
     struct tw_run_source runs;
-    const char *warmup, *loss, *profile, *profile_plot;
+    const char *warmup, *restrict_to, *loss, *profile, *profile_plot;
     struct tw_opt_list fix;
     double delta, level;
     size_t starts, bootstrap, block;
@@ -43,6 +43,10 @@ static const struct tw_opt opts[] = {
     { TW_OPT_REAL, 0, "delta", AT(delta), "X", "Huber's delta [0.001]", 1e-12, 1e3, NULL },
     { TW_OPT_LIST, 0, "fix", AT(fix), "NAME=X", "hold a parameter at X; may be given again", 0, 0,
       NULL },
+    { TW_OPT_STR, 0, "restrict", AT(restrict_to), "NAME",
+      "hold what this restriction of the law holds ('thalweg laws LAW' lists them); none; or auto, "
+      "which takes what predicts curves that were left out better [auto]",
+      0, 0, NULL },
     { TW_OPT_SIZE, 0, "starts", AT(starts), "N", "starts, at most [16]", 1, 1000, NULL },
     { TW_OPT_HEAD, 0, "Uncertainty", 0, NULL, NULL, 0, 0, NULL },
     { TW_OPT_SIZE, 'b', "bootstrap", AT(bootstrap), "N",
@@ -146,6 +150,31 @@ static enum tw_status parse_fix(const struct tw_law *law, const struct tw_opt_li
     return TW_OK;
 }
 
+static enum tw_status parse_restrict(const struct tw_law *law, const char *s,
+                                     struct tw_law_fit_opts *o, struct tw_err *err)
+{
+    const struct tw_law_restriction *r = law->restrictions;
+    struct tw_str list = { 0 };
+
+    o->choose_restriction = !strcmp(s, "auto");
+    if (o->choose_restriction || !strcmp(s, "none"))
+        return TW_OK;
+    for (size_t k = 0; k < law->nrestrictions; k++) {
+        if (!strcmp(r[k].name, s))
+            o->restriction = k + 1;
+        tw_str_addf(&list, ", %s", r[k].name);
+    }
+    if (o->restriction == 0)
+        (void)tw_err_set(err, TW_EINVAL, "--restrict=%s: for %s it is auto, none%s", s, law->name,
+                         list.s ? list.s : "");
+    for (size_t j = 0; o->restriction && j < law->nparams; j++)
+        if (o->fixed[j] && r[o->restriction - 1].held >> j & 1u)
+            (void)tw_err_set(err, TW_EINVAL, "--restrict=%s holds %s, and so does --fix", s,
+                             law->params[j].name);
+    tw_str_release(&list);
+    return err->code;
+}
+
 static enum tw_status law_opts(const struct tw_call *call, const struct tw_law *law,
                                struct tw_law_fit_opts *o, struct tw_err *err)
 {
@@ -153,6 +182,9 @@ static enum tw_status law_opts(const struct tw_call *call, const struct tw_law *
     enum tw_status rc;
 
     *o = tw_law_fit_defaults();
+    if (law->whole_schedule && !strcmp(c->warmup, "skip"))
+        return tw_err_set(err, TW_EINVAL, "--warmup=skip: the law %s counts the whole warm-up",
+                          law->name);
     o->loss = law->loss;
     for (size_t k = 0; c->loss && k < 3; k++)
         if (!strcmp(c->loss, tw_fit_loss_names[k]))
@@ -167,7 +199,9 @@ static enum tw_status law_opts(const struct tw_call *call, const struct tw_law *
     o->model_error = !c->no_model_error;
     o->seed = call->common.seed;
     rc = parse_profile(law, c->profile, &o->profile, err);
-    return rc == TW_OK ? parse_fix(law, &c->fix, o, err) : rc;
+    if (rc == TW_OK)
+        rc = parse_fix(law, &c->fix, o, err);
+    return rc == TW_OK ? parse_restrict(law, c->restrict_to, o, err) : rc;
 }
 
 /* ---- steps of the command ------------------------------------------------------------------ */
@@ -342,6 +376,7 @@ release:
 static const struct fit_opts defaults = {
     .source = TW_CURVE_SOURCE_DEFAULTS,
     .warmup = "auto",
+    .restrict_to = "auto",
     .profile = "default",
     .delta = 1e-3,
     .level = 0.95,

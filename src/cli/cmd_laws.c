@@ -43,6 +43,21 @@ static void law_json(struct tw_json *j, const struct tw_law *law)
         tw_json_close(j, '}');
     }
     tw_json_close(j, ']');
+    tw_json_open(j, "restrictions", '[');
+    for (size_t k = 0; k < law->nrestrictions; k++) {
+        const struct tw_law_restriction *r = &law->restrictions[k];
+
+        tw_json_open(j, NULL, '{');
+        tw_json_text(j, "name", r->name);
+        tw_json_text(j, "about", r->about);
+        tw_json_open(j, "held", '{');
+        for (size_t i = 0; i < law->nparams; i++)
+            if (r->held >> i & 1u)
+                tw_json_real(j, law->params[i].name, r->value[i]);
+        tw_json_close(j, '}');
+        tw_json_close(j, '}');
+    }
+    tw_json_close(j, ']');
     tw_json_close(j, '}');
 }
 
@@ -61,6 +76,19 @@ static void explain_inputs(const struct tw_law *law)
     tw_table_print(&t);
 }
 
+static void explain_restrictions(const struct tw_law *law)
+{
+    for (size_t k = 0; k < law->nrestrictions; k++) {
+        const struct tw_law_restriction *r = &law->restrictions[k];
+
+        printf("%s--restrict=%s: %s;", k ? "" : "\n", r->name, r->about);
+        for (size_t j = 0; j < law->nparams; j++)
+            if (r->held >> j & 1u)
+                printf(" %s = %g", law->params[j].name, r->value[j]);
+        putchar('\n');
+    }
+}
+
 static void explain(const struct tw_law *law)
 {
     static const char *const head[] = { "parameter", "from", "to", "meaning" };
@@ -77,6 +105,7 @@ static void explain(const struct tw_law *law)
         tw_table_text(&t, law->meanings[k]);
     }
     tw_table_print(&t);
+    explain_restrictions(law);
     if (law->ninputs)
         explain_inputs(law);
 }

@@ -5,6 +5,7 @@
  *   /law             name of the law; /parameters/names, value, lo, hi (p);
  *                    replicates (B, p), correlation (p, p) if there was a bootstrap
  *   /settings        how it was fitted
+ *   /trials          objective, left_out_mae, left_out of each restriction tried (if any)
  *   /certificate     how sure the optimum is
  *   /curves          names, paths, digests, series, schedules (n texts); points, steps, base,
  *                    batch, warm_end (n); rates: all schedules' learning rates one after another
@@ -204,6 +205,31 @@ static void write_settings(struct writer *w, const struct tw_law_fit *fit)
                                     "1: the parameter is at an end of its range", w->err);
 }
 
+/* Only for a law that has restrictions. */
+static void write_restriction(struct writer *w, const struct tw_law_fit *fit)
+{
+    const struct tw_law_restriction *r = fit->law->restrictions;
+    double *v = tw_alloc(fit->ntrials, 3 * sizeof *v);
+
+    put_text(w, "/settings/restriction",
+             fit->opts.restriction ? r[fit->opts.restriction - 1].name : "none",
+             "parameters of the law that were held together");
+    for (size_t k = 0; v && k < fit->ntrials; k++) {
+        v[k] = fit->trials[k].objective;
+        v[fit->ntrials + k] = fit->trials[k].left_out_mae;
+        v[2 * fit->ntrials + k] = (double)fit->trials[k].left_out;
+    }
+    if (v && fit->ntrials) {
+        put(w, "/trials/objective", fit->ntrials, v, "",
+            "objective under no restriction, then under each of the law's");
+        put(w, "/trials/left_out_mae", fit->ntrials, v + fit->ntrials, "as in the log",
+            "their mean error of curves left out; NaN: none could be");
+        put(w, "/trials/left_out", fit->ntrials, v + 2 * fit->ntrials, "",
+            "curves that could be left out");
+    }
+    free(v);
+}
+
 static void write_curves(struct writer *w, const struct tw_fit_file *f)
 {
     const struct tw_law_fit *fit = &f->fit;
@@ -329,6 +355,8 @@ enum tw_status tw_fit_file_write(const struct tw_fit_file *f, struct tw_result *
 
     write_parameters(&w, &f->fit);
     write_settings(&w, &f->fit);
+    if (f->fit.law->nrestrictions)
+        write_restriction(&w, &f->fit);
     write_curves(&w, f);
     write_points(&w, f);
     for (size_t i = 0; i < f->fit.nprofiles; i++)

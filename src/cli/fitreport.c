@@ -113,6 +113,34 @@ static void curve_table(const struct tw_fit_file *f)
     tw_table_print(&t);
 }
 
+static void trial_table(const struct tw_law_fit *fit)
+{
+    static const char *const head[] = { "held",   "objective", "MAE left out",
+                                        "curves", "condition", "" };
+    struct tw_table t = { 0 };
+
+    tw_table_head(&t, head, 6);
+    for (size_t k = 0; k < fit->ntrials; k++) {
+        const struct tw_law_trial *q = &fit->trials[k];
+        struct tw_str names = { 0 };
+
+        for (size_t j = 0; k && j < fit->law->nparams; j++)
+            if (fit->law->restrictions[k - 1].held >> j & 1u)
+                tw_str_addf(&names, "%s%s=%g", names.n ? " " : "", fit->law->params[j].name,
+                            fit->law->restrictions[k - 1].value[j]);
+        tw_table_text(&t, names.n ? names.s : "nothing");
+        tw_table_real(&t, "%.6g", q->objective);
+        tw_table_real(&t, "%.5f", q->left_out_mae);
+        tw_table_size(&t, q->left_out);
+        tw_table_real(&t, "%.3g", q->condition);
+        tw_table_text(&t, k == fit->opts.restriction ? "chosen" : "");
+        tw_str_release(&names);
+    }
+    tw_table_print(&t);
+    printf("A lower objective is not a lower error on another curve: chosen is by curves left "
+           "out in turn.\n");
+}
+
 static void correlation_table(const struct tw_law_fit *fit)
 {
     const char *head[TW_FIT_MAX_PARAMS + 1] = { "correlation" };
@@ -145,6 +173,11 @@ static void print_model_error(const struct tw_law_fit *fit)
         printf("model error not asked for\n");
         return;
     }
+    if (fit->ntrials) {
+        putchar('\n');
+        trial_table(fit);
+        putchar('\n');
+    }
     printf("model error of another curve %.3g %% of the loss", 100.0 * fit->model_error);
     if (fit->left_out)
         printf(", from leaving out %zu curve%s in turn\n", fit->left_out,
@@ -165,12 +198,14 @@ static void print(const struct tw_fit_file *f)
     printf("%s on %s", tw_fit_loss_names[o->loss], fit->law->plain ? "loss" : "log loss");
     if (o->loss == TW_FIT_HUBER)
         printf(", delta %g", o->delta);
-    if (!fit->law->ninputs)
+    if (!fit->law->whole_schedule && !fit->law->ninputs)
         printf("; warm-up differences %s", o->warmup == TW_WARMUP_SKIP ? "skipped" : "kept");
     if (!isnan(fit->warmup_score[0]))
         printf(" (%s %.4g skipped, %.4g kept)",
                fit->warmup_by_curves ? "mean error of curves left out" : "objective",
                fit->warmup_score[0], fit->warmup_score[1]);
+    if (o->restriction)
+        printf("; restricted: %s", fit->law->restrictions[o->restriction - 1].name);
     printf("; %.3g %% intervals\n\n", 100.0 * o->level);
     parameter_table(fit);
     putchar('\n');
@@ -233,6 +268,27 @@ static void json_certificate(struct tw_json *j, const struct tw_law_fit *fit)
     tw_json_close(j, '}');
 }
 
+static void json_restrictions(struct tw_json *j, const struct tw_law_fit *fit)
+{
+    const struct tw_law_restriction *r = fit->law->restrictions;
+    const size_t chosen = fit->opts.restriction;
+
+    if (fit->law->nrestrictions == 0)
+        return;
+    tw_json_text(j, "restriction", chosen ? r[chosen - 1].name : "none");
+    tw_json_open(j, "restrictions", '[');
+    for (size_t k = 0; k < fit->ntrials; k++) {
+        tw_json_open(j, NULL, '{');
+        tw_json_text(j, "name", k ? r[k - 1].name : "none");
+        tw_json_real(j, "objective", fit->trials[k].objective);
+        tw_json_real(j, "left_out_mae", fit->trials[k].left_out_mae);
+        tw_json_size(j, "left_out", fit->trials[k].left_out);
+        tw_json_real(j, "condition", fit->trials[k].condition);
+        tw_json_close(j, '}');
+    }
+    tw_json_close(j, ']');
+}
+
 static void json_curves(struct tw_json *j, const struct tw_fit_file *f)
 {
     tw_json_open(j, "curves", '[');
@@ -262,6 +318,7 @@ static void write_json(struct tw_json *j, const struct tw_fit_file *f)
     tw_json_reals(j, "warmup_score", fit->warmup_score, 2);
     tw_json_real(j, "objective", fit->min.objective);
     json_parameters(j, fit);
+    json_restrictions(j, fit);
     json_curves(j, f);
     json_certificate(j, fit);
     tw_json_open(j, "bootstrap", '{');
@@ -296,6 +353,12 @@ static void warn(struct tw_call *call, const struct tw_law_fit *fit)
         tw_cmd_warn(call,
                     "the parameters cannot be told apart (condition number %.2g): forecasts of "
                     "schedules unlike the fitted ones are not to be trusted",
+                    fit->min.condition);
+    else if (fit->law->nrestrictions && fit->opts.restriction == 0 &&
+             fit->min.condition > TW_LAW_MAX_CONDITION)
+        tw_cmd_warn(call,
+                    "these curves hardly determine the shape parameters (condition number %.2g): a "
+                    "lower objective is not a lower error on another curve; see --restrict",
                     fit->min.condition);
     if (fit->at_optimum * 2 < fit->starts)
         tw_cmd_warn(call, "only %zu of %zu starts reached the best objective", fit->at_optimum,

@@ -152,9 +152,7 @@ static enum tw_status build(struct track *t, const struct tw_law_curve *curve,
 
     t->n = curve->n;
     if (curve->n && !tw_schedule_index(s, curve->x[curve->n - 1], &last))
-        return tw_err_set(err, TW_EINVAL,
-                          "%s: x = %.17g is no step of the schedule '%s' of %zu steps", curve->name,
-                          curve->x[curve->n - 1], s->spec, s->n);
+        return tw_law_no_step(curve, curve->x[curve->n - 1], err);
     t->log_s1 = tw_alloc(t->n, sizeof *t->log_s1);
     t->diff = tw_alloc(last + 1, sizeof *t->diff);
     if (!t->log_s1 || !t->diff)
@@ -164,19 +162,14 @@ static enum tw_status build(struct track *t, const struct tw_law_curve *curve,
         bool observed;
 
         if (!tw_schedule_index(s, curve->x[next], &at) || at < i)
-            return tw_err_set(err, TW_EINVAL,
-                              "%s: x = %.17g is no step of the schedule '%s' of %zu steps",
-                              curve->name, curve->x[next], s->spec, s->n);
+            return tw_law_no_step(curve, curve->x[next], err);
         observed = at == i;
         s1 += s->lr[i];
         if (!add_step(t, difference(s, i, warmup), observed))
             return tw_err_set(err, TW_ENOMEM, "%s: out of memory", curve->name);
         if (observed) {
             if (!(s1 > 0.0))
-                return tw_err_set(err, TW_EDOMAIN,
-                                  "%s: the learning rates up to x = %g sum to 0: drop that "
-                                  "point (--from) or give the schedule",
-                                  curve->name, curve->x[next]);
+                return tw_law_no_rate(curve, curve->x[next], err);
             t->log_s1[next++] = log(s1);
         }
     }

@@ -72,9 +72,8 @@ static enum tw_status describe(const struct tw_law_problem *p, struct tw_law_fit
     return TW_OK;
 }
 
-/* The parameters and how well they do; no intervals. */
-static enum tw_status solve(const struct tw_law_problem *p, struct tw_law_fit *fit,
-                            struct tw_err *err)
+enum tw_status tw_law_fit_once(const struct tw_law_problem *p, struct tw_law_fit *fit,
+                               struct tw_err *err)
 {
     enum tw_status rc;
 
@@ -108,7 +107,7 @@ static enum tw_status choose_warmup(const struct tw_law_curve *curves, size_t n,
         try.opts.warmup = k ? TW_WARMUP_KEEP : TW_WARMUP_SKIP;
         rc = tw_law_problem_init(&p, fit->law, curves, n, &try.opts, err);
         if (rc == TW_OK)
-            rc = solve(&p, &try, err);
+            rc = tw_law_fit_once(&p, &try, err);
         if (rc == TW_OK)
             rc = tw_law_leave_out_run(curves, &try, err);
         tw_law_problem_release(&p);
@@ -141,12 +140,18 @@ enum tw_status tw_law_fit_run(const struct tw_law *law, const struct tw_law_curv
     fit->model_error = fit->warmup_score[0] = fit->warmup_score[1] = NAN;
     for (size_t j = 0; j < TW_FIT_MAX_PARAMS; j++)
         fit->lo[j] = fit->hi[j] = NAN;
-    if (opts->choose_warmup && !law->ninputs)
+    if (law->whole_schedule)
+        fit->opts.warmup = TW_WARMUP_KEEP;
+    else if (opts->choose_warmup && !law->ninputs)
         rc = choose_warmup(curves, n, fit, err);
+    if (rc == TW_OK && opts->choose_restriction)
+        rc = tw_law_restrict_choose(curves, n, fit, err);
+    else
+        tw_law_restrict(fit, opts->restriction);
     if (rc == TW_OK)
         rc = tw_law_problem_init(&p, law, curves, n, &fit->opts, err);
     if (rc == TW_OK)
-        rc = solve(&p, fit, err);
+        rc = tw_law_fit_once(&p, fit, err);
     if (rc == TW_OK)
         rc = tw_law_profile_run(&p, fit, err);
     if (rc == TW_OK)
@@ -176,5 +181,6 @@ void tw_law_fit_release(struct tw_law_fit *fit)
         free(fit->profiles[i].rise);
     }
     free(fit->profiles);
+    free(fit->trials);
     *fit = (struct tw_law_fit){ 0 };
 }

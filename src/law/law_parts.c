@@ -174,3 +174,17 @@ size_t tw_law_best_starts(struct tw_law_start *s, size_t n, size_t p, double *th
         memcpy(theta + i * p, s[i].theta, p * sizeof *theta);
     return n;
 }
+
+enum tw_status tw_law_no_step(const struct tw_law_curve *c, double x, struct tw_err *err)
+{
+    return tw_err_set(err, TW_EINVAL, "%s: x = %.17g is no step of the schedule '%s' of %zu steps",
+                      c->name, x, c->schedule->spec, c->schedule->n);
+}
+
+enum tw_status tw_law_no_rate(const struct tw_law_curve *c, double x, struct tw_err *err)
+{
+    return tw_err_set(err, TW_EDOMAIN,
+                      "%s: the learning rates up to x = %g sum to 0: drop that point (--from) or "
+                      "give the schedule",
+                      c->name, x);
+}

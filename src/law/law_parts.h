@@ -31,4 +31,9 @@ double tw_law_positive_fit(const double *const *column, size_t k, const double *
 /* The best `max` of n starts, best first, as rows of p parameters; returns how many. */
 size_t tw_law_best_starts(struct tw_law_start *s, size_t n, size_t p, double *theta, size_t max);
 
+/* What is wrong with a point of a curve: its x is no step of the schedule, or the rates up to it
+ * sum to 0. Both fill *err and return its code. */
+enum tw_status tw_law_no_step(const struct tw_law_curve *c, double x, struct tw_err *err);
+enum tw_status tw_law_no_rate(const struct tw_law_curve *c, double x, struct tw_err *err);
+
 #endif

@@ -5,6 +5,7 @@
 #include "thalweg/law.h"
 
 extern const struct tw_law tw_law_annealing;
+extern const struct tw_law tw_law_mpl;
 extern const struct tw_law tw_law_bnsl;
 extern const struct tw_law tw_law_chinchilla;
 extern const struct tw_law tw_law_steps;
@@ -18,6 +19,7 @@ extern const struct tw_law tw_law_power;
 // clang-format off
 const struct tw_law *const tw_laws[] = {
     &tw_law_annealing,
+    &tw_law_mpl,
     &tw_law_steps,
     &tw_law_chinchilla,
     &tw_law_data_constrained,

@@ -220,6 +220,19 @@ static double noise_floor(const struct tw_law_problem *p)
     return (double)p->n * tw_fit_objective(p->opts->loss, p->opts->delta, &r, 1);
 }
 
+/* Fixed parameters in place; are there any? */
+static bool hold(const struct tw_law_fit_opts *opts, size_t np, double *theta)
+{
+    bool any = false;
+
+    for (size_t j = 0; j < np; j++)
+        if (opts->fixed[j]) {
+            theta[j] = opts->fixed_value[j];
+            any = true;
+        }
+    return any;
+}
+
 /* Starts into theta (max rows), fixed parameters in place; how many, SIZE_MAX: no memory. */
 static size_t find_starts(const struct tw_law_problem *p, double *theta, size_t max)
 {
@@ -234,11 +247,11 @@ static size_t find_starts(const struct tw_law_problem *p, double *theta, size_t 
         memcpy(theta, p->opts->given, n * np * sizeof *theta);
     }
     for (size_t i = 0; i < n; i++) {
-        if (p->opts->ngiven && p->law->project && !p->law->project(p->model, p->y, theta + i * np))
+        const bool moved = hold(p->opts, np, theta + i * np) || p->opts->ngiven;
+
+        if (moved && p->law->project && !p->law->project(p->model, p->y, theta + i * np))
             return SIZE_MAX;
-        for (size_t j = 0; j < np; j++)
-            if (p->opts->fixed[j])
-                theta[i * np + j] = p->opts->fixed_value[j];
+        (void)hold(p->opts, np, theta + i * np);
     }
     return n;
 }

@@ -55,6 +55,16 @@ enum tw_status tw_law_solve(const struct tw_law_problem *p, double *theta,
                             struct tw_fit_result *res, size_t *tried, size_t *at_optimum,
                             struct tw_err *err) TW_CHECKED;
 
+/* Parameters, fitted values and scores into the fit; no intervals. */
+enum tw_status tw_law_fit_once(const struct tw_law_problem *p, struct tw_law_fit *fit,
+                               struct tw_err *err) TW_CHECKED;
+
+/* Hold what restriction k (0: none) of the fit's law holds. */
+void tw_law_restrict(struct tw_law_fit *fit, size_t k);
+/* Fill fit->trials and take the best; see there. */
+enum tw_status tw_law_restrict_choose(const struct tw_law_curve *curves, size_t n,
+                                      struct tw_law_fit *fit, struct tw_err *err) TW_CHECKED;
+
 /* Profiles, replicates and curves left out, into the fit; each its own file. */
 enum tw_status tw_law_profile_run(const struct tw_law_problem *p, struct tw_law_fit *fit,
                                   struct tw_err *err) TW_CHECKED;

@@ -38,6 +38,13 @@ struct tw_law_input {
 /* What of the warm-up enters the annealing term: all differences of the rate, or none. */
 enum tw_warmup { TW_WARMUP_SKIP, TW_WARMUP_KEEP };
 
+/* Parameters held at stated values, for curves that do not determine them all. */
+struct tw_law_restriction {
+    const char *name, *about;
+    unsigned held; /* bit j: parameter j */
+    double value[TW_FIT_MAX_PARAMS];
+};
+
 /* A schedule in stretches of equal rate: n of them, rates lr, lengths len (NULL: one step
  * each). Changes of rate at the stretches 1 .. warm_end belong to the warm-up. */
 struct tw_law_stairs {
@@ -60,8 +67,13 @@ struct tw_law {
     size_t nparams;
     const struct tw_fit_param *params;
     const char *const *meanings; /* (nparams) with units */
-    unsigned profile;            /* bit j: parameter j is worth profiling by default */
-    unsigned zero;               /* bit j: parameter j may be held at 0 */
+    bool whole_schedule; /* the law itself counts every step of the warm-up: TW_WARMUP_KEEP, and
+                            there is nothing to choose */
+    unsigned profile;    /* bit j: parameter j is worth profiling by default */
+    unsigned zero;       /* bit j: parameter j may be held at 0 */
+
+    const struct tw_law_restriction *restrictions; /* (nrestrictions), the safest first */
+    size_t nrestrictions;
 
     /* Features of some curves or runs that do not depend on parameters. NULL with *err set when out
      * of memory or an x is no step of its schedule. */
@@ -86,9 +98,9 @@ struct tw_law {
     /* Up to max starts (max x nparams), best first, from stacked losses y; returns how many,
      * SIZE_MAX when out of memory. */
     size_t (*starts)(const void *model, const double *y, double *theta, size_t max);
-    /* From a start that was given: the parameters in which the law is linear become the best for
-     * the others, so that a search from afar does not end in a corner. False when out of
-     * memory; NULL: starts are taken as they are. */
+    /* From a start that was given, or in which parameters are held: the parameters in which the
+     * law is linear become the best for the others, so that a search from afar does not end in a
+     * corner. False when out of memory; NULL: starts are taken as they are. */
     bool (*project)(const void *model, const double *y, double *theta);
     /* One sentence if these curves cannot determine the parameters whatever their noise; NULL
      * if they can. */
@@ -130,9 +142,13 @@ struct tw_law_fit_opts {
                            lower objective */
     bool fixed[TW_FIT_MAX_PARAMS];
     double fixed_value[TW_FIT_MAX_PARAMS];
-    size_t starts;       /* at most [16] */
-    const double *given; /* (ngiven x nparams) starts to use instead of the law's own, which it
-                            may move: see tw_law.project. Not kept in the fit */
+    size_t restriction;      /* 0: none [0]; k: the law's restriction k - 1 */
+    bool choose_restriction; /* ignore `restriction`, and where `fixed` is empty take none or
+                                that of the law's which predicts training curves best when each
+                                is left out in turn: see tw_law_fit.trials [false] */
+    size_t starts;           /* at most [16] */
+    const double *given;     /* (ngiven x nparams) starts to use instead of the law's own, which it
+                                may move: see tw_law.project. Not kept in the fit */
     size_t ngiven;
     size_t bootstrap; /* replicates; 0: none */
     size_t block;     /* points a block; 0: from the residuals' autocorrelation */
@@ -160,6 +176,14 @@ struct tw_law_profile {
     double threshold; /* of the rise at the ends of the interval */
     double inflation; /* how much the residuals' memory widened it; 1: not at all */
     double lo, hi;    /* NAN on a side where the rise never reaches the threshold */
+};
+
+/* A fit under one restriction, among which one was chosen. */
+struct tw_law_trial {
+    double objective, condition;
+    unsigned at_bounds;
+    size_t left_out;     /* curves that the others could predict */
+    double left_out_mae; /* their mean |y - yhat|, each curve's mean weighing alike; NAN: none */
 };
 
 struct tw_law_fit {
@@ -199,6 +223,12 @@ struct tw_law_fit {
     size_t left_out;      /* curves that could be left out */
     double *left_out_mae; /* (ncurves) mean |y - yhat| of each when left out; NAN: could not */
     double *left_out_r;   /* (n) log residuals of each curve when left out; NAN: could not */
+
+    /* How the restriction was chosen: none, then the law's in order; 0 of them if none was to be
+     * chosen. The one under which most curves could be left out, of those the one with the
+     * smallest left_out_mae. Fewer than two curves left out say nothing: then the law's first. */
+    size_t ntrials;
+    struct tw_law_trial *trials;
 
     /* How the warm-up was chosen: the rule's score for skip and keep; NAN if not asked. */
     double warmup_score[2];

@@ -1,0 +1,445 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The multi-power law: Luo, Wen, Hu, Sun, Liu, Sun, Lyu, Chen 2025, arXiv:2503.12811:
+ *
+ *     L(t) = L0 + A S1(t)^-alpha - LD(t)
+ *     LD(t) = B sum_{1 <= k <= t} (eta_{k-1} - eta_k) G(eta_k^-gamma S_k(t))
+ *     G(x) = 1 - (1 + C x)^-beta,   S_k(t) = sum_{tau=k..t} eta_tau
+ *
+ * The warm-up's steps are steps like any others in S1 and LD, as in the authors' program (the
+ * paper has a constant in their place); the sums are those of falls.h.
+ */
+#include <float.h>
+#include <math.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "falls.h"
+#include "final.h"
+#include "law_parts.h"
+
+enum { L0, A, ALPHA, B, C, BETA, GAMMA, NPARAMS };
+enum { NODES = TW_FALL_NODES };
+
+static const struct tw_fit_param params[NPARAMS] = {
+    [L0] = { "L0", TW_FIT_POSITIVE, 1e-6, 1e6 },
+    [A] = { "A", TW_FIT_POSITIVE, 1e-9, 1e9 },
+    [ALPHA] = { "alpha", TW_FIT_POSITIVE, 1e-3, 1e2 },
+    [B] = { "B", TW_FIT_POSITIVE, 1e-9, 1e9 },
+    [C] = { "C", TW_FIT_POSITIVE, 1e-9, 1e9 },
+    [BETA] = { "beta", TW_FIT_POSITIVE, 1e-3, 1e2 },
+    [GAMMA] = { "gamma", TW_FIT_POSITIVE, 1e-3, 1e1 },
+};
+static const char *const meanings[NPARAMS] = {
+    [L0] = "irreducible loss (nats, or the log's unit)",
+    [A] = "size of the power-law part (loss x rate-sum^alpha)",
+    [ALPHA] = "exponent of the sum of learning rates",
+    [B] = "gain when the rate falls, once all of it has come (loss / rate)",
+    [C] = "how soon it comes (rate^gamma / rate-sum)",
+    [BETA] = "exponent with which the rest of it dies away",
+    [GAMMA] = "exponent of the rate in how soon it comes",
+};
+
+static const struct tw_law_restriction restrictions[] = {
+    { "published",
+      "the exponents of the authors' fits to models of 25M and 400M parameters, rounded",
+      1u << BETA | 1u << GAMMA,
+      { [BETA] = 0.6, [GAMMA] = 0.64 } },
+    { "hyperbolic",
+      "G = C x / (1 + C x) with x over the square root of the rate",
+      1u << BETA | 1u << GAMMA,
+      { [BETA] = 1.0, [GAMMA] = 0.5 } },
+};
+
+/* ---- features ----------------------------------------------------------------------------- */
+
+struct model {
+    size_t ncurves, n;
+    size_t nnodes; /* over all curves */
+    double moved;
+    double *log_s1; /* (n) */
+    struct tw_falls *falls;
+};
+
+static void model_free(void *p)
+{
+    struct model *m = p;
+
+    if (!m)
+        return;
+    for (size_t c = 0; m->falls && c < m->ncurves; c++)
+        tw_falls_release(&m->falls[c]);
+    free(m->falls);
+    free(m->log_s1);
+    free(m);
+}
+
+static void *model_alloc(const struct tw_law_curve *curves, size_t n, enum tw_warmup warmup,
+                         struct tw_err *err)
+{
+    struct model *m = tw_alloc(1, sizeof *m);
+    enum tw_status rc = TW_ENOMEM;
+    size_t k = 0;
+
+    if (!m)
+        goto fail;
+    m->ncurves = n;
+    for (size_t c = 0; c < n; c++)
+        m->n += curves[c].n;
+    m->falls = tw_alloc(n, sizeof *m->falls);
+    m->log_s1 = tw_alloc(m->n, sizeof *m->log_s1);
+    if (!m->falls || !m->log_s1)
+        goto fail;
+    for (size_t c = 0; c < n; c++) {
+        rc = tw_falls_init(&m->falls[c], &curves[c], warmup, err);
+        if (rc != TW_OK)
+            goto fail;
+        for (size_t i = 0; i < curves[c].n; i++)
+            m->log_s1[k++] = log(m->falls[c].s1[i]);
+        m->nnodes += m->falls[c].nblocks * NODES;
+        m->moved += m->falls[c].moved;
+    }
+    return m;
+fail:
+    (void)tw_err_set(err, rc, "out of memory");
+    model_free(m);
+    return NULL;
+}
+
+/* ---- the kernel -------------------------------------------------------------------------------
+ */
+
+/* exp and log of LANES numbers at once. The C library's take one number at a time, and are all
+ * that the law's time is spent on. These are plain arithmetic on vectors (an extension of C that
+ * gcc and clang share), right to a few units in the last place; the compiler makes of them
+ * what the machine has, and the bits are the same on all. Vectors pass by address: by value
+ * their calling convention would depend on the machine. */
+enum { LANES = 4 };
+typedef double real4 __attribute__((vector_size(LANES * sizeof(double))));
+typedef uint64_t bits4 __attribute__((vector_size(LANES * sizeof(uint64_t))));
+
+/* log x, x >= 1: x = 2^e m, sqrt 1/2 <= m < sqrt 2; log m = 2 atanh f, f = (m - 1) / (m + 1),
+ * by the series of atanh to f^21. */
+static inline void log_of(const real4 *x, real4 *out)
+{
+    const uint64_t half = 0x3fe6a09e667f3bcdu; /* sqrt 1/2 */
+    const bits4 i = (bits4)*x - half;
+    /* e, by way of the double whose bits are those of 2^52 + e */
+    const real4 e = (real4)((i >> 52) | 0x4330000000000000u) - 4503599627370496.0;
+    const real4 m = (real4)((i & 0x000fffffffffffffu) + half);
+    const real4 f = (m - 1.0) / (m + 1.0), s = f * f;
+    real4 q = s * (1.0 / 21.0) + 1.0 / 19.0;
+
+    q = q * s + 1.0 / 17.0;
+    q = q * s + 1.0 / 15.0;
+    q = q * s + 1.0 / 13.0;
+    q = q * s + 1.0 / 11.0;
+    q = q * s + 1.0 / 9.0;
+    q = q * s + 1.0 / 7.0;
+    q = q * s + 1.0 / 5.0;
+    q = q * s + 1.0 / 3.0;
+    *out = e * 0.693147180559945309 + (2.0 * f + 2.0 * f * s * q);
+}
+
+/* exp x, -700 <= x <= 0: x = n log 2 + r, |r| <= log(2) / 2, by Taylor's series to r^13. */
+static inline void exp_of(const real4 *x, real4 *out)
+{
+    const double shift = 6755399441055744.0; /* 1.5 * 2^52: adding it rounds to an integer */
+    const real4 t = *x * 1.44269504088896341 + shift, n = t - shift;
+    const real4 r = (*x - n * 0x1.62e42fee00000p-1) - n * 0x1.a39ef35793c76p-33;
+    real4 q = r * (1.0 / 6227020800.0) + 1.0 / 479001600.0;
+
+    q = q * r + 1.0 / 39916800.0;
+    q = q * r + 1.0 / 3628800.0;
+    q = q * r + 1.0 / 362880.0;
+    q = q * r + 1.0 / 40320.0;
+    q = q * r + 1.0 / 5040.0;
+    q = q * r + 1.0 / 720.0;
+    q = q * r + 1.0 / 120.0;
+    q = q * r + 1.0 / 24.0;
+    q = q * r + 1.0 / 6.0;
+    q = q * r + 0.5;
+    q = q * r + 1.0;
+    q = q * r + 1.0;
+    *out = (real4)((bits4)q + ((bits4)t << 52));
+}
+
+/* The larger of x and a number. */
+static inline void at_least(real4 *x, double least)
+{
+    const real4 floor = *x * 0.0 + least;
+    const bits4 above = (bits4)(*x > least);
+
+    *x = (real4)(((bits4)*x & above) | ((bits4)floor & ~above));
+}
+
+/* Per lane, summed over nodes: G, and dG by beta, by log(C x), and that times -log eta. */
+struct sums {
+    real4 g, beta, x, rate;
+};
+
+static inline void add_nodes(struct sums *a, const double *before, const double *factor,
+                             const double *log_rate, const double *weight, double s1, double beta)
+{
+    real4 b, f, w, r, cx, y, u, z, g, slope;
+
+    memcpy(&b, before, sizeof b);
+    memcpy(&f, factor, sizeof f);
+    memcpy(&w, weight, sizeof w);
+    memcpy(&r, log_rate, sizeof r);
+    cx = s1 - b;
+    at_least(&cx, 0.0);
+    cx *= f;
+    y = 1.0 + cx;
+    log_of(&y, &u);
+    z = -beta * u;
+    at_least(&z, -700.0);
+    exp_of(&z, &g);
+    slope = w * g * beta * (cx / y);
+    a->g += w - w * g;
+    a->beta += w * (u * g);
+    a->x += slope;
+    a->rate -= slope * r;
+}
+
+static double total(const real4 *v)
+{
+    return ((*v)[0] + (*v)[1]) + ((*v)[2] + (*v)[3]);
+}
+
+/* LD / B and its derivatives by C, beta and gamma for the points of one curve. factor: C
+ * eta^-gamma of every node. */
+static void curve_sums(const struct tw_falls *f, const double *factor, const double *theta,
+                       double *ld, double *dc, double *dbeta, double *dgamma)
+{
+    for (size_t i = 0; i < f->n; i++) {
+        struct sums a = { { 0 }, { 0 }, { 0 }, { 0 } };
+
+        for (size_t k = f->first[i]; k < f->first[i + 1]; k++) {
+            const size_t at = (size_t)f->block[k] * NODES;
+
+            for (size_t j = at; j < at + NODES; j += LANES)
+                add_nodes(&a, f->before + j, factor + j, f->log_rate + j, f->weight + j, f->s1[i],
+                          theta[BETA]);
+        }
+        ld[i] = total(&a.g);
+        dc[i] = total(&a.x) / theta[C];
+        dbeta[i] = total(&a.beta);
+        dgamma[i] = total(&a.rate);
+    }
+}
+
+/* ---- prediction ----------------------------------------------------------------------------- */
+
+/* LD / B of every point for the last (C, beta, gamma) asked for. */
+struct memo {
+    double c, beta, gamma;
+    double *ld, *dc, *dbeta, *dgamma; /* (n) each */
+    double *factor;                   /* (nodes) */
+};
+
+static void memo_free(void *p)
+{
+    struct memo *memo = p;
+
+    if (memo) {
+        free(memo->ld);
+        free(memo->factor);
+    }
+    free(memo);
+}
+
+static void *memo_alloc(const void *model)
+{
+    const struct model *m = model;
+    struct memo *memo = tw_alloc(1, sizeof *memo);
+
+    if (!memo)
+        return NULL;
+    memo->c = NAN;
+    memo->ld = tw_alloc(m->n, 4 * sizeof *memo->ld);
+    memo->factor = tw_alloc(m->nnodes, sizeof *memo->factor);
+    if (!memo->ld || !memo->factor) {
+        memo_free(memo);
+        return NULL;
+    }
+    memo->dc = memo->ld + m->n;
+    memo->dbeta = memo->dc + m->n;
+    memo->dgamma = memo->dbeta + m->n;
+    return memo;
+}
+
+static void recall(const struct model *m, struct memo *memo, const double *theta)
+{
+    double *factor = memo->factor;
+    size_t k = 0;
+
+    // NOLINTNEXTLINE: the same numbers, not near ones
+    if (memo->c == theta[C] && memo->beta == theta[BETA] && memo->gamma == theta[GAMMA])
+        return;
+    for (size_t c = 0; c < m->ncurves; c++) {
+        const struct tw_falls *f = &m->falls[c];
+
+        for (size_t j = 0; j < f->nblocks * NODES; j++)
+            factor[j] = fmin(theta[C] * exp(-theta[GAMMA] * f->log_rate[j]),
+                             1e200); /* no overflow in the sums */
+        curve_sums(f, factor, theta, memo->ld + k, memo->dc + k, memo->dbeta + k, memo->dgamma + k);
+        factor += f->nblocks * NODES;
+        k += f->n;
+    }
+    memo->c = theta[C];
+    memo->beta = theta[BETA];
+    memo->gamma = theta[GAMMA];
+}
+
+static void predict(const void *model, void *memory, const double *theta, double *y, double *jac)
+{
+    const struct model *m = model;
+    struct memo *memo = memory;
+
+    recall(m, memo, theta);
+    for (size_t k = 0; k < m->n; k++) {
+        const double power = exp(-theta[ALPHA] * m->log_s1[k]);
+
+        y[k] = theta[L0] + theta[A] * power - theta[B] * memo->ld[k];
+        if (jac) {
+            double *row = jac + k * NPARAMS;
+
+            row[L0] = 1.0;
+            row[A] = power;
+            row[ALPHA] = -theta[A] * power * m->log_s1[k];
+            row[B] = -memo->ld[k];
+            row[C] = -theta[B] * memo->dc[k];
+            row[BETA] = -theta[B] * memo->dbeta[k];
+            row[GAMMA] = -theta[B] * memo->dgamma[k];
+        }
+    }
+}
+
+/* The model skips the warm-up, so that LD counts changes of the rate after it alone. */
+static void annealed(const void *model, void *memory, const double *theta, double *part)
+{
+    const struct model *m = model;
+    struct memo *memo = memory;
+
+    recall(m, memo, theta);
+    for (size_t k = 0; k < m->n; k++)
+        part[k] = fmax(0.0, theta[B] * memo->ld[k]);
+}
+
+/* ---- starts -----------------------------------------------------------------------------------
+ */
+
+/* The parameters in which the law is linear, (L0, A, B), for alpha and features in the memo. */
+static bool linear(const struct model *m, const struct memo *memo, const double *y, double alpha,
+                   double *power, struct tw_law_start *s)
+{
+    for (size_t k = 0; k < m->n; k++)
+        power[k] = exp(-alpha * m->log_s1[k]);
+    if (!tw_law_linear_start(power, memo->ld, y, m->n, s))
+        return false;
+    s->theta[ALPHA] = alpha;
+    return true;
+}
+
+/* A grid over (C, beta, gamma); for each the best exponent is a start. */
+static size_t starts(const void *model, const double *y, double *theta, size_t max)
+{
+    static const double alphas[] = { 0.15, 0.3, 0.45, 0.6, 0.8, 1.1, 1.5 };
+    static const double cs[] = { 0.3, 2.0, 12.0, 80.0 };
+    static const double betas[] = { 0.2, 0.6, 1.5 }, gammas[] = { 0.2, 0.5, 0.8 };
+    enum { NALPHA = sizeof alphas / sizeof alphas[0], NSHAPE = 4 * 3 * 3 };
+    const struct model *m = model;
+    struct memo *memo = memo_alloc(m);
+    double *power = tw_alloc(m->n, sizeof *power);
+    const bool ready = memo && power;
+    struct tw_law_start found[NSHAPE];
+    size_t n = 0;
+
+    for (size_t i = 0; ready && i < NSHAPE; i++) {
+        struct tw_law_start best = { .objective = INFINITY }, s;
+
+        best.theta[C] = cs[i % 4];
+        best.theta[BETA] = betas[i / 4 % 3];
+        best.theta[GAMMA] = gammas[i / 12];
+        recall(m, memo, best.theta);
+        for (size_t a = 0; a < NALPHA; a++)
+            if (linear(m, memo, y, alphas[a], power, &s) && s.objective < best.objective) {
+                memcpy(s.theta + C, best.theta + C, 3 * sizeof *s.theta);
+                best = s;
+            }
+        if (isfinite(best.objective))
+            found[n++] = best;
+    }
+    free(power);
+    memo_free(memo);
+    return ready ? tw_law_best_starts(found, n, NPARAMS, theta, max) : SIZE_MAX;
+}
+
+static bool project(const void *model, const double *y, double *theta)
+{
+    const struct model *m = model;
+    struct memo *memo = memo_alloc(m);
+    double *power = tw_alloc(m->n, sizeof *power);
+    const bool ready = memo && power;
+    struct tw_law_start s;
+
+    if (ready) {
+        recall(m, memo, theta);
+        if (linear(m, memo, y, theta[ALPHA], power, &s)) {
+            theta[L0] = s.theta[L0];
+            theta[A] = s.theta[A];
+            theta[B] = s.theta[B];
+        }
+    }
+    free(power);
+    memo_free(memo);
+    return ready;
+}
+
+static const char *unidentified(const void *model)
+{
+    const struct model *m = model;
+
+    return m->moved > 0.0
+               ? NULL
+               : "no curve's learning rate changes after its warm-up: B, C, beta and gamma cannot "
+                 "be told from these data, and a forecast of a schedule that anneals would be a "
+                 "guess; add a curve that decays";
+}
+
+const struct tw_law tw_law_mpl = {
+    .name = "mpl",
+    .title = "multi-power law",
+    .formula = "L(t) = L0 + A S1^-alpha - B sum_k (eta_(k-1) - eta_k) G_k",
+    .source = "Luo et al. 2025, arXiv:2503.12811",
+    .about = "G_k = 1 - (1 + C eta_k^-gamma S_k)^-beta. S1 is the sum of the learning rates up to "
+             "step t, S_k that from step k to t, both with the warm-up. Each fall of the rate "
+             "lowers the loss by B per unit, not at once "
+             "but as further steps are made, sooner at a low rate. Few curves do not determine "
+             "all seven parameters: beta, gamma and C trade against each other, and the fit with "
+             "the lowest objective can forecast worse than one with beta and gamma held. So the "
+             "fit compares its restrictions by leaving out each curve in turn (--restrict=auto). "
+             "Three curves of unlike schedules are a good start: a constant rate, a decay, and a "
+             "rate that falls at once and stays. Known limits as for the annealing law: compare "
+             "schedules of equal length and peak.",
+    .nparams = NPARAMS,
+    .params = params,
+    .meanings = meanings,
+    .whole_schedule = true,
+    .profile = 1u << ALPHA | 1u << BETA | 1u << GAMMA,
+    .restrictions = restrictions,
+    .nrestrictions = sizeof restrictions / sizeof restrictions[0],
+    .model_alloc = model_alloc,
+    .model_free = model_free,
+    .memo_alloc = memo_alloc,
+    .memo_free = memo_free,
+    .predict = predict,
+    .annealed = annealed,
+    .costly = 1u << C | 1u << BETA | 1u << GAMMA,
+    .starts = starts,
+    .project = project,
+    .unidentified = unidentified,
+    .final = tw_law_mpl_final,
+};
