@@ -483,7 +483,6 @@ const struct tw_law tw_law_annealing = {
     .predict = predict,
     .annealed = annealed,
     .profile = 1u << ALPHA | 1u << LAMBDA,
-    .costly = 1u << LAMBDA,
     .starts = starts,
     .unidentified = unidentified,
     .final = tw_law_annealing_final,
