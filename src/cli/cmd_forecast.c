@@ -272,6 +272,7 @@ static int run(struct tw_call *call)
         return tw_cmd_usage(call, "nothing to forecast: give --schedule, --run or --against");
     if (tw_fit_file_read(call->argv[0], &f, &call->err) != TW_OK)
         goto out;
+    tw_fit_warn(call, &f.fit);
     if (f.fit.law->ninputs) {
         rc = forecast_runs(call, &f) == TW_OK ? TW_EXIT_OK : tw_cmd_fail(call);
         goto release;
