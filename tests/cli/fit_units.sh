@@ -32,4 +32,19 @@ expect_err 'an x without a name that grows like tokens' 4 \
     'x rises by 2e\+05 .*if it counts tokens or samples' fit --x x unnamed.csv
 log -v name=x -v first=1 -v every=1e8 -v n=20 >large.csv
 expect_err 'too many steps' 3 'give the units per step \(--batch' fit --x x large.csv
+
+# ---- what one constant rate cannot tell ------------------------------------------------------------
+constant=$data/loss-curves/constant-seed1.csv
+expect_out 'C is not determined by a constant rate' 0 '^C .*not determined' thalweg fit annealing -q \
+    -b 20 --from 300 "$constant" -o flat.h5
+expect_out 'nor is its memory' 0 '^lambda .*not determined' fit -q --from 300 "$constant"
+grep -q 'warm-up differences skipped' "$tmp/out"
+report $? 'the rise of the warm-up is not taken for annealing'
+expect_out 'even where the warm-up is fitted' 0 '^C .*not determined' thalweg fit annealing -q -b 20 \
+    --profile none "$constant"
+expect_err 'warnings are printed with -q' 0 'warning: no curve.s learning rate changes' fit -q "$constant"
+! grep -v warning "$tmp/err"
+report $? 'and nothing else is'
+expect_err 'a forecast repeats what the fit does not know' 0 'cannot be told apart' \
+    thalweg forecast -q flat.h5 -s constant:peak=0.004,total=3000
 done_testing
