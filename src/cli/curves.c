@@ -121,6 +121,24 @@ static enum tw_status clip(struct tw_call *call, struct tw_curve *c, const struc
     return TW_OK;
 }
 
+/* Up to a point where the rates still sum to 0 nothing was learned: a law has no value there. */
+static void drop_unlearned(struct tw_call *call, struct tw_curve *c, const struct tw_schedule *s)
+{
+    size_t zero = 0, drop = 0, i;
+
+    while (zero < s->n && s->lr[zero] <= 0.0)
+        zero++;
+    while (drop < c->n && tw_schedule_index(s, c->x[drop], &i) && i < zero)
+        drop++;
+    if (drop == 0 || c->n - drop < 2)
+        return;
+    tw_cmd_note(call, "%s: %zu of %zu points are left out: the learning rates up to there sum to 0",
+                c->name, drop, c->n);
+    c->n -= drop;
+    memmove(c->x, c->x + drop, c->n * sizeof *c->x);
+    memmove(c->y, c->y + drop, c->n * sizeof *c->y);
+}
+
 /* A law is fitted to the logarithm of the loss. */
 static enum tw_status check_loss(const struct tw_curve *c, struct tw_err *err)
 {
@@ -158,6 +176,8 @@ static enum tw_status add_one(struct tw_call *call, struct tw_curve_set *set,
         tw_cmd_note(call, "%s; rates of %zu steps from '%s'", told, s->n, s->spec);
     if (rc == TW_OK)
         rc = clip(call, c, s, err);
+    if (rc == TW_OK)
+        drop_unlearned(call, c, s);
     if (rc == TW_OK)
         rc = check_loss(c, err);
     tw_str_release(&row);

@@ -47,4 +47,9 @@ expect_err 'warnings are printed with -q' 0 'warning: no curve.s learning rate c
 report $? 'and nothing else is'
 expect_err 'a forecast repeats what the fit does not know' 0 'cannot be told apart' \
     thalweg forecast -q flat.h5 -s constant:peak=0.004,total=3000
+
+# ---- a first point before any learning ----------------------------------------------------------
+log >zero.csv
+expect_err 'points whose rates sum to 0 are left out' 0 '1 of 200 points are left out' \
+    fit "zero.csv@constant:peak=0.01,warmup=5,ramp=s/w,total=200"
 done_testing
