@@ -47,7 +47,8 @@ static const struct tw_opt opts[] = {
       "table of schedules, one row a curve: columns curve and spec, or curve, kind, peak, ...", 0,
       0, NULL },
     { TW_OPT_REAL, 0, "batch", AT(source.batch), "X",
-      "units of x per step, when x counts tokens or samples [1]", 1e-300, 1e300, NULL },
+      "units of x per step, when x counts tokens or samples [1, if it does not]", 1e-300, 1e300,
+      NULL },
     TW_RUN_SOURCE_ROWS(struct forecast_opts, runs),
     TW_FIGURE_ROWS(struct forecast_opts, figure),
     TW_FIT_LOOK_ROWS(struct forecast_opts, look),
@@ -271,6 +272,7 @@ static int run(struct tw_call *call)
         return tw_cmd_usage(call, "nothing to forecast: give --schedule, --run or --against");
     if (tw_fit_file_read(call->argv[0], &f, &call->err) != TW_OK)
         goto out;
+    tw_fit_warn(call, &f.fit);
     if (f.fit.law->ninputs) {
         rc = forecast_runs(call, &f) == TW_OK ? TW_EXIT_OK : tw_cmd_fail(call);
         goto release;

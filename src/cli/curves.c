@@ -34,6 +34,26 @@ static void tell_logged(struct tw_call *call, const struct tw_curve *c, const ch
                     c->name, r->unlogged_start);
 }
 
+/* The units of x per step. A count of tokens is never a count of steps; --batch is what tells. */
+static enum tw_status units_per_step(const struct tw_curve *c, double given, double *batch,
+                                     struct tw_err *err)
+{
+    const char *counts = c->x_unit == TW_X_TOKEN    ? "tokens"
+                         : c->x_unit == TW_X_SAMPLE ? "samples"
+                         : c->x_unit == TW_X_FLOP   ? "FLOPs"
+                                                    : NULL;
+    const char *unit = c->x_unit == TW_X_TOKEN    ? "TOKENS"
+                       : c->x_unit == TW_X_SAMPLE ? "SAMPLES"
+                                                  : "FLOPS";
+
+    *batch = isnan(given) ? 1.0 : given;
+    if (counts && isnan(given))
+        return tw_err_set(err, TW_EFORMAT,
+                          "%s: x counts %s: give --batch=%s_PER_STEP (or the schedule with batch=)",
+                          c->path, counts, unit);
+    return TW_OK;
+}
+
 static enum tw_status logged_schedule(struct tw_call *call, const struct tw_curve *c,
                                       const char *told, const struct tw_curve_source *source,
                                       struct tw_schedule *out, struct tw_err *err)
@@ -41,6 +61,7 @@ static enum tw_status logged_schedule(struct tw_call *call, const struct tw_curv
     struct tw_lr_report report;
     struct tw_err why = { 0 };
     enum tw_status rc;
+    double batch;
 
     if (c->nlr == 0)
         return tw_err_set(err, TW_EFORMAT,
@@ -48,12 +69,20 @@ static enum tw_status logged_schedule(struct tw_call *call, const struct tw_curv
                           "name its column (--lr) or give the schedule, as in "
                           "'%s@cosine:peak=3e-4,warmup=2000,total=24000,end=3e-5'",
                           c->name, c->path);
-    rc = tw_schedule_from_log(c->lr_x, c->lr, c->nlr, 0, source->batch, out, &report, &why);
+    rc = units_per_step(c, source->batch, &batch, err);
+    if (rc != TW_OK)
+        return rc;
+    rc = tw_schedule_from_log(c->lr_x, c->lr, c->nlr, 0, batch, out, &report, &why);
     if (rc == TW_EDOMAIN) /* what is wrong is the file */
         rc = TW_EFORMAT;
     if (rc != TW_OK)
         return tw_err_set(err, rc, "%s: '%s': %s", c->path, c->lr_name, why.msg);
     tell_logged(call, c, told, out, &report);
+    if (isnan(source->batch) && c->x_unit == TW_X_UNKNOWN && report.spacing > 1e5)
+        tw_cmd_warn(call,
+                    "%s: x rises by %.3g from one logged rate to the next and is taken as steps; "
+                    "if it counts tokens or samples give their number per step (--batch)",
+                    c->name, report.spacing);
     return TW_OK;
 }
 
@@ -78,7 +107,8 @@ static enum tw_status clip(struct tw_call *call, struct tw_curve *c, const struc
         return tw_err_set(err, TW_EFORMAT,
                           "%s: only %zu of %zu points are at steps of the schedule '%s', which "
                           "runs from %g to %.10g: do they belong together? If x counts tokens or "
-                          "samples, give the units per step (batch=)",
+                          "samples, give the units per step (batch= in the "
+                          "schedule)",
                           c->path, keep, n, s->spec, s->base * s->batch, last);
     if (past)
         tw_cmd_warn(call,
@@ -89,6 +119,24 @@ static enum tw_status clip(struct tw_call *call, struct tw_curve *c, const struc
         tw_cmd_warn(call, "%s: %zu of %zu points lie between the steps of '%s' and are left out",
                     c->name, n - keep - past, n, s->spec);
     return TW_OK;
+}
+
+/* Up to a point where the rates still sum to 0 nothing was learned: a law has no value there. */
+static void drop_unlearned(struct tw_call *call, struct tw_curve *c, const struct tw_schedule *s)
+{
+    size_t zero = 0, drop = 0, i;
+
+    while (zero < s->n && s->lr[zero] <= 0.0)
+        zero++;
+    while (drop < c->n && tw_schedule_index(s, c->x[drop], &i) && i < zero)
+        drop++;
+    if (drop == 0 || c->n - drop < 2)
+        return;
+    tw_cmd_note(call, "%s: %zu of %zu points are left out: the learning rates up to there sum to 0",
+                c->name, drop, c->n);
+    c->n -= drop;
+    memmove(c->x, c->x + drop, c->n * sizeof *c->x);
+    memmove(c->y, c->y + drop, c->n * sizeof *c->y);
 }
 
 /* A law is fitted to the logarithm of the loss. */
@@ -128,6 +176,8 @@ static enum tw_status add_one(struct tw_call *call, struct tw_curve_set *set,
         tw_cmd_note(call, "%s; rates of %zu steps from '%s'", told, s->n, s->spec);
     if (rc == TW_OK)
         rc = clip(call, c, s, err);
+    if (rc == TW_OK)
+        drop_unlearned(call, c, s);
     if (rc == TW_OK)
         rc = check_loss(c, err);
     tw_str_release(&row);

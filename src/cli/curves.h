@@ -4,6 +4,8 @@
 #ifndef TW_CLI_CURVES_H
 #define TW_CLI_CURVES_H
 
+#include <math.h>
+
 #include "cmd.h"
 #include "read.h"
 #include "thalweg/law.h"
@@ -12,12 +14,12 @@ struct tw_curve_source {
     struct tw_read_opts read;
     const char *schedule;  /* for curves that have none of their own; NULL: the log's rates */
     const char *schedules; /* a table, one row a curve; NULL: none */
-    double batch;          /* units of x per step, for logged rates */
+    double batch;          /* units of x per step, for logged rates; NAN: not given */
 };
 
 #define TW_CURVE_SOURCE_DEFAULTS                                                                   \
     {                                                                                              \
-        .read = TW_READ_DEFAULTS, .batch = 1.0                                                     \
+        .read = TW_READ_DEFAULTS, .batch = (double)NAN                                             \
     }
 
 /* The inputs of a group of runs: column[k] (n) points into values. NULL for a curve. */
@@ -82,7 +84,8 @@ enum tw_status tw_cli_schedule(const char *spec, struct tw_schedule *out,
           NULL },                                                                                  \
     {                                                                                              \
         TW_OPT_REAL, 0, "batch", TW_OPT_FIELD(type, field.batch), "X",                             \
-            "units of x per step, when x counts tokens or samples [1]", 1e-300, 1e300, NULL        \
+            "units of x per step, when x counts tokens or samples [1, if it does not]", 1e-300,    \
+            1e300, NULL                                                                            \
     }
 
 #endif

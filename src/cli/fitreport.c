@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "fitfile_parts.h"
@@ -76,8 +77,61 @@ static void interval(struct tw_table *t, double lo, double hi)
     tw_table_text(t, text);
 }
 
-static void parameter_table(const struct tw_law_fit *fit)
+/* Does no prediction at the fitted points depend on these parameters? Those as bits. */
+static unsigned without_effect(const struct tw_fit_file *f)
 {
+    const struct tw_law_fit *fit = &f->fit;
+    const size_t p = fit->law->nparams;
+    struct tw_law_curve *curve = tw_alloc(f->n, sizeof *curve);
+    double *y = tw_alloc(fit->n, sizeof *y), *jac = tw_alloc(fit->n * p, sizeof *jac);
+    void *model = NULL, *memo = NULL;
+    unsigned none = 0;
+
+    for (size_t c = 0; curve && c < f->n; c++)
+        curve[c] = (struct tw_law_curve){ .name = f->name[c],
+                                          .n = fit->first[c + 1] - fit->first[c],
+                                          .x = fit->x + fit->first[c],
+                                          .y = fit->y + fit->first[c],
+                                          .schedule = &f->schedule[c] };
+    if (curve && y && jac)
+        model = fit->law->model_alloc(curve, f->n, fit->opts.warmup, NULL);
+    if (model)
+        memo = fit->law->memo_alloc(model);
+    if (memo) {
+        fit->law->predict(model, memo, fit->theta, y, jac);
+        none = (1u << p) - 1u;
+        for (size_t i = 0; i < fit->n * p; i++)
+            if (jac[i] != 0.0)
+                none &= ~(1u << i % p);
+        fit->law->memo_free(memo);
+    }
+    if (model)
+        fit->law->model_free(model);
+    free(curve);
+    free(y);
+    free(jac);
+    return none;
+}
+
+/* Parameters that the fit leaves where they began, as bits. */
+static unsigned undetermined(const struct tw_fit_file *f)
+{
+    const struct tw_law_fit *fit = &f->fit;
+    unsigned mask = fit->law->ninputs || isfinite(fit->min.condition) ? 0 : without_effect(f);
+
+    for (size_t j = 0; j < fit->law->nparams; j++) {
+        if (fit->hi[j] - fit->lo[j] <= 1e-12 * fabs(fit->theta[j])) /* false of NAN */
+            mask |= 1u << j;
+        if (fit->opts.fixed[j])
+            mask &= ~(1u << j);
+    }
+    return mask;
+}
+
+static void parameter_table(const struct tw_fit_file *f)
+{
+    const struct tw_law_fit *fit = &f->fit;
+    const unsigned unknown = undetermined(f);
     static const char *const head[] = { "parameter", "value", "bootstrap", "profile", "meaning" };
     struct tw_table t = { 0 };
 
@@ -87,7 +141,10 @@ static void parameter_table(const struct tw_law_fit *fit)
 
         tw_table_text(&t, fit->law->params[j].name);
         tw_table_real(&t, "%.6g", fit->theta[j]);
-        interval(&t, fit->lo[j], fit->hi[j]);
+        if (unknown >> j & 1u)
+            tw_table_text(&t, "not determined");
+        else
+            interval(&t, fit->lo[j], fit->hi[j]);
         interval(&t, q ? q->lo : (double)NAN, q ? q->hi : (double)NAN);
         tw_table_text(&t, fit->opts.fixed[j] ? "held" : fit->law->meanings[j]);
     }
@@ -207,7 +264,7 @@ static void print(const struct tw_fit_file *f)
     if (o->restriction)
         printf("; restricted: %s", fit->law->restrictions[o->restriction - 1].name);
     printf("; %.3g %% intervals\n\n", 100.0 * o->level);
-    parameter_table(fit);
+    parameter_table(f);
     putchar('\n');
     curve_table(f);
     bounds(fit, &at);
@@ -341,7 +398,8 @@ static void write_json(struct tw_json *j, const struct tw_fit_file *f)
 /* ---- what the fit cannot know ------------------------------------------------------------------
  */
 
-static void warn(struct tw_call *call, const struct tw_law_fit *fit)
+/* What makes a forecast a guess as well. */
+static void warn_determined(struct tw_call *call, const struct tw_law_fit *fit)
 {
     struct tw_str at = { 0 };
 
@@ -360,6 +418,19 @@ static void warn(struct tw_call *call, const struct tw_law_fit *fit)
                     "these curves hardly determine the shape parameters (condition number %.2g): a "
                     "lower objective is not a lower error on another curve; see --restrict",
                     fit->min.condition);
+}
+
+void tw_fit_warn(struct tw_call *call, const struct tw_law_fit *fit)
+{
+    warn_determined(call, fit);
+    if (!fit->min.converged && !(fit->min.at_bounds && fit->min.gradient < 1e-6))
+        tw_cmd_warn(call, "the fit stopped before its minimum (relative gradient %.1e)",
+                    fit->min.gradient);
+}
+
+static void warn(struct tw_call *call, const struct tw_law_fit *fit)
+{
+    warn_determined(call, fit);
     if (fit->at_optimum * 2 < fit->starts)
         tw_cmd_warn(call, "only %zu of %zu starts reached the best objective", fit->at_optimum,
                     fit->starts);

@@ -8,6 +8,8 @@
 #include "fitfile.h"
 
 void tw_fit_report(struct tw_call *call, const struct tw_fit_file *f);
+/* What a forecast from this fit has to warn of again. */
+void tw_fit_warn(struct tw_call *call, const struct tw_law_fit *fit);
 
 /* The score fields of one curve, into an open JSON object. */
 void tw_score_json(struct tw_json *j, const struct tw_law_score *s);

@@ -114,10 +114,8 @@ void tw_cmd_warn(struct tw_call *call, const char *fmt, ...)
         if (call->nwarnings++)
             tw_str_add(&call->warnings, ",");
         tw_json_quote(&call->warnings, text.s);
-        if (!call->common.quiet) {
-            before_message();
-            fprintf(stderr, "thalweg %s: warning: %s\n", call->cmd->name, tw_cmd_clean(text.s));
-        }
+        before_message();
+        fprintf(stderr, "thalweg %s: warning: %s\n", call->cmd->name, tw_cmd_clean(text.s));
     }
     tw_str_release(&text);
 }

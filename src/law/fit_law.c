@@ -92,13 +92,30 @@ static double left_out_score(const struct tw_law_fit *fit)
     return fit->left_out > 1 ? sum / (double)fit->left_out : (double)NAN;
 }
 
+/* Do the rates change only during the warm-up? Then what anneals cannot be told from them. */
+static enum tw_status only_warmup(const struct tw_law *law, const struct tw_law_curve *curves,
+                                  size_t n, bool *only, struct tw_err *err)
+{
+    void *model = law->model_alloc(curves, n, TW_WARMUP_SKIP, err);
+
+    if (!model)
+        return err->code;
+    *only = law->unidentified(model) != NULL;
+    law->model_free(model);
+    return TW_OK;
+}
+
 /* Both conventions, each fitted once; see tw_law_fit_opts.choose_warmup for the rule. */
 static enum tw_status choose_warmup(const struct tw_law_curve *curves, size_t n,
                                     struct tw_law_fit *fit, struct tw_err *err)
 {
     double objective[2];
-    bool by_curves = true;
+    bool by_curves = true, only = false;
+    enum tw_status status = only_warmup(fit->law, curves, n, &only, err);
 
+    fit->opts.warmup = TW_WARMUP_SKIP;
+    if (status != TW_OK || only)
+        return status;
     for (int k = 0; k < 2; k++) {
         struct tw_law_fit try = { .law = fit->law, .opts = fit->opts };
         struct tw_law_problem p;

@@ -164,7 +164,7 @@ enum tw_status tw_schedule_from_log(const double *x, const double *lr, size_t n,
     if (!(k[n - 1] < TW_SCHEDULE_MAX_STEPS) || k[0] < 0.0) {
         rc = tw_err_set(err, TW_EDOMAIN,
                         "x runs from %g to %g: expected steps from %u to 2^30; if x counts tokens "
-                        "or samples give batch= (units per step)",
+                        "or samples give the units per step (--batch, or batch= in a schedule)",
                         x[0], x[n - 1], base);
         goto out;
     }

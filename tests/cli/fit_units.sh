@@ -1,0 +1,55 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-3.0-or-later
+# thalweg fit and forecast: from a log's x to steps when the learning rates are logged.
+# shellcheck source=tests/support/tap.sh
+. "$(dirname "$0")/../support/tap.sh"
+cd "$tmp" || exit 1
+fit() { thalweg fit annealing -b 0 --profile none --no-model-error --warmup skip "$@"; }
+
+# log NAME=WORD... : a log of a run whose rates halve linearly; see the variables of the program.
+log() {
+    awk -v first=0 -v every=1 -v n=200 -v unit=1 -v name=step "$@" '
+        BEGIN {
+            print name ",loss,lr"
+            for (k = 0; k < n; k++) {
+                s = first + k * every
+                lr = 0.01 * (1 - 0.5 * k / n)
+                sum += lr * every
+                printf "%.10g,%.6f,%.8g\n", s * unit, 2 + 0.5 * sum ^ -0.5 + 0.001 * (k * 7919 % 13), lr
+            }
+        }' </dev/null
+}
+
+# ---- tokens are no steps ------------------------------------------------------------------------
+log -v name=tokens -v first=10 -v every=10 -v unit=400000 >tokens.csv
+expect_err 'tokens are not taken for steps' 3 \
+    'x counts tokens: give --batch=TOKENS_PER_STEP \(or the schedule with batch=\)' fit tokens.csv
+expect_err 'with their number a step they are' 0 'rates of 200[01] steps' fit tokens.csv --batch 400000
+sed 1s/tokens/samples/ tokens.csv >samples.csv
+expect_err 'nor are samples' 3 'give --batch=SAMPLES_PER_STEP' fit samples.csv
+log -v name=x -v every=200000 -v first=200000 -v n=20 >unnamed.csv
+expect_err 'an x without a name that grows like tokens' 4 \
+    'x rises by 2e\+05 .*if it counts tokens or samples' fit --x x unnamed.csv
+log -v name=x -v first=1 -v every=1e8 -v n=20 >large.csv
+expect_err 'too many steps' 3 'give the units per step \(--batch' fit --x x large.csv
+
+# ---- what one constant rate cannot tell ------------------------------------------------------------
+constant=$data/loss-curves/constant-seed1.csv
+expect_out 'C is not determined by a constant rate' 0 '^C .*not determined' thalweg fit annealing -q \
+    -b 20 --from 300 "$constant" -o flat.h5
+expect_out 'nor is its memory' 0 '^lambda .*not determined' fit -q --from 300 "$constant"
+grep -q 'warm-up differences skipped' "$tmp/out"
+report $? 'the rise of the warm-up is not taken for annealing'
+expect_out 'even where the warm-up is fitted' 0 '^C .*not determined' thalweg fit annealing -q -b 20 \
+    --profile none "$constant"
+expect_err 'warnings are printed with -q' 0 'warning: no curve.s learning rate changes' fit -q "$constant"
+! grep -v warning "$tmp/err"
+report $? 'and nothing else is'
+expect_err 'a forecast repeats what the fit does not know' 0 'cannot be told apart' \
+    thalweg forecast -q flat.h5 -s constant:peak=0.004,total=3000
+
+# ---- a first point before any learning ----------------------------------------------------------
+log >zero.csv
+expect_err 'points whose rates sum to 0 are left out' 0 '1 of 200 points are left out' \
+    fit "zero.csv@constant:peak=0.01,warmup=5,ramp=s/w,total=200"
+done_testing
