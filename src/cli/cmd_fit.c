@@ -220,7 +220,7 @@ static enum tw_status read_all(struct tw_call *call, const struct tw_law *law,
                  : tw_curve_set_add(call, set, call->argv[i], &o->source, NULL, &call->err);
     for (size_t i = 0; rc == TW_OK && i < set->n; i++)
         rc = tw_cmd_provenance_input(prov, set->log.v[i].path, set->log.v[i].digest, &call->err);
-    for (size_t i = 0; rc == TW_OK && i < set->n; i++)
+    for (size_t i = 0; rc == TW_OK && !law->ninputs && i < set->n; i++)
         rc = tw_schedule_input(prov, &set->schedule[i], &call->err);
     if (rc == TW_OK && o->source.schedules)
         rc = tw_cmd_provenance_input(prov, o->source.schedules, NULL, &call->err);
@@ -315,9 +315,10 @@ static int finish(struct tw_call *call, const struct tw_fit_file *f, struct tw_r
         rc = tw_cmd_fail_late(call);
     if (draw(call, f, prov) != TW_OK)
         rc = tw_cmd_fail_late(call);
-    /* A parameter on its way to an end of its range never arrives; that was warned of. */
-    if (rc == TW_EXIT_OK && !f->fit.min.converged &&
-        !(f->fit.min.at_bounds && f->fit.min.gradient < 1e-6)) {
+    /* Parameters that the data do not determine, or on their way to an end of their range, never
+     * arrive; that was warned of. */
+    if (rc == TW_EXIT_OK && !f->fit.min.converged && !f->fit.min.at_bounds &&
+        isfinite(f->fit.min.condition)) {
         (void)tw_err_set(&call->err, TW_ENOCONV,
                          "the best of %zu starts stopped before its minimum (relative gradient "
                          "%.1e): what is printed%s is where it stopped; try more --starts, or hold "

@@ -156,7 +156,7 @@ bool tw_law_predict(const struct tw_law *law, const void *model, const double *t
 
 /* From afar by a loss that is nearly least squares, whose valley is wide; then Huber's delta
  * comes down and the minimum is followed. */
-static bool minimise(struct tw_law_worker *w, double *theta, struct tw_fit_result *res)
+static bool descend(struct tw_law_worker *w, double *theta, struct tw_fit_result *res)
 {
     struct tw_fit_problem wide = w->fit;
 
@@ -167,6 +167,25 @@ static bool minimise(struct tw_law_worker *w, double *theta, struct tw_fit_resul
             return false;
     return tw_fit_minimize(w->ws, &w->fit, theta, w->fit.loss == TW_FIT_SQUARES, res, NULL) ==
            TW_OK;
+}
+
+/* The better of that and the straight way: few points may have a minimum that the wide loss
+ * leads away from. */
+static bool minimise(struct tw_law_worker *w, double *theta, struct tw_fit_result *res)
+{
+    double straight[TW_FIT_MAX_PARAMS];
+    struct tw_fit_result other;
+    bool ok;
+
+    memcpy(straight, theta, w->fit.p * sizeof *theta);
+    ok = descend(w, theta, res);
+    if (tw_fit_minimize(w->ws, &w->fit, straight, false, &other, NULL) != TW_OK)
+        return ok;
+    if (!ok || other.objective < res->objective) {
+        memcpy(theta, straight, w->fit.p * sizeof *theta);
+        *res = other;
+    }
+    return true;
 }
 
 static enum tw_status run_starts(const struct tw_law_problem *p, double *theta,
