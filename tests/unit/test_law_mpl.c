@@ -43,7 +43,7 @@ static void make(const char *spec, size_t from, size_t every, const double *thet
         d->x[d->n] = (double)(i + d->schedule.base);
         d->y[d->n++] = written_out(&d->schedule, i, theta) * exp(sd * tw_rng_normal(&rng));
     }
-    d->curve = (struct tw_law_curve){ spec, d->n, d->x, d->y, &d->schedule };
+    d->curve = (struct tw_law_curve){ spec, d->n, d->x, d->y, &d->schedule, NULL };
 }
 
 static const char *const specs[] = {
@@ -314,7 +314,7 @@ static struct tw_law_score test_mean(const struct tw_law_curve *curves, const do
     struct tw_law_score mean = { 0 };
 
     for (size_t c = REF_TRAIN; c < REF_CURVES; c++) {
-        struct tw_law_fit fit = { .law = tw_law_find("mpl") };
+        struct tw_law_fit fit = { .law = tw_law_find("mpl"), .opts.warmup = TW_WARMUP_KEEP };
         const struct tw_law_forecast_opts how = { 0 };
         double *y = calloc(curves[c].n, sizeof *y);
         const struct tw_law_band band = { .y = y };
