@@ -19,13 +19,14 @@ struct held {
  * if that is more than half a per cent of the loss. */
 static double annealed_error(const double *r, const double *share, size_t n)
 {
+    const size_t tenth = (n + 9) / 10;
     double residual = 0.0, part = 0.0;
 
-    for (size_t i = n - (n + 9) / 10; i < n; i++) {
+    for (size_t i = n - tenth; i < n; i++) {
         residual += r[i];
         part += share[i];
     }
-    return part > 0.005 * (double)((n + 9) / 10) ? residual / part : (double)NAN;
+    return part > 0.005 * (double)tenth ? residual / part : (double)NAN;
 }
 
 bool tw_law_annealed_share(const struct tw_law *law, const struct tw_law_curve *curve,
