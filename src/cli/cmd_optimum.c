@@ -22,7 +22,7 @@ enum { QUANTITIES = 4 };
 
 static bool quantities(const struct tw_law *law, const double *theta, double flops, double *q)
 {
-    double input[TW_LAW_MAX_INPUTS];
+    double input[TW_LAW_MAX_INPUTS] = { 0 };
     const double *column[TW_LAW_MAX_INPUTS];
     struct tw_law_curve run = { .name = "optimum", .n = 1, .input = column };
     void *model;
@@ -57,7 +57,7 @@ static bool intervals(const struct tw_law_fit *fit, double flops, double best[QU
     bool ok = v && quantities(fit->law, fit->theta, flops, best);
 
     for (size_t b = 0; ok && b < fit->replicates; b++) {
-        double q[QUANTITIES];
+        double q[QUANTITIES] = { 0 };
 
         if (isnan(fit->theta_boot[b * np]))
             continue;
@@ -83,7 +83,7 @@ static enum tw_status one(struct tw_call *call, const struct tw_law_fit *fit, co
     const char *const name[QUANTITIES] = { fit->law->inputs[0].name, fit->law->inputs[1].name,
                                            "tokens_per_parameter", "loss" };
     static const char *const fmt[QUANTITIES] = { "%.4g", "%.4g", "%.4g", "%.4f" };
-    double best[QUANTITIES], lo[QUANTITIES], hi[QUANTITIES], flops;
+    double best[QUANTITIES] = { 0 }, lo[QUANTITIES] = { 0 }, hi[QUANTITIES] = { 0 }, flops;
     struct tw_json *j = &call->json;
 
     if (!tw_str_to_real(text, &flops) || !(flops > 0.0) || !isfinite(flops))

@@ -15,7 +15,7 @@ struct tw_forecast {
     struct tw_law_line measured; /* the forecast at those points */
     struct tw_law_score score;
     double coverage68, coverage95;
-    bool final_in_95; /* the last measured point lies in its 95 % band */
+    bool final_in_95;   /* the last measured point lies in its 95 % band */
     double at;          /* the position that is reported */
     double final[5];    /* there: y, lo68, hi68, lo95, hi95 */
     double correlation; /* of the fitted curves' residuals, with a transfer */

@@ -222,8 +222,8 @@ void tw_newton_run(struct tw_newton *nt, size_t max_iterations, struct tw_fit_re
             /* No step is better in double precision: that is a minimum. */
             memcpy(nt->u, from, sizeof from);
             tw_newton_evaluate(nt, true);
-            res->converged = promised(&m, nt->nfree) < 1e-9 || at_rest(&m, from, nt->nfree) ||
-                             perfect(nt, &m);
+            res->converged =
+                promised(&m, nt->nfree) < 1e-9 || at_rest(&m, from, nt->nfree) || perfect(nt, &m);
             return;
         }
         expand(nt, &next);
