@@ -242,7 +242,7 @@ is 'and says so' result.parameters.lambda.fixed true
 
 # A wrong schedule drives C to zero: no minimum, but nothing that stopped early either.
 expect_err 'a parameter at an end of its range is a warning' 0 \
-    'warning: C ran to an end of its range: these curves do not determine it' fit --from 300 \
+    'warning: .*lambda ran to an end of its range: these curves do not determine it' fit --from 300 \
     --warmup keep "cosine-seed1.csv@$cosine" "wsd-seed1.csv@wsd:peak=0.004,total=3000,decay=300,end=0.0004"
 
 # ---- figures --------------------------------------------------------------------------------------
