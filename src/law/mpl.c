@@ -437,7 +437,6 @@ const struct tw_law tw_law_mpl = {
     .memo_free = memo_free,
     .predict = predict,
     .annealed = annealed,
-    .costly = 1u << C | 1u << BETA | 1u << GAMMA,
     .starts = starts,
     .project = project,
     .unidentified = unidentified,

@@ -29,6 +29,7 @@ static enum tw_status try_one(const struct tw_law_curve *curves, size_t n,
     struct tw_law_problem p;
     enum tw_status rc;
     double sum = 0.0;
+    bool determined;
 
     tw_law_restrict(&try, k);
     if (try.opts.starts > TRIAL_STARTS)
@@ -36,14 +37,16 @@ static enum tw_status try_one(const struct tw_law_curve *curves, size_t n,
     rc = tw_law_problem_init(&p, fit->law, curves, n, &try.opts, err);
     if (rc == TW_OK)
         rc = tw_law_fit_once(&p, &try, err);
-    if (rc == TW_OK)
+    /* What all curves do not determine, fewer do not either: nothing to leave out. */
+    determined = rc == TW_OK && !(try.min.condition > TW_LAW_MAX_CONDITION);
+    if (determined)
         rc = tw_law_leave_out_run(curves, &try, err);
     tw_law_problem_release(&p);
     *out = (struct tw_law_trial){ .objective = try.min.objective,
                                   .condition = try.min.condition,
                                   .at_bounds = try.min.at_bounds,
                                   .left_out = try.left_out };
-    for (size_t c = 0; rc == TW_OK && c < n; c++)
+    for (size_t c = 0; rc == TW_OK && determined && c < n; c++)
         if (!isnan(try.left_out_mae[c]))
             sum += try.left_out_mae[c];
     out->left_out_mae = out->left_out ? sum / (double)out->left_out : (double)NAN;

@@ -181,8 +181,10 @@ static bool cheap_first(struct tw_law_worker *w, double *theta, struct tw_fit_re
            tw_fit_minimize(w->ws, &w->fit, theta, false, res, NULL) == TW_OK;
 }
 
+enum { MANY = 50 }; /* points a parameter */
+
 /* The better of descending and the straight way: few points may have a minimum that the wide loss
- * leads away from. */
+ * leads away from. With many that way is only tried where descending ended badly. */
 static bool minimise(struct tw_law_worker *w, double *theta, struct tw_fit_result *res)
 {
     double straight[TW_FIT_MAX_PARAMS];
@@ -193,6 +195,8 @@ static bool minimise(struct tw_law_worker *w, double *theta, struct tw_fit_resul
         return cheap_first(w, theta, res);
     memcpy(straight, theta, w->fit.p * sizeof *theta);
     ok = descend(w, theta, res);
+    if (ok && res->converged && !res->at_bounds && w->fit.n > MANY * w->fit.p)
+        return true;
     if (tw_fit_minimize(w->ws, &w->fit, straight, false, &other, NULL) != TW_OK)
         return ok;
     if (!ok || other.objective < res->objective) {
