@@ -169,18 +169,6 @@ static bool descend(struct tw_law_worker *w, double *theta, struct tw_fit_result
            TW_OK;
 }
 
-/* First the cheap parameters alone, from afar; then all of them from there. */
-static bool cheap_first(struct tw_law_worker *w, double *theta, struct tw_fit_result *res)
-{
-    struct tw_fit_problem held = w->fit;
-
-    for (size_t j = 0; j < held.p; j++)
-        if (w->problem->law->costly >> j & 1u)
-            held.fixed[j] = true;
-    return tw_fit_minimize(w->ws, &held, theta, true, res, NULL) == TW_OK &&
-           tw_fit_minimize(w->ws, &w->fit, theta, false, res, NULL) == TW_OK;
-}
-
 enum { MANY = 50 }; /* points a parameter */
 
 /* The better of descending and the straight way: few points may have a minimum that the wide loss
@@ -191,8 +179,6 @@ static bool minimise(struct tw_law_worker *w, double *theta, struct tw_fit_resul
     struct tw_fit_result other;
     bool ok;
 
-    if (w->problem->law->costly)
-        return cheap_first(w, theta, res);
     memcpy(straight, theta, w->fit.p * sizeof *theta);
     ok = descend(w, theta, res);
     if (ok && res->converged && !res->at_bounds && w->fit.n > MANY * w->fit.p)

@@ -93,8 +93,6 @@ struct tw_law {
     void (*annealed)(const void *model, void *memo, const double *theta, double *part);
     /* The inputs that spend `flops` best; NULL for laws that cannot say. */
     void (*optimum)(const double *theta, double flops, double *input);
-    unsigned costly; /* bit j: a change of parameter j throws the memo away; searches hold such
-                        parameters at first */
     /* Up to max starts (max x nparams), best first, from stacked losses y; returns how many,
      * SIZE_MAX when out of memory. */
     size_t (*starts)(const void *model, const double *y, double *theta, size_t max);
