@@ -169,7 +169,7 @@ static bool descend(struct tw_law_worker *w, double *theta, struct tw_fit_result
            TW_OK;
 }
 
-enum { MANY = 50 }; /* points a parameter */
+enum { MANY = 60 }; /* points a parameter */
 
 /* The better of descending and the straight way: few points may have a minimum that the wide loss
  * leads away from. With many that way is only tried where descending ended badly. */
