@@ -437,6 +437,7 @@ const struct tw_law tw_law_mpl = {
     .memo_free = memo_free,
     .predict = predict,
     .annealed = annealed,
+    .slow = true,
     .starts = starts,
     .project = project,
     .unidentified = unidentified,

@@ -169,10 +169,8 @@ static bool descend(struct tw_law_worker *w, double *theta, struct tw_fit_result
            TW_OK;
 }
 
-enum { MANY = 60 }; /* points a parameter */
-
 /* The better of descending and the straight way: few points may have a minimum that the wide loss
- * leads away from. With many that way is only tried where descending ended badly. */
+ * leads away from. A slow law goes that way only where descending ended badly. */
 static bool minimise(struct tw_law_worker *w, double *theta, struct tw_fit_result *res)
 {
     double straight[TW_FIT_MAX_PARAMS];
@@ -181,7 +179,7 @@ static bool minimise(struct tw_law_worker *w, double *theta, struct tw_fit_resul
 
     memcpy(straight, theta, w->fit.p * sizeof *theta);
     ok = descend(w, theta, res);
-    if (ok && res->converged && !res->at_bounds && w->fit.n > MANY * w->fit.p)
+    if (ok && res->converged && !res->at_bounds && w->problem->law->slow)
         return true;
     if (tw_fit_minimize(w->ws, &w->fit, straight, false, &other, NULL) != TW_OK)
         return ok;

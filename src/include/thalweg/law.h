@@ -87,6 +87,7 @@ struct tw_law {
     /* The loss at every stacked point, and unless NULL its derivatives (points x nparams, row
      * major). */
     void (*predict)(const void *model, void *memo, const double *theta, double *y, double *jac);
+    bool slow; /* a prediction takes a millisecond or more: searches save them */
     /* The part of the loss that annealing took off (>= 0), at every stacked point of a model made
      * with TW_WARMUP_SKIP; NULL for laws without one. What a law says least surely about another
      * schedule is this part's size. */
