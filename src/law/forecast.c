@@ -86,8 +86,8 @@ static bool draws_init(struct draws *d, const struct tw_law_fit *fit,
         if (fit->model_error > 0.0)
             d->offset[i] += fit->model_error * student(&rng, TW_LAW_PRIOR_CURVES + fit->left_out);
         if (fit->annealed_error > 0.0)
-            d->stretch[i] =
-                fit->annealed_error * student(&rng, TW_LAW_PRIOR_CURVES + fit->annealed_left_out);
+            d->stretch[i] = fit->annealed_error *
+                            student(&rng, TW_LAW_PRIOR_ANNEALED_CURVES + fit->annealed_left_out);
     }
     free(own);
     return d->offset && d->stretch;

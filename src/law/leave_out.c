@@ -142,8 +142,8 @@ void tw_law_model_error(struct tw_law_fit *fit, double squares, double annealed_
 
     fit->model_error = sqrt((TW_LAW_PRIOR_CURVES * guess + squares) /
                             (double)(TW_LAW_PRIOR_CURVES + fit->left_out));
-    fit->annealed_error = sqrt((TW_LAW_PRIOR_CURVES * annealed + annealed_squares) /
-                               (double)(TW_LAW_PRIOR_CURVES + fit->annealed_left_out));
+    fit->annealed_error = sqrt((TW_LAW_PRIOR_ANNEALED_CURVES * annealed + annealed_squares) /
+                               (double)(TW_LAW_PRIOR_ANNEALED_CURVES + fit->annealed_left_out));
     if (!fit->law->annealed)
         fit->annealed_error = 0.0;
 }

@@ -120,10 +120,10 @@ bool tw_law_predict(const struct tw_law *law, const void *model, const double *t
 void tw_law_annealing_features(const struct tw_schedule *s, enum tw_warmup warmup, double lambda,
                                double *s1, double *s2);
 
-/* The priors of the model error, worth so many curves each: see tw_law_fit. Twice the misfit of
+/* The priors of the model error, worth so many curves: see tw_law_fit. Twice the misfit of
  * the fitted curves, and 15 % of what annealing takes off, are what held-out curves showed on
  * the three sets of curves that the tests use (last losses of sharp decays: 11 to 40 %). */
-enum { TW_LAW_PRIOR_CURVES = 3, TW_LAW_PRIOR_FACTOR = 2 };
+enum { TW_LAW_PRIOR_CURVES = 3, TW_LAW_PRIOR_FACTOR = 2, TW_LAW_PRIOR_ANNEALED_CURVES = 10 };
 #define TW_LAW_PRIOR_ANNEALED 0.15
 /* A fit of fewer curves says something about the law only if its parameters can be told apart:
  * a larger condition number and the curve counts as one that cannot be left out. */
@@ -215,8 +215,9 @@ struct tw_law_fit {
      * (Gelman et al., Bayesian Data Analysis, section 2.6). NAN if not asked for. */
     double model_error;
     /* The relative error of the annealed part on another schedule: Student's t with
-     * TW_LAW_PRIOR_CURVES + annealed_left_out degrees of freedom times this scale, from the last
-     * tenths of curves left out and a prior of TW_LAW_PRIOR_ANNEALED; 0 without such a part. */
+     * TW_LAW_PRIOR_ANNEALED_CURVES + annealed_left_out degrees of freedom times this scale, from
+     * the last tenths of curves left out and a prior of TW_LAW_PRIOR_ANNEALED; 0 without such a
+     * part. */
     double annealed_error;
     size_t annealed_left_out;
     size_t left_out;      /* curves that could be left out */
