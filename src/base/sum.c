@@ -2,6 +2,7 @@
 #include "thalweg/base.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 enum { CHUNK = 4096, BATCH = 512 };
 
@@ -44,6 +45,18 @@ double tw_sum(const double *x, size_t n)
 double tw_sum_dot(const double *x, const double *y, size_t n)
 {
     return chunked(x, y, n);
+}
+
+static int compare_reals(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+
+    return (x > y) - (x < y);
+}
+
+void tw_sort_reals(double *x, size_t n)
+{
+    qsort(x, n, sizeof *x, compare_reals);
 }
 
 double tw_quantile_sorted(const double *x, size_t n, double q)

@@ -40,13 +40,6 @@ static bool quantities(const struct tw_law *law, const double *theta, double flo
     return ok;
 }
 
-static int compare_reals(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
-
 /* best, lo and hi of each quantity at the fit's level; NAN without replicates. */
 static bool intervals(const struct tw_law_fit *fit, double flops, double best[QUANTITIES],
                       double lo[QUANTITIES], double hi[QUANTITIES])
@@ -69,7 +62,7 @@ static bool intervals(const struct tw_law_fit *fit, double flops, double best[QU
     for (size_t k = 0; ok && k < QUANTITIES; k++) {
         double *column = v + k * (fit->replicates + 1);
 
-        qsort(column, n, sizeof *column, compare_reals);
+        tw_sort_reals(column, n);
         lo[k] = tw_quantile_sorted(column, n, 0.5 - 0.5 * fit->opts.level);
         hi[k] = tw_quantile_sorted(column, n, 0.5 + 0.5 * fit->opts.level);
     }

@@ -164,13 +164,6 @@ static bool replicate(const struct tw_law_problem *p, struct tw_law_fit *fit, co
     return ok;
 }
 
-static int compare_reals(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
-
 /* Percentile intervals and correlations of the replicates that converged. */
 static bool summarise(struct tw_law_fit *fit)
 {
@@ -198,7 +191,7 @@ static bool summarise(struct tw_law_fit *fit)
     for (size_t j = 0; j < np && good > 1; j++) {
         double *v = column + j * good;
 
-        qsort(v, good, sizeof *v, compare_reals);
+        tw_sort_reals(v, good);
         fit->lo[j] = tw_quantile_sorted(v, good, 0.5 - 0.5 * fit->opts.level);
         fit->hi[j] = tw_quantile_sorted(v, good, 0.5 + 0.5 * fit->opts.level);
     }

@@ -302,13 +302,6 @@ static void sort(struct tw_compare *cmp)
         }
 }
 
-static int compare_reals(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
-
 /* Percentiles of the mean difference over units drawn with replacement, the same ones for both
  * laws (and for every pair of laws). */
 static enum tw_status interval(const struct tw_compare *cmp, const struct tw_compare_opts *opts,
@@ -325,7 +318,7 @@ static enum tw_status interval(const struct tw_compare *cmp, const struct tw_com
         for (size_t k = 0; k < n; k++)
             mean[b] += d[tw_rng_below(&rng, n)] / (double)n;
     }
-    qsort(mean, replicates, sizeof *mean, compare_reals);
+    tw_sort_reals(mean, replicates);
     row->lo = tw_quantile_sorted(mean, replicates, 0.5 - 0.5 * opts->fit.level);
     row->hi = tw_quantile_sorted(mean, replicates, 0.5 + 0.5 * opts->fit.level);
     free(mean);

@@ -4,13 +4,6 @@
 
 #include "thalweg/law_compare.h"
 
-static int compare_reals(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
-
 double tw_compare_scale(const double *r, size_t n)
 {
     const double normal_mad = 1.482602218505602, cut = 3.0;
@@ -28,7 +21,7 @@ double tw_compare_scale(const double *r, size_t n)
         size[i] = fabs(r[i]);
         squares += r[i] * r[i];
     }
-    qsort(size, n, sizeof *size, compare_reals);
+    tw_sort_reals(size, n);
     start = normal_mad * tw_quantile_sorted(size, n, 0.5);
     free(size);
     if (!(start > 0.0))

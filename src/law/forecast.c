@@ -18,13 +18,6 @@ struct draws {
     double *stretch; /* (n): relative error of the annealed part */
 };
 
-static int compare_reals(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
-
 /* Residuals to draw noise from, each curve's less its mean: those with the curve left out,
  * which hold the law's misfit too, where there are any. NULL when out of memory. */
 static double *noise_pool(const struct tw_law_fit *fit)
@@ -150,7 +143,7 @@ static bool quantiles(const struct tw_law *law, const struct draws *d, const dou
             for (size_t k = 0; k < d->n; k++)
                 v[k] = log_y[k % d->nrep * m + i] + d->offset[k] + d->stretch[k] * share[i] +
                        (shift ? shift[i] : 0.0);
-            qsort(v, d->n, sizeof *v, compare_reals);
+            tw_sort_reals(v, d->n);
             put(law, band->lo95, i, v, d->n, 0.025);
             put(law, band->lo68, i, v, d->n, 0.16);
             put(law, band->hi68, i, v, d->n, 0.84);

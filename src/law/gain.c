@@ -14,13 +14,6 @@ static double difference(const struct tw_law_fit *fit, const double *theta,
                         NULL);
 }
 
-static int compare_reals(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
-
 enum tw_status tw_law_gain(const struct tw_law_fit *fit, const struct tw_schedule *better,
                            const struct tw_schedule *other, struct tw_law_gain *gain,
                            struct tw_err *err)
@@ -41,7 +34,7 @@ enum tw_status tw_law_gain(const struct tw_law_fit *fit, const struct tw_schedul
     for (size_t b = 0; b < fit->replicates; b++)
         if (isfinite(v[b]))
             v[n++] = v[b];
-    qsort(v, n, sizeof *v, compare_reals);
+    tw_sort_reals(v, n);
     gain->lo = n > 1 ? tw_quantile_sorted(v, n, 0.025) : (double)NAN;
     gain->hi = n > 1 ? tw_quantile_sorted(v, n, 0.975) : (double)NAN;
     free(v);

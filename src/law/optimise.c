@@ -95,13 +95,6 @@ static double by_falls(void *ctx, const double *drop, double *slope)
     return loss;
 }
 
-static int compare_reals(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
-
 /* d->lr is given. Its falls, their slopes and the gap; *most: the slope at or below which a
  * fall is in the best corner. */
 static double gap_of(struct dense *d, double *most)
@@ -113,7 +106,7 @@ static double gap_of(struct dense *d, double *most)
         d->drop[i] = lr[i - 1] - lr[i];
     (void)by_falls(d, d->drop, d->slope);
     memcpy(d->top, d->slope, d->m * sizeof *d->top);
-    qsort(d->top, d->m, sizeof *d->top, compare_reals);
+    tw_sort_reals(d->top, d->m);
     *most = -INFINITY;
     for (size_t i = 0; i < d->m; i++) {
         gap += d->drop[i] * d->slope[i];

@@ -6,13 +6,6 @@
 #include "parse.h"
 #include "thalweg/schedule.h"
 
-static int compare_reals(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
-
 /* What the lines that meet at point j say about the rates there; all 0 at the ends. */
 struct bend {
     double off;   /* distance of the point from the chord of its neighbours */
@@ -159,7 +152,7 @@ enum tw_status tw_schedule_from_log(const double *x, const double *lr, size_t n,
         k[j] = x[j] / batch - base;
     for (size_t j = 0; j + 1 < n; j++)
         gap[j] = k[j + 1] - k[j];
-    qsort(gap, n - 1, sizeof *gap, compare_reals);
+    tw_sort_reals(gap, n - 1);
     report->spacing = n > 1 ? tw_quantile_sorted(gap, n - 1, 0.5) : 1.0;
     if (!(k[n - 1] < TW_SCHEDULE_MAX_STEPS) || k[0] < 0.0) {
         rc = tw_err_set(err, TW_EDOMAIN,

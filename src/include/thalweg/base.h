@@ -146,6 +146,9 @@ void tw_philox4x32(const uint32_t ctr[4], const uint32_t key[2], uint32_t out[4]
 double tw_sum(const double *x, size_t n);
 double tw_sum_dot(const double *x, const double *y, size_t n);
 
+/* Sort n reals in place, smallest first; none may be NaN. */
+void tw_sort_reals(double *x, size_t n);
+
 /* The q-quantile (0 <= q <= 1) of n sorted finite values by linear interpolation between
  * order statistics (Hyndman & Fan 1996, type 7); NaN if n == 0. */
 double tw_quantile_sorted(const double *x, size_t n, double q);

@@ -5,7 +5,13 @@
 
 #include "thalweg/base.h"
 #include "thalweg/figure.h"
+#include "thalweg/fit.h"
+#include "thalweg/law.h"
+#include "thalweg/law_compare.h"
+#include "thalweg/law_schedule.h"
+#include "thalweg/schedule.h"
 #include "thalweg/store_log.h"
 #include "thalweg/store_result.h"
+#include "thalweg/store_table.h"
 
 #endif
