@@ -19,14 +19,15 @@ mandir       ?= $(datadir)/man
 
 # Each profile, and each compiler but gcc, has a folder of its own.
 B   := build/$(BUILD)$(patsubst %,-%,$(filter-out cc gcc,$(notdir $(CC))))
-PKG := gsl hdf5-serial json-c libpcre2-8 zlib nettle
+PKG := gsl hdf5-serial json-c libpcre2-8 zlib nettle libzip libprotobuf-c
 
 # Debian's packages, by name. DEPS builds, runs and tests; DEPS_ORACLE is what the results and
 # the speed are compared with, and the checkers of `make lint`, `make valgrind`, `make fuzz`.
 DEPS := gcc libc6-dev make pkg-config libgsl-dev libhdf5-dev libjson-c-dev libpcre2-dev \
-        zlib1g-dev nettle-dev libcmocka-dev perl scdoc gnuplot-nox fonts-texgyre fontconfig
+        zlib1g-dev nettle-dev libzip-dev libprotobuf-c-dev protobuf-c-compiler libcmocka-dev \
+        perl scdoc gnuplot-nox fonts-texgyre fontconfig
 DEPS_ORACLE := python3 python3-torch python3-scipy python3-h5py python3-numpy hdf5-tools \
-        clang libomp-dev clang-format clang-tidy cppcheck shellcheck codespell valgrind \
+        libonnx-testdata clang libomp-dev clang-format clang-tidy cppcheck shellcheck codespell valgrind \
         mandoc git bash zsh fish
 
 .PHONY: all deps deps-oracle demo test bench lint lint-tidy damage asan fuzz fuzz-run valgrind golden man \

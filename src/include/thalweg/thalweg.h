@@ -6,6 +6,7 @@
 #include "thalweg/base.h"
 #include "thalweg/figure.h"
 #include "thalweg/fit.h"
+#include "thalweg/graph.h"
 #include "thalweg/law.h"
 #include "thalweg/law_compare.h"
 #include "thalweg/law_schedule.h"
@@ -13,5 +14,7 @@
 #include "thalweg/store_log.h"
 #include "thalweg/store_result.h"
 #include "thalweg/store_table.h"
+#include "thalweg/tensor.h"
+#include "thalweg/tensor_kernels.h"
 
 #endif
