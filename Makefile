@@ -107,7 +107,18 @@ WARN += $(if $(findstring clang,$(CC)),-Wno-double-promotion)
 TUNE       = -std=c11 -ffp-contract=off -fopenmp $(OPT_$(BUILD)) $(if $(NATIVE),-march=native) \
              $(CPPFLAGS) $(CFLAGS)
 INCLUDES   = -Isrc/include -I$B/gen $(SYSINC)
-ALL_CFLAGS = -D_POSIX_C_SOURCE=200809L -fPIC $(WARN) $(INCLUDES) $(TUNE)
+ALL_CFLAGS = -D_POSIX_C_SOURCE=200809L -fPIC $(WARN) $(INCLUDES) $(TUNE) $(KERN)
+
+# The numeric kernels alone: loops over vectors, each file for its instruction set. Files for
+# x86-64 are empty elsewhere.
+KERN        =
+KERN_FAST  := $(if $(filter release,$(BUILD)),-O3) -ffp-contract=fast -fno-math-errno -fno-trapping-math
+KERN_avx512 := -mavx512f -mavx512dq -mavx512bw -mavx512vl -mfma -mprefer-vector-width=512
+KERN_avx2   := -mavx2 -mfma
+X86        := $(filter x86_64%,$(shell $(CC) -dumpmachine))
+$B/obj/src/tensor/kern_avx512_%.o: KERN = $(KERN_FAST) $(if $(X86),$(KERN_avx512))
+$B/obj/src/tensor/kern_avx2_%.o: KERN = $(KERN_FAST) $(if $(X86),$(KERN_avx2))
+$B/obj/src/tensor/kern_generic_%.o: KERN = $(KERN_FAST)
 
 HEADERS  := $(wildcard src/include/thalweg/*.h)
 LIB_SRC  := $(filter-out src/cli/%,$(wildcard src/*/*.c))
@@ -169,7 +180,7 @@ GIT_VERSION := $(if $(wildcard .git),$(patsubst v%,%,$(shell \
 c_string     = "$(subst ",\",$(subst \,\\,$(strip $1)))"
 TEXT_version.h = \#define TW_VERSION $(call c_string,$(or $(GIT_VERSION),$(VERSION)))
 TEXT_build.h   = \#define TW_BUILD_FLAGS $(call c_string,$(TUNE) $(LDFLAGS))
-TEXT_flags     = $(CC) $(ALL_CFLAGS)
+TEXT_flags     = $(CC) $(ALL_CFLAGS) $(KERN_FAST) $(KERN_avx512) $(KERN_avx2)
 $B/gen/version.h $B/gen/build.h $B/gen/flags: FORCE
 	$(shell mkdir -p $(@D))$(file >$@.new,$(TEXT_$(@F)))
 	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
