@@ -218,9 +218,9 @@ static inline vec vcos(vec x)
 /* 1 / (1 + e^-x) without overflow; and its derivative, without cancellation. */
 static inline vec vsigmoid(vec x)
 {
-    const vec e = vexp(-vabs(x)), s = K(1.0) / (K(1.0) + e);
+    const vec e = vexp(-vabs(x));
 
-    return vsel(x < K(0.0), e * s, s);
+    return vsel(x < K(0.0), e, K(1.0)) / (K(1.0) + e);
 }
 
 static inline vec vsigmoid_slope(vec x)
