@@ -12,6 +12,7 @@
 #include "thalweg/law_schedule.h"
 #include "thalweg/schedule.h"
 #include "thalweg/store_log.h"
+#include "thalweg/store_net.h"
 #include "thalweg/store_result.h"
 #include "thalweg/store_table.h"
 #include "thalweg/tensor.h"
