@@ -269,7 +269,8 @@ static enum tw_status node(const Tw__Onnx__Node *n, struct onnx_beside *e, struc
 
 static enum tw_status opset(const Tw__Onnx__Model *m, struct tw_net *net, struct tw_err *err)
 {
-    int64_t version = m->ir_version < 3 ? 1 : 0; /* older files do not say */
+    /* Older files do not say, nor do those that have operators of other domains alone. */
+    int64_t version = m->ir_version < 3 || m->n_opset_import ? 1 : 0;
 
     for (size_t i = 0; i < m->n_opset_import; i++)
         if (own_domain(text(m->opset_import[i]->domain)))
