@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <stdlib.h>
 
+#include "kind.h"
 #include "onnx.h"
 
 enum tw_status onnx_read(const struct tw_bytes *b, const char *path, bool alone,
@@ -62,6 +63,15 @@ enum tw_status tw_store_net_read(const char *path, struct tw_net **net, struct t
     enum tw_status rc = tw_file_bytes(path, &b, err);
 
     *net = NULL;
+    if (rc == TW_OK) {
+        enum tw_kind kind = tw_kind_of(b.p, b.n);
+
+        if (kind != TW_KIND_ONNX && kind != TW_KIND_OTHER)
+            rc = tw_err_set(err, TW_EFORMAT,
+                            "this is %s, not a network; weights go to a network, which is an "
+                            "ONNX file",
+                            tw_kind_name(kind));
+    }
     if (rc == TW_OK)
         rc = onnx_read(&b, path, false, net, remarks, err);
     free(b.p);

@@ -628,13 +628,13 @@ static void damaged_files_are_refused_with_a_place(void **state)
     free(good);
     free(bad);
     /* Millions of empty nodes take 150 times their bytes. */
-    n = (size_t)12 << 20;
+    n = 5 + 0xbffffa;
     good = malloc(n);
     assert_non_null(good);
-    memcpy(good, "\x3a\xfb\xff\xff\x05", 5);
-    for (size_t i = 5; i + 1 < n; i += 2)
+    memcpy(good, "\x3a\xfa\xff\xff\x05", 5); /* the graph, of n - 5 bytes */
+    for (size_t i = 5; i < n; i += 2)
         memcpy(good + i, "\x0a\x00", 2);
-    refuses_bytes(good, 5 + 0xbffffb, "would take more than 64 MiB");
+    refuses_bytes(good, n, "would take more than 64 MiB");
     free(good);
 }
 

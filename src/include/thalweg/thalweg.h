@@ -15,6 +15,7 @@
 #include "thalweg/store_net.h"
 #include "thalweg/store_result.h"
 #include "thalweg/store_table.h"
+#include "thalweg/store_weights.h"
 #include "thalweg/tensor.h"
 #include "thalweg/tensor_kernels.h"
 
