@@ -146,6 +146,10 @@ static enum tw_status run_cast_like(struct tw_ref *r)
 }
 
 const struct tw_ref_op tw_ref_choice[] = {
-    { "Where", 3, 3, run_where }, { "Clip", 1, 3, run_clip },          { "PRelu", 2, 2, run_prelu },
-    { "Cast", 1, 1, run_cast },   { "CastLike", 2, 2, run_cast_like }, { .op = NULL },
+    { .op = "Where", .least = 3, .most = 3, .run = run_where },
+    { .op = "Clip", .least = 1, .most = 3, .run = run_clip },
+    { .op = "PRelu", .least = 2, .most = 2, .run = run_prelu },
+    { .op = "Cast", .least = 1, .most = 1, .run = run_cast },
+    { .op = "CastLike", .least = 2, .most = 2, .run = run_cast_like },
+    { .op = NULL },
 };

@@ -197,7 +197,7 @@ static enum tw_status run_transposed(struct tw_ref *r)
 }
 
 const struct tw_ref_op tw_ref_conv[] = {
-    { "Conv", 2, 3, run_conv },
-    { "ConvTranspose", 2, 3, run_transposed },
+    { .op = "Conv", .least = 2, .most = 3, .run = run_conv },
+    { .op = "ConvTranspose", .least = 2, .most = 3, .run = run_transposed },
     { .op = NULL },
 };

@@ -238,7 +238,10 @@ static enum tw_status run_topk(struct tw_ref *r)
 }
 
 const struct tw_ref_op tw_ref_gather[] = {
-    { "Gather", 2, 2, run_gather },      { "GatherElements", 2, 2, run_gather_elements },
-    { "GatherND", 2, 2, run_gather_nd }, { "OneHot", 3, 3, run_one_hot },
-    { "TopK", 1, 2, run_topk },          { .op = NULL },
+    { .op = "Gather", .least = 2, .most = 2, .run = run_gather },
+    { .op = "GatherElements", .least = 2, .most = 2, .run = run_gather_elements },
+    { .op = "GatherND", .least = 2, .most = 2, .run = run_gather_nd },
+    { .op = "OneHot", .least = 3, .most = 3, .run = run_one_hot },
+    { .op = "TopK", .least = 1, .most = 2, .run = run_topk },
+    { .op = NULL },
 };

@@ -114,7 +114,7 @@ static enum tw_status run_split(struct tw_ref *r)
     outer = tw_ref_product(dims, 0, axis);
     inner = tw_ref_product(dims, axis + 1, x->rank);
     for (size_t k = 0; k < r->nout; k++) {
-        size_t length, row;
+        size_t length = 0, row;
 
         rc = split_lengths(r, x->dims[axis], k, &length);
         if (rc == TW_OK && length > x->dims[axis] - done)
@@ -436,14 +436,14 @@ static enum tw_status run_blocks(struct tw_ref *r)
 }
 
 const struct tw_ref_op tw_ref_layout[] = {
-    { "Transpose", 1, 1, run_transpose },
-    { "Concat", 1, TW_REF_ANY, run_concat },
-    { "Split", 1, 2, run_split },
-    { "Slice", 1, 5, run_slice },
-    { "Expand", 2, 2, run_expand },
-    { "Tile", 2, 2, run_tile },
-    { "Pad", 1, 4, run_pad },
-    { "SpaceToDepth", 1, 1, run_blocks },
-    { "DepthToSpace", 1, 1, run_blocks, .which = 1 },
+    { .op = "Transpose", .least = 1, .most = 1, .run = run_transpose },
+    { .op = "Concat", .least = 1, .most = TW_REF_ANY, .run = run_concat },
+    { .op = "Split", .least = 1, .most = 2, .run = run_split },
+    { .op = "Slice", .least = 1, .most = 5, .run = run_slice },
+    { .op = "Expand", .least = 2, .most = 2, .run = run_expand },
+    { .op = "Tile", .least = 2, .most = 2, .run = run_tile },
+    { .op = "Pad", .least = 1, .most = 4, .run = run_pad },
+    { .op = "SpaceToDepth", .least = 1, .most = 1, .run = run_blocks },
+    { .op = "DepthToSpace", .least = 1, .most = 1, .run = run_blocks, .which = 1 },
     { .op = NULL },
 };

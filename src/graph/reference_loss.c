@@ -116,7 +116,7 @@ static enum tw_status run(struct tw_ref *r)
 }
 
 const struct tw_ref_op tw_ref_loss[] = {
-    { "NegativeLogLikelihoodLoss", 2, 3, run },
-    { "SoftmaxCrossEntropyLoss", 2, 3, run, .which = 1 },
+    { .op = "NegativeLogLikelihoodLoss", .least = 2, .most = 3, .run = run },
+    { .op = "SoftmaxCrossEntropyLoss", .least = 2, .most = 3, .run = run, .which = 1 },
     { .op = NULL },
 };

@@ -127,7 +127,10 @@ static enum tw_status run_trilu(struct tw_ref *r)
 }
 
 const struct tw_ref_op tw_ref_make_ops[] = {
-    { "Constant", 0, 0, run_constant }, { "ConstantOfShape", 1, 1, run_constant_of_shape },
-    { "Range", 3, 3, run_range },       { "EyeLike", 1, 1, run_eye_like },
-    { "Trilu", 1, 2, run_trilu },       { .op = NULL },
+    { .op = "Constant", .least = 0, .most = 0, .run = run_constant },
+    { .op = "ConstantOfShape", .least = 1, .most = 1, .run = run_constant_of_shape },
+    { .op = "Range", .least = 3, .most = 3, .run = run_range },
+    { .op = "EyeLike", .least = 1, .most = 1, .run = run_eye_like },
+    { .op = "Trilu", .least = 1, .most = 2, .run = run_trilu },
+    { .op = NULL },
 };

@@ -339,8 +339,8 @@ static enum tw_status run_einsum(struct tw_ref *r)
 }
 
 const struct tw_ref_op tw_ref_matrix[] = {
-    { "MatMul", 2, 2, run_matmul },
-    { "Gemm", 2, 3, run_gemm },
-    { "Einsum", 1, OPERANDS, run_einsum },
+    { .op = "MatMul", .least = 2, .most = 2, .run = run_matmul },
+    { .op = "Gemm", .least = 2, .most = 3, .run = run_gemm },
+    { .op = "Einsum", .least = 1, .most = OPERANDS, .run = run_einsum },
     { .op = NULL },
 };

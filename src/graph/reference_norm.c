@@ -320,13 +320,13 @@ static enum tw_status run_lrn(struct tw_ref *r)
 }
 
 const struct tw_ref_op tw_ref_norm[] = {
-    { "BatchNormalization", 5, 5, run_batch },
-    { "InstanceNormalization", 3, 3, run_group },
-    { "GroupNormalization", 3, 3, run_group, .which = 1 },
-    { "LayerNormalization", 2, 3, run_layer },
-    { "RMSNormalization", 2, 2, run_layer, .which = 1 },
-    { "MeanVarianceNormalization", 1, 1, run_mean_variance },
-    { "LpNormalization", 1, 1, run_lp },
-    { "LRN", 1, 1, run_lrn },
+    { .op = "BatchNormalization", .least = 5, .most = 5, .run = run_batch },
+    { .op = "InstanceNormalization", .least = 3, .most = 3, .run = run_group },
+    { .op = "GroupNormalization", .least = 3, .most = 3, .run = run_group, .which = 1 },
+    { .op = "LayerNormalization", .least = 2, .most = 3, .run = run_layer },
+    { .op = "RMSNormalization", .least = 2, .most = 2, .run = run_layer, .which = 1 },
+    { .op = "MeanVarianceNormalization", .least = 1, .most = 1, .run = run_mean_variance },
+    { .op = "LpNormalization", .least = 1, .most = 1, .run = run_lp },
+    { .op = "LRN", .least = 1, .most = 1, .run = run_lrn },
     { .op = NULL },
 };

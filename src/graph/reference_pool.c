@@ -163,11 +163,11 @@ static enum tw_status run_global(struct tw_ref *r)
 }
 
 const struct tw_ref_op tw_ref_pool[] = {
-    { "MaxPool", 1, 1, run_max, .which = LARGEST },
-    { "AveragePool", 1, 1, run_mean, .which = AVERAGE },
-    { "LpPool", 1, 1, run_mean, .which = NORM },
-    { "GlobalMaxPool", 1, 1, run_global, .which = LARGEST },
-    { "GlobalAveragePool", 1, 1, run_global, .which = AVERAGE },
-    { "GlobalLpPool", 1, 1, run_global, .which = NORM },
+    { .op = "MaxPool", .least = 1, .most = 1, .run = run_max, .which = LARGEST },
+    { .op = "AveragePool", .least = 1, .most = 1, .run = run_mean, .which = AVERAGE },
+    { .op = "LpPool", .least = 1, .most = 1, .run = run_mean, .which = NORM },
+    { .op = "GlobalMaxPool", .least = 1, .most = 1, .run = run_global, .which = LARGEST },
+    { .op = "GlobalAveragePool", .least = 1, .most = 1, .run = run_global, .which = AVERAGE },
+    { .op = "GlobalLpPool", .least = 1, .most = 1, .run = run_global, .which = NORM },
     { .op = NULL },
 };

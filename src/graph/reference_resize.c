@@ -156,7 +156,7 @@ static enum tw_status run(struct tw_ref *r)
 }
 
 const struct tw_ref_op tw_ref_resize[] = {
-    { "Resize", 1, 4, run },
-    { "Upsample", 1, 2, run, .which = 1 },
+    { .op = "Resize", .least = 1, .most = 4, .run = run },
+    { .op = "Upsample", .least = 1, .most = 2, .run = run, .which = 1 },
     { .op = NULL },
 };

@@ -157,13 +157,13 @@ static enum tw_status run_dropout(struct tw_ref *r)
 }
 
 const struct tw_ref_op tw_ref_shape[] = {
-    { "Identity", 1, 1, run_identity },
-    { "Flatten", 1, 1, run_flatten },
-    { "Reshape", 1, 2, run_reshape },
-    { "Shape", 1, 1, run_shape },
-    { "Size", 1, 1, run_size },
-    { "Unsqueeze", 1, 2, run_unsqueeze },
-    { "Squeeze", 1, 2, run_squeeze },
-    { "Dropout", 1, 3, run_dropout },
+    { .op = "Identity", .least = 1, .most = 1, .run = run_identity },
+    { .op = "Flatten", .least = 1, .most = 1, .run = run_flatten },
+    { .op = "Reshape", .least = 1, .most = 2, .run = run_reshape },
+    { .op = "Shape", .least = 1, .most = 1, .run = run_shape },
+    { .op = "Size", .least = 1, .most = 1, .run = run_size },
+    { .op = "Unsqueeze", .least = 1, .most = 2, .run = run_unsqueeze },
+    { .op = "Squeeze", .least = 1, .most = 2, .run = run_squeeze },
+    { .op = "Dropout", .least = 1, .most = 3, .run = run_dropout },
     { .op = NULL },
 };

@@ -53,8 +53,8 @@ static enum tw_status run(struct tw_ref *r)
 }
 
 const struct tw_ref_op tw_ref_softmax[] = {
-    { "Softmax", 1, 1, run, .which = SOFT },
-    { "LogSoftmax", 1, 1, run, .which = LOG },
-    { "Hardmax", 1, 1, run, .which = HARD },
+    { .op = "Softmax", .least = 1, .most = 1, .run = run, .which = SOFT },
+    { .op = "LogSoftmax", .least = 1, .most = 1, .run = run, .which = LOG },
+    { .op = "Hardmax", .least = 1, .most = 1, .run = run, .which = HARD },
     { .op = NULL },
 };
