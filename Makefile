@@ -107,13 +107,24 @@ WARN += $(if $(findstring clang,$(CC)),-Wno-double-promotion)
 TUNE       = -std=c11 -ffp-contract=off -fopenmp $(OPT_$(BUILD)) $(if $(NATIVE),-march=native) \
              $(CPPFLAGS) $(CFLAGS)
 INCLUDES   = -Isrc/include -I$B/gen $(SYSINC)
-ALL_CFLAGS = -D_POSIX_C_SOURCE=200809L -fPIC $(WARN) $(INCLUDES) $(TUNE)
+ALL_CFLAGS = -D_POSIX_C_SOURCE=200809L -fPIC $(WARN) $(INCLUDES) $(TUNE) $(KERN)
+
+# The numeric kernels alone: loops over vectors, each file for its instruction set. Files for
+# x86-64 are empty elsewhere.
+KERN        =
+KERN_FAST  := $(if $(filter release,$(BUILD)),-O3) -ffp-contract=fast -fno-math-errno -fno-trapping-math
+KERN_avx512 := -mavx512f -mavx512dq -mavx512bw -mavx512vl -mfma -mprefer-vector-width=512
+KERN_avx2   := -mavx2 -mfma
+X86        := $(filter x86_64%,$(shell $(CC) -dumpmachine))
+$B/obj/src/tensor/kern_avx512_%.o: KERN = $(KERN_FAST) $(if $(X86),$(KERN_avx512))
+$B/obj/src/tensor/kern_avx2_%.o: KERN = $(KERN_FAST) $(if $(X86),$(KERN_avx2))
+$B/obj/src/tensor/kern_generic_%.o: KERN = $(KERN_FAST)
 
 HEADERS  := $(wildcard src/include/thalweg/*.h)
 LIB_SRC  := $(filter-out src/cli/%,$(wildcard src/*/*.c))
 CLI_SRC  := $(wildcard src/cli/*.c)
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
-LIB_OBJ  := $(LIB_SRC:%.c=$B/obj/%.o)
+LIB_OBJ  := $(LIB_SRC:%.c=$B/obj/%.o) $B/obj/gen/onnx.pb-c.o
 CLI_OBJ  := $(CLI_SRC:%.c=$B/obj/%.o)
 UNIT_OBJ := $(UNIT_SRC:%.c=$B/obj/%.o)
 BENCH_OBJ := $(patsubst %.c,$B/obj/%.o,$(wildcard tests/bench/bench_*.c))
@@ -169,7 +180,7 @@ GIT_VERSION := $(if $(wildcard .git),$(patsubst v%,%,$(shell \
 c_string     = "$(subst ",\",$(subst \,\\,$(strip $1)))"
 TEXT_version.h = \#define TW_VERSION $(call c_string,$(or $(GIT_VERSION),$(VERSION)))
 TEXT_build.h   = \#define TW_BUILD_FLAGS $(call c_string,$(TUNE) $(LDFLAGS))
-TEXT_flags     = $(CC) $(ALL_CFLAGS)
+TEXT_flags     = $(CC) $(ALL_CFLAGS) $(KERN_FAST) $(KERN_avx512) $(KERN_avx2)
 $B/gen/version.h $B/gen/build.h $B/gen/flags: FORCE
 	$(shell mkdir -p $(@D))$(file >$@.new,$(TEXT_$(@F)))
 	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
@@ -182,6 +193,16 @@ $B/gen/share.h: $(wildcard src/share/*.gp)
 	      printf "{ \"%s\", \"%s\\n\" },\n", f, $$0 } END { print "};" }' $^ < /dev/null > $@
 $(filter $B/obj/src/figure/%,$(LIB_OBJ)): | $B/gen/share.h
 $B/obj/src/figure/text.o: $B/gen/share.h
+
+# The parser of ONNX files, from our list of its fields. Its code is held to protobuf-c's warnings.
+$B/gen/onnx.pb-c.c: src/store/onnx.proto
+	@mkdir -p $(@D)
+	$(call Q,GEN ,$@)protoc-c --proto_path=$(<D) --c_out=$(@D) $(<F)
+$B/gen/onnx.pb-c.h: $B/gen/onnx.pb-c.c ;
+$B/obj/gen/onnx.pb-c.o: $B/gen/onnx.pb-c.c $B/gen/flags
+	@mkdir -p $(@D)
+	$(call Q,CC  ,$<)$(CC) $(ALL_CFLAGS) -w -MMD -MP -c $< -o $@
+$(filter $B/obj/src/store/%,$(LIB_OBJ)): | $B/gen/onnx.pb-c.h
 
 # ---- manual and completion ----------------------------------------------------------------
 

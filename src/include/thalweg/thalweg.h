@@ -12,8 +12,10 @@
 #include "thalweg/law_schedule.h"
 #include "thalweg/schedule.h"
 #include "thalweg/store_log.h"
+#include "thalweg/store_net.h"
 #include "thalweg/store_result.h"
 #include "thalweg/store_table.h"
+#include "thalweg/store_weights.h"
 #include "thalweg/tensor.h"
 #include "thalweg/tensor_kernels.h"
 
