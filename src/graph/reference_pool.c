@@ -66,7 +66,7 @@ static enum tw_status run_max(struct tw_ref *r)
                 best = at;
         }
         if (best == SIZE_MAX)
-            tw_array_set_real(&r->out[0], i, -INFINITY);
+            tw_array_set_real(&r->out[0], i, -(double)INFINITY);
         else
             tw_ref_copy(&r->out[0], i, x, plane + best);
         if (r->nout > 1)
@@ -144,7 +144,7 @@ static enum tw_status run_global(struct tw_ref *r)
     n = tw_ref_product(x->dims, 2, x->rank);
     rc = tw_ref_out(r, 0, x->dtype, x->rank, dims);
     for (size_t i = 0; rc == TW_OK && i < r->out[0].n; i++) {
-        double s = r->row->which == LARGEST ? -INFINITY : 0.0;
+        double s = r->row->which == LARGEST ? -(double)INFINITY : 0.0;
 
         for (size_t k = 0; k < n; k++) {
             const double v = tw_array_real(x, i * n + k);

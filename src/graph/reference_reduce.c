@@ -133,8 +133,8 @@ static enum tw_status run(struct tw_ref *r)
         return tw_err_set(r->err, TW_ENOMEM, "out of memory for %zu sums", r->out[0].n);
     for (size_t i = 0; i < r->out[0].n; i++)
         part[i] = (struct part){ .x = kind == PROD  ? 1.0
-                                      : kind == MAX ? -INFINITY
-                                      : kind == MIN ? INFINITY
+                                      : kind == MAX ? -(double)INFINITY
+                                      : kind == MIN ? (double)INFINITY
                                                     : 0.0,
                                  .largest = -INFINITY,
                                  .k = kind == PROD };
