@@ -48,7 +48,8 @@ enum tw_status tw_array_make(struct tw_array *a, enum tw_dtype t, int rank, cons
 enum tw_status tw_array_copy(struct tw_array *to, const struct tw_array *from,
                              struct tw_err *err) TW_CHECKED;
 /* A new array of another type. Reals to integers truncate towards zero and saturate (NaN gives
- * 0); to bool is "not equal to 0"; float16 and bfloat16 round to nearest, ties to even. */
+ * 0); integers to narrower ones wrap; to bool is "not equal to 0"; all reals round to nearest,
+ * ties to even, once. */
 enum tw_status tw_array_convert(struct tw_array *to, enum tw_dtype t, const struct tw_array *from,
                                 struct tw_err *err) TW_CHECKED;
 void tw_array_release(struct tw_array *a); /* frees, and is {0} again */
@@ -75,7 +76,8 @@ struct tw_named {
 };
 struct tw_named_list {
     size_t n, cap;
-    struct tw_named *item;
+    struct tw_named *item;  /* names are not to be changed in place */
+    struct tw_names *names; /* names to items; private */
 };
 /* Takes over *a (it is {0} afterwards), copies the name. A name that is there already is
  * TW_EFORMAT. */
@@ -137,6 +139,7 @@ struct tw_value {
     bool is_input, is_output;
     struct tw_array init; /* initializers and constants: the stored value; else empty */
     bool is_init;         /* an initializer, with or without a stored value */
+    int made_by;          /* the node that makes it, or -1 */
 };
 
 struct tw_net {
@@ -147,8 +150,8 @@ struct tw_net {
     struct tw_value *value;
     struct tw_node *node;
     size_t ninput, cap_input, noutput, cap_output;
-    int *input, *output;        /* values, in order; inputs without the initializers */
-    struct tw_net_index *index; /* names to values; private */
+    int *input, *output;    /* values, in order; inputs without the initializers */
+    struct tw_names *names; /* names to values; private */
 };
 
 struct tw_net *tw_net_new(const char *source, struct tw_err *err);
@@ -157,7 +160,8 @@ void tw_net_free(struct tw_net *net);
 /* The value of that name, made if it is not there; -1 on failure. NULL or "": a fresh name. */
 int tw_net_value(struct tw_net *net, const char *name, struct tw_err *err) TW_CHECKED;
 int tw_net_find(const struct tw_net *net, const char *name); /* or -1 */
-/* An input of the network; dims may hold TW_DIM_UNKNOWN. */
+/* An input of the network; dims may hold TW_DIM_UNKNOWN. Of an initializer it is only the
+ * declaration of type and shape: make initializers first. */
 int tw_net_input(struct tw_net *net, const char *name, enum tw_dtype t, int rank,
                  const int64_t *dims, struct tw_err *err) TW_CHECKED;
 enum tw_status tw_net_output(struct tw_net *net, int value, struct tw_err *err) TW_CHECKED;
