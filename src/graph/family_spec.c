@@ -44,7 +44,7 @@ static bool whole_number(struct text t, uint64_t *x)
 {
     *x = 0;
     for (size_t i = 0; i < t.n; i++) {
-        if (t.s[i] < '0' || t.s[i] > '9' || *x > (UINT64_MAX - 9) / 10)
+        if (t.s[i] < '0' || t.s[i] > '9' || *x > (UINT64_MAX - (uint64_t)(t.s[i] - '0')) / 10)
             return false;
         *x = 10 * *x + (uint64_t)(t.s[i] - '0');
     }
