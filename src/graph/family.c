@@ -52,7 +52,7 @@ char *tw_family_spec(const char *spec, struct tw_err *err)
 
 struct tw_net *tw_family_net(const char *spec, struct tw_err *err)
 {
-    struct family_build b = { .err = err };
+    struct family_build f = { .b = { .err = err, .owner = &f } };
     struct family_spec s;
     char *source;
 
@@ -61,16 +61,16 @@ struct tw_net *tw_family_net(const char *spec, struct tw_err *err)
     source = print(&s, err);
     if (!source)
         return NULL;
-    b.seed = s.seed;
-    b.net = tw_net_new(source, err);
-    b.failed = !b.net;
+    f.seed = s.seed;
+    f.b.net = tw_net_new(source, err);
+    f.b.failed = !f.b.net;
     free(source);
-    s.family->def->build(&b, &s);
-    if (!b.failed && family_fill(&b) != TW_OK)
-        b.failed = true;
-    free(b.pending);
-    if (!b.failed)
-        return b.net;
-    tw_net_free(b.net);
+    s.family->def->build(&f.b, &s);
+    if (!f.b.failed && family_fill(&f) != TW_OK)
+        f.b.failed = true;
+    free(f.pending);
+    if (!f.b.failed)
+        return f.b.net;
+    tw_net_free(f.b.net);
     return NULL;
 }

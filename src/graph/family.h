@@ -5,6 +5,7 @@
 #define TW_GRAPH_FAMILY_H
 
 #include "thalweg/graph.h"
+#include "thalweg/tensor_build.h"
 
 /* ---- specs ------------------------------------------------------------------------------- */
 
@@ -35,12 +36,11 @@ struct family_spec {
     uint64_t seed;
 };
 
-struct family_build;
 struct family_def {
     size_t nargs;
     const struct family_arg *args;
     int depth; /* for families whose name says it, else 0 */
-    void (*build)(struct family_build *b, const struct family_spec *s);
+    void (*build)(struct tw_net_build *b, const struct family_spec *s);
 };
 
 enum tw_status family_parse(const char *text, struct family_spec *s, struct tw_err *err) TW_CHECKED;
@@ -57,18 +57,14 @@ struct family_pending {
     int value;
     struct family_init init;
 };
-/* After the first failure every call does nothing and returns -1. */
 struct family_build {
-    struct tw_net *net;
-    struct tw_err *err;
-    bool failed;
+    struct tw_net_build b; /* owner: this */
     uint64_t seed;
     size_t npending, cap, total;
     struct family_pending *pending;
 };
 
-void family_fail(struct family_build *b, const char *fmt, ...) TW_PRINTF(2, 3);
-enum tw_status family_fill(struct family_build *b) TW_CHECKED;
+enum tw_status family_fill(struct family_build *f) TW_CHECKED;
 
 /* "layer1.0.conv1" from a pattern; cut to fit. */
 struct family_name {
@@ -77,25 +73,8 @@ struct family_name {
 struct family_name family_name(const char *fmt, ...) TW_PRINTF(1, 2);
 
 /* The parameter PREFIX.SUFFIX (PREFIX alone if suffix is NULL). */
-int family_param(struct family_build *b, const char *prefix, const char *suffix,
+int family_param(struct tw_net_build *b, const char *prefix, const char *suffix,
                  struct family_init init, int rank, const int64_t *dims);
-/* An input of the network: the batch, then `rank` extents. */
-int family_input(struct family_build *b, const char *name, enum tw_dtype t, int rank,
-                 const int64_t *dims);
-void family_output(struct family_build *b, int value);
-
-/* An operator with one output; `name` (may be NULL) names it. Its attributes follow. */
-int family_op(struct family_build *b, const char *op, const char *name, size_t nin, const int *in);
-int family_op1(struct family_build *b, const char *op, int x);
-int family_op2(struct family_build *b, const char *op, int x, int y);
-void family_int(struct family_build *b, const char *name, int64_t i);
-void family_real(struct family_build *b, const char *name, double x);
-void family_ints(struct family_build *b, const char *name, size_t n, const int64_t *x);
-/* Constants: node Constant, so that nothing takes them for parameters. */
-int family_const_ints(struct family_build *b, size_t n, const int64_t *x);
-int family_const_real(struct family_build *b, double x);
-int family_const_array(struct family_build *b, struct tw_array *a); /* takes over *a */
-
 /* ---- layers, with PyTorch's parameter names, shapes and initial values ----------------------- */
 
 /* Initial values of linear layers and convolutions in PyTorch: weights and biases uniform in
@@ -104,10 +83,10 @@ int family_const_array(struct family_build *b, struct tw_array *a); /* takes ove
 struct family_init family_by_inputs(int64_t fan_in);
 
 /* y = x W^T + b with W [out, in], x [batch, in]. */
-int family_linear(struct family_build *b, int x, const char *prefix, int64_t in, int64_t out,
+int family_linear(struct tw_net_build *b, int x, const char *prefix, int64_t in, int64_t out,
                   bool bias);
 /* The same along the last axis of x of any rank, initial values as given. */
-int family_dense(struct family_build *b, int x, const char *prefix, int64_t in, int64_t out,
+int family_dense(struct tw_net_build *b, int x, const char *prefix, int64_t in, int64_t out,
                  bool bias, struct family_init weight, struct family_init shift);
 
 struct family_conv {
@@ -115,28 +94,28 @@ struct family_conv {
     int64_t in, out, kernel, stride, pad;
     bool bias;
 };
-int family_conv(struct family_build *b, int x, const char *prefix, const struct family_conv *c);
+int family_conv(struct tw_net_build *b, int x, const char *prefix, const struct family_conv *c);
 /* y = (x - mean) / sqrt(var + 1e-5) * weight + bias over channels, by running statistics. */
-int family_batchnorm(struct family_build *b, int x, const char *prefix, int64_t n);
+int family_batchnorm(struct tw_net_build *b, int x, const char *prefix, int64_t n);
 /* Over the last axis. */
-int family_layernorm(struct family_build *b, int x, const char *prefix, int64_t n, bool bias,
+int family_layernorm(struct tw_net_build *b, int x, const char *prefix, int64_t n, bool bias,
                      double eps);
 /* MaxPool or AveragePool, square windows. */
-int family_pool(struct family_build *b, int x, const char *op, int axes, int64_t kernel,
+int family_pool(struct tw_net_build *b, int x, const char *op, int axes, int64_t kernel,
                 int64_t stride, int64_t pad);
-int family_flatten(struct family_build *b, int x); /* [batch, ...] to [batch, n] */
+int family_flatten(struct tw_net_build *b, int x); /* [batch, ...] to [batch, n] */
 
 /* The activations by name, for a FAMILY_CHOICE, and one applied. */
 #define FAMILY_ACTS                                                                                \
     "relu|tanh|sigmoid|gelu|gelu_tanh|silu|elu|selu|leaky_relu|softplus|hardswish|identity"
-int family_act(struct family_build *b, int x, int64_t act);
+int family_act(struct tw_net_build *b, int x, int64_t act);
 /* The place of a name in a list "a|b|c", or -1. */
 int64_t family_choice(const char *choices, const char *s, size_t n);
 
 /* Causal or full self-attention over x [batch, t, d], from the product qkv [batch, t, 3 d] of
  * its three linear layers to the joined heads [batch, t, d]: softmax(Q K^T / sqrt(d/heads) +
  * mask) V (Vaswani et al. 2017, arXiv:1706.03762, eq. 1). mask: -1 for none. */
-int family_attention(struct family_build *b, int qkv, int64_t t, int64_t d, int64_t heads,
+int family_attention(struct tw_net_build *b, int qkv, int64_t t, int64_t d, int64_t heads,
                      int mask);
 
 extern const struct family_def family_mlp, family_lenet, family_resnet20, family_resnet32,

@@ -16,15 +16,15 @@ static const struct family_arg args[] = {
     [NORM] = { "norm", FAMILY_CHOICE, "none", 0, 0, "none|batch" },
 };
 
-static void build(struct family_build *b, const struct family_spec *s)
+static void build(struct tw_net_build *b, const struct family_spec *s)
 {
     const struct family_value *widths = &s->value[WIDTHS];
     const int64_t kernel = s->value[KERNEL].whole, *in = s->value[IN].list;
     int64_t channels = in[0];
-    int x = family_input(b, "input", TW_F32, 2, in);
+    int x = tw_build_input(b, "input", TW_F32, 2, in);
 
     if (kernel % 2 == 0)
-        family_fail(b, "conv1d: kernel=%d is even; only odd ones have a middle", (int)kernel);
+        tw_build_fail(b, "conv1d: kernel=%d is even; only odd ones have a middle", (int)kernel);
     for (size_t i = 0; i < widths->n; i++) {
         const int64_t width = widths->list[i];
 
@@ -36,8 +36,8 @@ static void build(struct family_build *b, const struct family_spec *s)
         x = family_act(b, x, s->value[ACT].whole);
         channels = width;
     }
-    x = family_flatten(b, family_op1(b, "GlobalAveragePool", x));
-    family_output(b, family_linear(b, x, "fc", channels, s->value[CLASSES].whole, true));
+    x = family_flatten(b, tw_build_op1(b, "GlobalAveragePool", x));
+    tw_build_output(b, family_linear(b, x, "fc", channels, s->value[CLASSES].whole, true));
 }
 
 const struct family_def family_conv1d = { sizeof args / sizeof *args, args, 0, build };

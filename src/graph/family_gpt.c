@@ -24,7 +24,7 @@ static const struct family_arg args[] = {
 static const struct family_init normal = { FAMILY_NORMAL, 0.02 }, zero = { FAMILY_CONST, 0.0 };
 
 /* Zero where position i may look at j <= i, minus infinity elsewhere. */
-static int causal_mask(struct family_build *b, int64_t t)
+static int causal_mask(struct tw_net_build *b, int64_t t)
 {
     const size_t n = (size_t)t, dims[2] = { n, n };
     struct tw_array a = { 0 };
@@ -38,10 +38,10 @@ static int causal_mask(struct family_build *b, int64_t t)
     for (size_t i = 0; i < n; i++)
         for (size_t j = i + 1; j < n; j++)
             x[i * n + j] = -HUGE_VALF;
-    return family_const_array(b, &a);
+    return tw_build_const_array(b, &a);
 }
 
-static int block(struct family_build *b, int x, const struct family_spec *s, int mask,
+static int block(struct tw_net_build *b, int x, const struct family_spec *s, int mask,
                  const char *prefix)
 {
     const int64_t d = s->value[D].whole, t = s->value[CTX].whole;
@@ -53,27 +53,27 @@ static int block(struct family_build *b, int x, const struct family_spec *s, int
     y = family_dense(b, y, family_name("%s.attn.c_attn", prefix).s, d, 3 * d, bias, normal, zero);
     y = family_attention(b, y, t, d, s->value[HEADS].whole, mask);
     y = family_dense(b, y, family_name("%s.attn.c_proj", prefix).s, d, d, bias, joined, zero);
-    x = family_op2(b, "Add", x, y);
+    x = tw_build_op2(b, "Add", x, y);
     y = family_layernorm(b, x, family_name("%s.ln_2", prefix).s, d, bias, 1e-5);
     y = family_dense(b, y, family_name("%s.mlp.c_fc", prefix).s, d, 4 * d, bias, normal, zero);
     y = family_act(b, y, s->value[ACT].whole);
     y = family_dense(b, y, family_name("%s.mlp.c_proj", prefix).s, 4 * d, d, bias, joined, zero);
-    return family_op2(b, "Add", x, y);
+    return tw_build_op2(b, "Add", x, y);
 }
 
-static void build(struct family_build *b, const struct family_spec *s)
+static void build(struct tw_net_build *b, const struct family_spec *s)
 {
     const int64_t d = s->value[D].whole, t = s->value[CTX].whole, vocab = s->value[VOCAB].whole;
     int tokens, table, x, mask;
 
     if (d % s->value[HEADS].whole)
-        family_fail(b, "gpt: d=%d is not a multiple of heads=%d", (int)d,
-                    (int)s->value[HEADS].whole);
-    tokens = family_input(b, "input", TW_I64, 1, &t);
+        tw_build_fail(b, "gpt: d=%d is not a multiple of heads=%d", (int)d,
+                      (int)s->value[HEADS].whole);
+    tokens = tw_build_input(b, "input", TW_I64, 1, &t);
     table = family_param(b, "transformer.wte", "weight", normal, 2, (const int64_t[]){ vocab, d });
-    x = family_op2(b, "Gather", table, tokens);
-    family_int(b, "axis", 0);
-    x = family_op2(
+    x = tw_build_op2(b, "Gather", table, tokens);
+    tw_build_int(b, "axis", 0);
+    x = tw_build_op2(
         b, "Add", x,
         family_param(b, "transformer.wpe", "weight", normal, 2, (const int64_t[]){ t, d }));
     mask = causal_mask(b, t);
@@ -81,13 +81,13 @@ static void build(struct family_build *b, const struct family_spec *s)
         x = block(b, x, s, mask, family_name("transformer.h.%d", i).s);
     x = family_layernorm(b, x, "transformer.ln_f", d, s->value[BIAS].whole, 1e-5);
     if (s->value[TIED].whole) {
-        table = family_op1(b, "Transpose", table);
-        family_ints(b, "perm", 2, (const int64_t[]){ 1, 0 });
-        x = family_op2(b, "MatMul", x, table);
+        table = tw_build_op1(b, "Transpose", table);
+        tw_build_ints(b, "perm", 2, (const int64_t[]){ 1, 0 });
+        x = tw_build_op2(b, "MatMul", x, table);
     } else {
         x = family_dense(b, x, "lm_head", d, vocab, false, normal, zero);
     }
-    family_output(b, x);
+    tw_build_output(b, x);
 }
 
 const struct family_def family_gpt = { sizeof args / sizeof *args, args, 0, build };

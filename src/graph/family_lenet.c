@@ -13,7 +13,7 @@ static const struct family_arg args[] = {
     [PAD] = { "pad", FAMILY_WHOLE, "2", 0, 2, NULL },
 };
 
-static void build(struct family_build *b, const struct family_spec *s)
+static void build(struct tw_net_build *b, const struct family_spec *s)
 {
     const int64_t *in = s->value[IN].list, act = s->value[ACT].whole, pad = s->value[PAD].whole;
     const char *pool = s->value[POOL].whole ? "AveragePool" : "MaxPool";
@@ -21,18 +21,19 @@ static void build(struct family_build *b, const struct family_spec *s)
     int x;
 
     if (h < 1 || w < 1) {
-        family_fail(b, "lenet: nothing is left of the picture after two convolutions by 5 x 5 and "
-                       "two poolings; the input must be 12 x 12 at least (16 x 16 with pad=0)");
+        tw_build_fail(b,
+                      "lenet: nothing is left of the picture after two convolutions by 5 x 5 and "
+                      "two poolings; the input must be 12 x 12 at least (16 x 16 with pad=0)");
         return;
     }
-    x = family_input(b, "input", TW_F32, 3, in);
+    x = tw_build_input(b, "input", TW_F32, 3, in);
     x = family_conv(b, x, "conv1", &(struct family_conv){ 2, in[0], 6, 5, 1, pad, true });
     x = family_pool(b, family_act(b, x, act), pool, 2, 2, 2, 0);
     x = family_conv(b, x, "conv2", &(struct family_conv){ 2, 6, 16, 5, 1, 0, true });
     x = family_flatten(b, family_pool(b, family_act(b, x, act), pool, 2, 2, 2, 0));
     x = family_act(b, family_linear(b, x, "fc1", 16 * h * w, 120, true), act);
     x = family_act(b, family_linear(b, x, "fc2", 120, 84, true), act);
-    family_output(b, family_linear(b, x, "fc3", 84, s->value[CLASSES].whole, true));
+    tw_build_output(b, family_linear(b, x, "fc3", 84, s->value[CLASSES].whole, true));
 }
 
 const struct family_def family_lenet = { sizeof args / sizeof *args, args, 0, build };

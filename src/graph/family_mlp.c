@@ -11,10 +11,10 @@ static const struct family_arg args[] = {
     [BIAS] = { "bias", FAMILY_CHOICE, "yes", 0, 0, "no|yes" },
 };
 
-static void build(struct family_build *b, const struct family_spec *s)
+static void build(struct tw_net_build *b, const struct family_spec *s)
 {
     const struct family_value *widths = &s->value[WIDTHS];
-    int x = family_input(b, "input", TW_F32, 1, widths->list);
+    int x = tw_build_input(b, "input", TW_F32, 1, widths->list);
 
     for (size_t i = 1; i < widths->n; i++) {
         const int64_t n = widths->list[i];
@@ -30,7 +30,7 @@ static void build(struct family_build *b, const struct family_spec *s)
             x = family_batchnorm(b, x, norm.s, n);
         x = family_act(b, x, s->value[ACT].whole);
     }
-    family_output(b, x);
+    tw_build_output(b, x);
 }
 
 const struct family_def family_mlp = { sizeof args / sizeof *args, args, 0, build };

@@ -27,7 +27,7 @@ struct style {
     const char *shortcut;
 };
 
-static int conv_norm(struct family_build *b, int x, const struct style *style,
+static int conv_norm(struct tw_net_build *b, int x, const struct style *style,
                      const struct family_name *conv, const struct family_name *norm,
                      struct family_conv c)
 {
@@ -37,22 +37,23 @@ static int conv_norm(struct family_build *b, int x, const struct style *style,
 }
 
 /* Option A: every second pixel, and zeros for the channels that are new. */
-static int subsample_and_pad(struct family_build *b, int x, int64_t in, int64_t out)
+static int subsample_and_pad(struct tw_net_build *b, int x, int64_t in, int64_t out)
 {
     const int64_t more = out - in, before = more / 2;
     int slice[5] = { x, -1, -1, -1, -1 };
     int pad[2] = { -1, -1 };
 
-    slice[1] = family_const_ints(b, 2, (const int64_t[]){ 0, 0 });
-    slice[2] = family_const_ints(b, 2, (const int64_t[]){ INT64_MAX, INT64_MAX });
-    slice[3] = family_const_ints(b, 2, (const int64_t[]){ 2, 3 });
-    slice[4] = family_const_ints(b, 2, (const int64_t[]){ 2, 2 });
-    pad[0] = family_op(b, "Slice", NULL, 5, slice);
-    pad[1] = family_const_ints(b, 8, (const int64_t[]){ 0, before, 0, 0, 0, more - before, 0, 0 });
-    return family_op(b, "Pad", NULL, 2, pad);
+    slice[1] = tw_build_const_ints(b, 2, (const int64_t[]){ 0, 0 });
+    slice[2] = tw_build_const_ints(b, 2, (const int64_t[]){ INT64_MAX, INT64_MAX });
+    slice[3] = tw_build_const_ints(b, 2, (const int64_t[]){ 2, 3 });
+    slice[4] = tw_build_const_ints(b, 2, (const int64_t[]){ 2, 2 });
+    pad[0] = tw_build_op(b, "Slice", NULL, 5, slice);
+    pad[1] =
+        tw_build_const_ints(b, 8, (const int64_t[]){ 0, before, 0, 0, 0, more - before, 0, 0 });
+    return tw_build_op(b, "Pad", NULL, 2, pad);
 }
 
-static int block(struct family_build *b, int x, const struct style *style, const char *prefix,
+static int block(struct tw_net_build *b, int x, const struct style *style, const char *prefix,
                  int64_t in, int64_t out, int64_t stride)
 {
     const struct family_name conv1 = family_name("%s.conv1", prefix),
@@ -64,18 +65,18 @@ static int block(struct family_build *b, int x, const struct style *style, const
     int y =
         conv_norm(b, x, style, &conv1, &bn1, (struct family_conv){ 2, in, out, 3, stride, 1, 0 });
 
-    y = family_op1(b, "Relu", y);
+    y = tw_build_op1(b, "Relu", y);
     y = conv_norm(b, y, style, &conv2, &bn2, (struct family_conv){ 2, out, out, 3, 1, 1, 0 });
     if (stride != 1 && style->pad)
         x = subsample_and_pad(b, x, in, out);
     else if (stride != 1)
         x = conv_norm(b, x, style, &down, &down_bn,
                       (struct family_conv){ 2, in, out, 1, stride, 0, 0 });
-    return family_op1(b, "Relu", family_op2(b, "Add", y, x));
+    return tw_build_op1(b, "Relu", tw_build_op2(b, "Add", y, x));
 }
 
 /* Stages of `blocks` blocks, each but the first halving the picture and doubling the width. */
-static int stages(struct family_build *b, int x, const struct style *style, int nstages,
+static int stages(struct tw_net_build *b, int x, const struct style *style, int nstages,
                   int64_t width, int blocks)
 {
     int64_t in = width;
@@ -84,39 +85,39 @@ static int stages(struct family_build *b, int x, const struct style *style, int 
         for (int i = 0; i < blocks; i++, in = width)
             x = block(b, x, style, family_name("layer%d.%d", stage + 1, i).s, in, width,
                       stage && !i ? 2 : 1);
-    return family_flatten(b, family_op1(b, "GlobalAveragePool", x));
+    return family_flatten(b, tw_build_op1(b, "GlobalAveragePool", x));
 }
 
-static void build(struct family_build *b, const struct family_spec *s)
+static void build(struct tw_net_build *b, const struct family_spec *s)
 {
     const struct style style = { s->value[NORM].whole, !s->value[SHORTCUT].whole, "shortcut" };
     const int64_t *in = s->value[IN].list, width = s->value[WIDTH].whole;
     const struct family_name conv1 = family_name("conv1"), bn1 = family_name("bn1");
-    int x = family_input(b, "input", TW_F32, 3, in);
+    int x = tw_build_input(b, "input", TW_F32, 3, in);
 
     x = conv_norm(b, x, &style, &conv1, &bn1, (struct family_conv){ 2, in[0], width, 3, 1, 1, 0 });
-    x = stages(b, family_op1(b, "Relu", x), &style, 3, width, (s->family->def->depth - 2) / 6);
-    family_output(b, family_linear(b, x, "linear", 4 * width, s->value[CLASSES].whole, true));
+    x = stages(b, tw_build_op1(b, "Relu", x), &style, 3, width, (s->family->def->depth - 2) / 6);
+    tw_build_output(b, family_linear(b, x, "linear", 4 * width, s->value[CLASSES].whole, true));
 }
 
 /* stem=7: the paper's, convolution by 7 with stride 2 and pooling by 3 with stride 2; less than
  * that: a convolution of stride 1 alone, for small pictures. */
-static void build18(struct family_build *b, const struct family_spec *s)
+static void build18(struct tw_net_build *b, const struct family_spec *s)
 {
     const struct style style = { s->value[NORM].whole, false, "downsample" };
     const struct family_name conv1 = family_name("conv1"), bn1 = family_name("bn1");
     const int64_t *in = s->value[IN18].list, stem = s->value[STEM].whole;
-    int x = family_input(b, "input", TW_F32, 3, in);
+    int x = tw_build_input(b, "input", TW_F32, 3, in);
 
     if (stem % 2 == 0)
-        family_fail(b, "resnet18: stem=%d is not 3, 5 or 7", (int)stem);
+        tw_build_fail(b, "resnet18: stem=%d is not 3, 5 or 7", (int)stem);
     x = conv_norm(b, x, &style, &conv1, &bn1,
                   (struct family_conv){ 2, in[0], 64, stem, stem == 7 ? 2 : 1, stem / 2, 0 });
-    x = family_op1(b, "Relu", x);
+    x = tw_build_op1(b, "Relu", x);
     if (stem == 7)
         x = family_pool(b, x, "MaxPool", 2, 3, 2, 1);
     x = stages(b, x, &style, 4, 64, 2);
-    family_output(b, family_linear(b, x, "fc", 512, s->value[CLASSES].whole, true));
+    tw_build_output(b, family_linear(b, x, "fc", 512, s->value[CLASSES].whole, true));
 }
 
 #define ROW(n)                                                                                     \

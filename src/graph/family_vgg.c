@@ -20,7 +20,7 @@ static const int convolutions[][5] = {
     { 1, 1, 2, 2, 2 }, { 2, 2, 2, 2, 2 }, { 2, 2, 3, 3, 3 }, { 2, 2, 4, 4, 4 }
 };
 
-static void build(struct family_build *b, const struct family_spec *s)
+static void build(struct tw_net_build *b, const struct family_spec *s)
 {
     const int64_t *in = s->value[IN].list, hidden = s->value[HIDDEN].whole;
     const int64_t classes = s->value[CLASSES].whole, act = s->value[ACT].whole;
@@ -30,10 +30,10 @@ static void build(struct family_build *b, const struct family_spec *s)
     int x, place = 0; /* in torch's list of modules */
 
     if (pixels < 1) {
-        family_fail(b, "vgg: five poolings leave nothing of a picture below 32 x 32");
+        tw_build_fail(b, "vgg: five poolings leave nothing of a picture below 32 x 32");
         return;
     }
-    x = family_input(b, "input", TW_F32, 3, in);
+    x = tw_build_input(b, "input", TW_F32, 3, in);
     for (int stage = 0; stage < 5; stage++) {
         const int64_t width = stage < 4 ? 64 << stage : 512;
 
@@ -57,7 +57,7 @@ static void build(struct family_build *b, const struct family_spec *s)
     } else {
         x = family_linear(b, x, "classifier", 512 * pixels, classes, true);
     }
-    family_output(b, x);
+    tw_build_output(b, x);
 }
 
 const struct family_def family_vgg = { sizeof args / sizeof *args, args, 0, build };

@@ -17,7 +17,7 @@ static const struct family_arg args[] = {
 };
 static const struct family_init normal = { FAMILY_NORMAL, 0.02 }, zero = { FAMILY_CONST, 0.0 };
 
-static int block(struct family_build *b, int x, const struct family_spec *s, int64_t t,
+static int block(struct tw_net_build *b, int x, const struct family_spec *s, int64_t t,
                  const char *prefix)
 {
     const int64_t d = s->value[D].whole, mlp = s->value[MLP].whole;
@@ -26,58 +26,59 @@ static int block(struct family_build *b, int x, const struct family_spec *s, int
     y = family_dense(b, y, family_name("%s.attn.qkv", prefix).s, d, 3 * d, true, normal, zero);
     y = family_attention(b, y, t, d, s->value[HEADS].whole, -1);
     y = family_dense(b, y, family_name("%s.attn.proj", prefix).s, d, d, true, normal, zero);
-    x = family_op2(b, "Add", x, y);
+    x = tw_build_op2(b, "Add", x, y);
     y = family_layernorm(b, x, family_name("%s.norm2", prefix).s, d, true, 1e-6);
     y = family_dense(b, y, family_name("%s.mlp.fc1", prefix).s, d, mlp, true, normal, zero);
     y = family_act(b, y, s->value[ACT].whole);
     y = family_dense(b, y, family_name("%s.mlp.fc2", prefix).s, mlp, d, true, normal, zero);
-    return family_op2(b, "Add", x, y);
+    return tw_build_op2(b, "Add", x, y);
 }
 
 /* The class token once for each picture of the batch, before the patches. */
-static int with_class_token(struct family_build *b, int x, int64_t d)
+static int with_class_token(struct tw_net_build *b, int x, int64_t d)
 {
     int token = family_param(b, "cls_token", NULL, normal, 3, (const int64_t[]){ 1, 1, d });
-    int shape = family_op1(b, "Shape", x);
+    int shape = tw_build_op1(b, "Shape", x);
 
-    family_int(b, "start", 0);
-    family_int(b, "end", 1);
-    shape = family_op2(b, "Concat", shape, family_const_ints(b, 2, (const int64_t[]){ 1, d }));
-    family_int(b, "axis", 0);
-    x = family_op2(b, "Concat", family_op2(b, "Expand", token, shape), x);
-    family_int(b, "axis", 1);
+    tw_build_int(b, "start", 0);
+    tw_build_int(b, "end", 1);
+    shape = tw_build_op2(b, "Concat", shape, tw_build_const_ints(b, 2, (const int64_t[]){ 1, d }));
+    tw_build_int(b, "axis", 0);
+    x = tw_build_op2(b, "Concat", tw_build_op2(b, "Expand", token, shape), x);
+    tw_build_int(b, "axis", 1);
     return x;
 }
 
-static void build(struct family_build *b, const struct family_spec *s)
+static void build(struct tw_net_build *b, const struct family_spec *s)
 {
     const int64_t d = s->value[D].whole, patch = s->value[PATCH].whole, *in = s->value[IN].list;
     const int64_t n = (in[1] / patch) * (in[2] / patch);
     int x;
 
     if (in[1] % patch || in[2] % patch || d % s->value[HEADS].whole) {
-        family_fail(b,
-                    "vit: the picture's sides must be multiples of patch=%d, and d=%d of "
-                    "heads=%d",
-                    (int)patch, (int)d, (int)s->value[HEADS].whole);
+        tw_build_fail(b,
+                      "vit: the picture's sides must be multiples of patch=%d, and d=%d of "
+                      "heads=%d",
+                      (int)patch, (int)d, (int)s->value[HEADS].whole);
         return;
     }
-    x = family_input(b, "input", TW_F32, 3, in);
+    x = tw_build_input(b, "input", TW_F32, 3, in);
     x = family_conv(b, x, "patch_embed.proj",
                     &(struct family_conv){ 2, in[0], d, patch, patch, 0, true });
-    x = family_op2(b, "Reshape", x, family_const_ints(b, 3, (const int64_t[]){ 0, d, n }));
-    x = family_op1(b, "Transpose", x);
-    family_ints(b, "perm", 3, (const int64_t[]){ 0, 2, 1 });
+    x = tw_build_op2(b, "Reshape", x, tw_build_const_ints(b, 3, (const int64_t[]){ 0, d, n }));
+    x = tw_build_op1(b, "Transpose", x);
+    tw_build_ints(b, "perm", 3, (const int64_t[]){ 0, 2, 1 });
     x = with_class_token(b, x, d);
-    x = family_op2(b, "Add", x,
-                   family_param(b, "pos_embed", NULL, normal, 3, (const int64_t[]){ 1, n + 1, d }));
+    x = tw_build_op2(
+        b, "Add", x,
+        family_param(b, "pos_embed", NULL, normal, 3, (const int64_t[]){ 1, n + 1, d }));
     for (int i = 0; i < (int)s->value[LAYERS].whole; i++)
         x = block(b, x, s, n + 1, family_name("blocks.%d", i).s);
     x = family_layernorm(b, x, "norm", d, true, 1e-6);
-    x = family_op2(b, "Gather", x, family_const_ints(b, 1, (const int64_t[]){ 0 }));
-    family_int(b, "axis", 1);
+    x = tw_build_op2(b, "Gather", x, tw_build_const_ints(b, 1, (const int64_t[]){ 0 }));
+    tw_build_int(b, "axis", 1);
     x = family_flatten(b, x);
-    family_output(b, family_dense(b, x, "head", d, s->value[CLASSES].whole, true, normal, zero));
+    tw_build_output(b, family_dense(b, x, "head", d, s->value[CLASSES].whole, true, normal, zero));
 }
 
 const struct family_def family_vit = { sizeof args / sizeof *args, args, 0, build };

@@ -109,22 +109,22 @@ static void what_is_wrong_with_a_spec_is_said(void **state)
 static size_t parameters(const char *text)
 {
     struct tw_err err = { 0 };
-    struct family_build b = { .err = &err };
+    struct family_build f = { .b = { .err = &err, .owner = &f } };
     struct family_spec s;
     size_t n;
 
     if (family_parse(text, &s, &err) != TW_OK)
         fail_msg("%s", err.msg);
-    b.net = tw_net_new(text, &err);
-    s.family->def->build(&b, &s);
-    if (b.failed)
+    f.b.net = tw_net_new(text, &err);
+    s.family->def->build(&f.b, &s);
+    if (f.b.failed)
         fail_msg("%s", err.msg);
-    n = b.total;
-    for (size_t i = 0; i < b.net->nvalue; i++)
-        if (strstr(b.net->value[i].name, "running_"))
-            n -= (size_t)b.net->value[i].dims[0];
-    free(b.pending);
-    tw_net_free(b.net);
+    n = f.total;
+    for (size_t i = 0; i < f.b.net->nvalue; i++)
+        if (strstr(f.b.net->value[i].name, "running_"))
+            n -= (size_t)f.b.net->value[i].dims[0];
+    free(f.pending);
+    tw_net_free(f.b.net);
     return n;
 }
 

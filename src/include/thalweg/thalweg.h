@@ -10,11 +10,14 @@
 #include "thalweg/law.h"
 #include "thalweg/law_compare.h"
 #include "thalweg/law_schedule.h"
+#include "thalweg/loss.h"
+#include "thalweg/problem.h"
 #include "thalweg/schedule.h"
 #include "thalweg/store_log.h"
 #include "thalweg/store_result.h"
 #include "thalweg/store_table.h"
 #include "thalweg/tensor.h"
+#include "thalweg/tensor_build.h"
 #include "thalweg/tensor_kernels.h"
 
 #endif
