@@ -33,7 +33,7 @@ static enum tw_status eval(struct tw_problem *p, const struct tw_request *r, str
     loss = c->value(c, c->x);
     if (r->values)
         *r->values = (struct tw_values){
-            { loss, NAN, NAN }, { NAN, NAN, NAN }, 1, 1.0, isfinite(loss) ? 0 : 1
+            { loss, NAN, NAN }, { NAN, NAN, NAN }, 1, 1.0, isfinite(loss) ? 0u : 1u
         };
     if (r->loss)
         *r->loss = loss;
