@@ -113,7 +113,7 @@ HEADERS  := $(wildcard src/include/thalweg/*.h)
 LIB_SRC  := $(filter-out src/cli/%,$(wildcard src/*/*.c))
 CLI_SRC  := $(wildcard src/cli/*.c)
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
-LIB_OBJ  := $(LIB_SRC:%.c=$B/obj/%.o)
+LIB_OBJ  := $(LIB_SRC:%.c=$B/obj/%.o) $B/obj/gen/onnx.pb-c.o
 CLI_OBJ  := $(CLI_SRC:%.c=$B/obj/%.o)
 UNIT_OBJ := $(UNIT_SRC:%.c=$B/obj/%.o)
 BENCH_OBJ := $(patsubst %.c,$B/obj/%.o,$(wildcard tests/bench/bench_*.c))
@@ -182,6 +182,16 @@ $B/gen/share.h: $(wildcard src/share/*.gp)
 	      printf "{ \"%s\", \"%s\\n\" },\n", f, $$0 } END { print "};" }' $^ < /dev/null > $@
 $(filter $B/obj/src/figure/%,$(LIB_OBJ)): | $B/gen/share.h
 $B/obj/src/figure/text.o: $B/gen/share.h
+
+# The parser of ONNX files, from our list of its fields. Its code is held to protobuf-c's warnings.
+$B/gen/onnx.pb-c.c: src/store/onnx.proto
+	@mkdir -p $(@D)
+	$(call Q,GEN ,$@)protoc-c --proto_path=$(<D) --c_out=$(@D) $(<F)
+$B/gen/onnx.pb-c.h: $B/gen/onnx.pb-c.c ;
+$B/obj/gen/onnx.pb-c.o: $B/gen/onnx.pb-c.c $B/gen/flags
+	@mkdir -p $(@D)
+	$(call Q,CC  ,$<)$(CC) $(ALL_CFLAGS) -w -MMD -MP -c $< -o $@
+$(filter $B/obj/src/store/%,$(LIB_OBJ)): | $B/gen/onnx.pb-c.h
 
 # ---- manual and completion ----------------------------------------------------------------
 

@@ -9,13 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #ifdef __linux__
 #include <sys/prctl.h>
 #endif
 
+#include "file.h"
 #include "h5.h"
 
 bool tw_h5_in_process = false;
@@ -170,7 +170,11 @@ static bool consistent(const struct tw_h5_item *it)
     }
     if (it->values == TW_H5_NONE)
         return it->bytes == 0;
-    if (it->values != it->class || it->n != n)
+    if (it->n != n)
+        return false;
+    if (it->values == TW_H5_FLOATS)
+        return it->class == TW_H5_REALS && it->bytes == n * sizeof(float);
+    if (it->values != it->class)
         return false;
     if (it->values == TW_H5_BYTES)
         return it->bytes == n;
@@ -185,7 +189,7 @@ static bool consistent(const struct tw_h5_item *it)
 static bool get_item(struct source *s, const struct tw_h5_head *h, struct tw_h5_item *it)
 {
     if (h->kind >= TW_H5_END || h->rank > TW_H5_MAX_RANK || h->class > TW_H5_TEXTS ||
-        h->values > TW_H5_TEXTS)
+        h->values > TW_H5_FLOATS)
         return refuse(s);
     *it = (struct tw_h5_item){ .kind = (enum tw_h5_kind)h->kind,
                                .class = (enum tw_h5_values)h->class,
@@ -329,25 +333,17 @@ static enum tw_status read_by_child(const struct tw_h5_request *q, struct tw_h5_
     return rc == TW_OK ? rc : tw_err_set(err, rc, "%s", said.msg);
 }
 
-/* Regular files alone: nothing hangs on a pipe that has no writer. */
 static enum tw_status check_file(const char *path, uint64_t *size, struct tw_err *err)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    int fd = tw_file_open(path, size, err);
     enum tw_status rc = TW_OK;
-    struct stat st;
 
-    if (fd < 0 || fstat(fd, &st) != 0)
-        rc = tw_err_set(err, TW_EIO, "%s", strerror(errno));
-    else if (!S_ISREG(st.st_mode))
-        rc = tw_err_set(err, TW_EIO, "%s",
-                        S_ISDIR(st.st_mode) ? "this is a directory" : "this is not a plain file");
-    else if (!tw_h5_signature(fd))
+    if (fd < 0)
+        return TW_EIO;
+    if (!tw_h5_signature(fd))
         rc = tw_err_set(err, TW_EFORMAT, "%s",
-                        st.st_size == 0 ? "the file is empty" : "this is not an HDF5 file");
-    else
-        *size = (uint64_t)st.st_size;
-    if (fd >= 0)
-        (void)close(fd);
+                        *size == 0 ? "the file is empty" : "this is not an HDF5 file");
+    (void)close(fd);
     return rc;
 }
 

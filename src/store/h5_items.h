@@ -24,7 +24,8 @@ enum tw_h5_values {
     TW_H5_INTS,
     TW_H5_UINTS,
     TW_H5_BYTES, /* unsigned whole numbers of one byte */
-    TW_H5_TEXTS  /* each ends with NUL, one after another */
+    TW_H5_TEXTS, /* each ends with NUL, one after another */
+    TW_H5_FLOATS /* reals in 4 bytes: TW_H5_ARRAYS gives those so that have no more in the file */
 };
 
 enum { TW_H5_MAX_DEPTH = 64, TW_H5_FEW = 4, TW_H5_FEW_BYTES = 1 << 16, TW_H5_MAX_RANK = 32 };
@@ -55,7 +56,8 @@ struct tw_h5_items {
 enum tw_h5_scope {
     TW_H5_HEADERS, /* everything, with up to TW_H5_FEW values */
     TW_H5_RESULT,  /* the same and, if it is a file of ours, all values of its data sets */
-    TW_H5_LOG      /* what is under /log and /runs/NAME/log; no attributes */
+    TW_H5_LOG,     /* what is under /log and /runs/NAME/log; no attributes */
+    TW_H5_ARRAYS   /* everything with all values; enumerations (bools of h5py) are TW_H5_INTS */
 };
 
 /*

@@ -196,12 +196,18 @@ static herr_t read_texts(struct walk *w, struct source *s)
 
 static herr_t read_numbers(struct walk *w, struct source *s)
 {
-    const enum tw_h5_values class = (enum tw_h5_values)s->head.class;
-    const size_t size = class == TW_H5_BYTES ? 1 : sizeof(double);
-    const hid_t type = class == TW_H5_REALS   ? H5T_NATIVE_DOUBLE
-                       : class == TW_H5_INTS  ? H5T_NATIVE_INT64
-                       : class == TW_H5_BYTES ? H5T_NATIVE_UINT8
-                                              : H5T_NATIVE_UINT64;
+    const enum tw_h5_values class =
+        w->q->scope == TW_H5_ARRAYS && s->head.class == TW_H5_REALS && s->head.size <= sizeof(float)
+            ? TW_H5_FLOATS
+            : (enum tw_h5_values)s->head.class;
+    const size_t size = class == TW_H5_BYTES    ? 1
+                        : class == TW_H5_FLOATS ? sizeof(float)
+                                                : sizeof(double);
+    const hid_t type = class == TW_H5_REALS    ? H5T_NATIVE_DOUBLE
+                       : class == TW_H5_FLOATS ? H5T_NATIVE_FLOAT
+                       : class == TW_H5_INTS   ? H5T_NATIVE_INT64
+                       : class == TW_H5_BYTES  ? H5T_NATIVE_UINT8
+                                               : H5T_NATIVE_UINT64;
 
     s->data = tw_alloc((size_t)s->head.n, size);
     if (!s->data)
@@ -255,6 +261,8 @@ static herr_t describe(struct walk *w, hid_t object, bool attribute)
     s.type = attribute ? H5Aget_type(object) : H5Dget_type(object);
     s.head.size = s.type < 0 ? 0 : H5Tget_size(s.type);
     s.head.class = s.head.size ? class_of(s.type, (size_t)s.head.size) : TW_H5_NONE;
+    if (w->q->scope == TW_H5_ARRAYS && s.head.size && H5Tget_class(s.type) == H5T_ENUM)
+        s.head.class = TW_H5_INTS;
     s.why = attribute ? NULL : tw_h5_refused(object, w->q->file_size, s.buf);
     /* Even the shape of a virtual data set asks for other files. */
     if (!s.why)
@@ -458,7 +466,9 @@ static hid_t open_file(struct walk *w)
 
 void tw_h5_walk(const struct tw_h5_request *q, int out, void (*opened)(void))
 {
-    struct walk w = { .q = q, .out = out, .all = q->scope == TW_H5_LOG };
+    struct walk w = { .q = q,
+                      .out = out,
+                      .all = q->scope == TW_H5_LOG || q->scope == TW_H5_ARRAYS };
     struct tw_h5_head end = { .kind = TW_H5_END };
     hid_t file = -1, root = -1;
 

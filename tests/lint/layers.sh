@@ -48,6 +48,8 @@ FNR == 1 {
     reserved("<json", "json-c", "store")
     reserved("<pcre2", "PCRE2", "store")
     reserved("<zlib", "zlib", "store")
+    reserved("<zip", "libzip", "store")
+    reserved("<protobuf", "protobuf-c", "store")
     reserved("<nettle", "nettle", "base")
     reserved("<gsl", "GSL", "fit law schedule")
     next

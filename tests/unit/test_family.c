@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Built-in networks: specs read, refused and written out; names, shapes and numbers of
- * parameters against PyTorch's (tests/oracle/nets.py); initial values. */
+ * parameters against PyTorch's (tests/oracle/families.py); initial values. */
 #include <omp.h>
 #include <stdlib.h>
 
 #include "graph/family.h"
 #include "num.h"
-#include "oracle_nets.h"
+#include "oracle_families.h"
 #include "thalweg/graph.h"
 
 static struct tw_net *made(const char *spec)

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Built-in networks written again with PyTorch's modules, with the same names.
 
-    nets.py FOLDER        write tests/samples/nets/*.h5
-    nets.py --count       print the number of parameters of the published sizes
+    families.py FOLDER        write tests/samples/families/*.h5
+    families.py --count       print the number of parameters of the published sizes
 
 Each file holds weights, inputs, targets, and what PyTorch makes of them in double precision:
 logits, the loss of each sample, the gradient of the sum of the losses and its product with a

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* oracle_nets.h - tests/samples/nets/NAME.h5: networks as PyTorch computes them; made by
- * tests/oracle/nets.py. The tests run in the root of the tree. */
-#ifndef TESTS_ORACLE_NETS_H
-#define TESTS_ORACLE_NETS_H
+/* oracle_families.h - tests/samples/families/NAME.h5: networks as PyTorch computes them; made by
+ * tests/oracle/families.py. The tests run in the root of the tree. */
+#ifndef TESTS_ORACLE_FAMILIES_H
+#define TESTS_ORACLE_FAMILIES_H
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,7 +40,7 @@ static inline struct oracle oracle_open(const char *name)
     struct oracle o = { 0 };
     char path[256];
 
-    (void)snprintf(path, sizeof path, "tests/samples/nets/%s.h5", name);
+    (void)snprintf(path, sizeof path, "tests/samples/families/%s.h5", name);
     o.r = tw_result_open(path, "oracle", &err);
     if (!o.r || tw_result_get_text(o.r, "/spec", &o.spec, &err) != TW_OK ||
         tw_info_hdf5(path, oracle_count, &o.nweights, &err) != TW_OK)

@@ -1,0 +1,713 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* ONNX models and tensors, from PyTorch and made here. */
+#include "folder.h"
+#include "store/onnx.h"
+
+#define SAMPLES "tests/samples/nets/"
+
+static const char *sample(const char *name)
+{
+    static char path[300];
+
+    (void)snprintf(path, sizeof path, "%s/../../" SAMPLES "%s", getenv("TW_BUILD"), name);
+    if (!getenv("TW_BUILD") || access(path, R_OK) != 0)
+        (void)snprintf(path, sizeof path, SAMPLES "%s", name);
+    return path;
+}
+
+/* ---- what PyTorch exports ---------------------------------------------------------------------
+ */
+
+static const char *find_alias(const struct tw_net *net, const char *name)
+{
+    for (size_t i = 0; i < net->nnode; i++)
+        if (!strcmp(net->node[i].op, "Identity") &&
+            !strcmp(net->value[net->node[i].out[0]].name, name))
+            return net->value[net->node[i].in[0]].name;
+    return name;
+}
+
+/* Every line of names.txt about this network names a parameter of the model, in its shape. */
+static void check_names(const char *model, const struct tw_net *net, const char *without)
+{
+    FILE *fp = fopen(sample("names.txt"), "r");
+    char line[200];
+    size_t n = 0;
+
+    assert_non_null(fp);
+    while (fgets(line, sizeof line, fp)) {
+        char *word = strtok(line, " \n"), *name = strtok(NULL, " \n");
+        const struct tw_value *v;
+        int rank = 0, i;
+
+        if (strcmp(word, model) != 0 || strstr(name, "num_batches_tracked") ||
+            (without && !strcmp(name, without)))
+            continue;
+        i = tw_net_find(net, find_alias(net, name));
+        if (i < 0)
+            fail_msg("%s is not in the model", name);
+        v = &net->value[i];
+        assert_true(v->is_init);
+        for (word = strtok(NULL, " \n"); word; word = strtok(NULL, " \n"), rank++)
+            assert_int_equal(v->init.dims[rank], atoi(word));
+        assert_int_equal(v->init.rank, rank);
+        n++;
+    }
+    (void)fclose(fp);
+    assert_true(n >= 4);
+}
+
+static struct tw_net *read_sample(const char *name, struct tw_str *remarks)
+{
+    struct tw_err err = { 0 };
+    struct tw_net *net = NULL;
+
+    if (tw_store_net_read(sample(name), &net, remarks, &err) != TW_OK)
+        fail_msg("%s", err.msg);
+    return net;
+}
+
+static void the_export_script_keeps_names_and_shapes(void **state)
+{
+    struct tw_str remarks = { 0 };
+    struct tw_net *net = read_sample("mlp.onnx", &remarks);
+
+    (void)state;
+    check_names("mlp", net, NULL);
+    assert_int_equal(net->opset, 17);
+    assert_true(!strncmp(net->producer, "pytorch 1.1", 11));
+    assert_int_equal(net->ninput, 1);
+    assert_string_equal(net->value[net->input[0]].name, "x");
+    assert_int_equal(net->value[net->input[0]].dtype, TW_F32);
+    assert_int_equal(net->value[net->input[0]].rank, 2);
+    assert_true(net->value[net->input[0]].dims[0] == TW_DIM_UNKNOWN);
+    assert_true(net->value[net->input[0]].dims[1] == 6);
+    assert_int_equal(net->noutput, 1);
+    assert_string_equal(net->value[net->output[0]].name, "out");
+    assert_int_equal(net->nnode, 3);
+    assert_string_equal(net->node[0].op, "Gemm");
+    assert_true(tw_node_int(&net->node[0], "transB", 0) == 1);
+    assert_true(tw_node_real(&net->node[0], "alpha", 0) == 1.0);
+    tw_net_free(net);
+
+    net = read_sample("cnn.onnx", &remarks);
+    check_names("cnn", net, NULL);
+    tw_net_free(net);
+    net = read_sample("cnn-fresh.onnx", &remarks); /* equal tensors: Identity */
+    check_names("cnn", net, NULL);
+    assert_string_equal(find_alias(net, "bn2.running_var"), "bn1.weight");
+    tw_net_free(net);
+    net = read_sample("gpt.onnx", &remarks); /* the head is the embedding: one parameter */
+    check_names("gpt", net, "lm_head.weight");
+    assert_int_equal(tw_net_find(net, "lm_head.weight"), -1);
+    tw_net_free(net);
+    assert_int_equal(remarks.n, 0);
+    tw_str_release(&remarks);
+}
+
+static void a_folded_export_is_remarked(void **state)
+{
+    struct tw_str remarks = { 0 };
+    struct tw_net *net = read_sample("cnn-folded.onnx", &remarks);
+
+    (void)state;
+    assert_int_equal(net->opset, 13);
+    assert_non_null(strstr(remarks.s, "4 parameters were changed and renamed"));
+    assert_non_null(strstr(remarks.s, "'onnx::Conv_26'"));
+    assert_non_null(strstr(remarks.s, "do_constant_folding=False"));
+    assert_ptr_equal(strchr(remarks.s, '\n'), remarks.s + remarks.n - 1);
+    tw_net_free(net);
+    tw_str_release(&remarks);
+}
+
+/* ---- models made here --------------------------------------------------------------------------
+ */
+
+/* x -> Add(x, w) -> y, to be changed by each test before it is packed. */
+struct model {
+    Tw__Onnx__Model m;
+    Tw__Onnx__Graph g;
+    Tw__Onnx__OperatorSet opset, *opsets[1];
+    Tw__Onnx__Node node, *nodes[1];
+    Tw__Onnx__Tensor w, *inits[2];
+    Tw__Onnx__Value x, y, *inputs[2], *outputs[1];
+    Tw__Onnx__Type type;
+    Tw__Onnx__TensorType tensor;
+    Tw__Onnx__Attribute attribute, *attributes[1];
+    char *in[2], *out[1];
+    int64_t dims[3];
+    float numbers[8];
+    struct tw_bytes packed;
+};
+
+static char names[][12] = { "x", "w", "y", "Add", "here" };
+
+static void build(struct model *k)
+{
+    memset(k, 0, sizeof *k);
+    tw__onnx__model__init(&k->m);
+    tw__onnx__graph__init(&k->g);
+    tw__onnx__operator_set__init(&k->opset);
+    tw__onnx__node__init(&k->node);
+    tw__onnx__tensor__init(&k->w);
+    tw__onnx__value__init(&k->x);
+    tw__onnx__value__init(&k->y);
+    tw__onnx__type__init(&k->type);
+    tw__onnx__tensor_type__init(&k->tensor);
+    tw__onnx__attribute__init(&k->attribute);
+    k->m.ir_version = 8;
+    k->m.has_ir_version = k->opset.has_version = true;
+    k->opset.version = 17;
+    k->opsets[0] = &k->opset;
+    k->m.n_opset_import = 1;
+    k->m.opset_import = k->opsets;
+    k->m.graph = &k->g;
+    k->nodes[0] = &k->node;
+    k->g.n_node = k->g.n_initializer = k->g.n_input = k->g.n_output = 1;
+    k->g.node = k->nodes;
+    k->g.initializer = k->inits;
+    k->g.input = k->inputs;
+    k->g.output = k->outputs;
+    k->inits[0] = k->inits[1] = &k->w;
+    k->inputs[0] = k->inputs[1] = &k->x;
+    k->outputs[0] = &k->y;
+    k->in[0] = k->x.name = names[0];
+    k->in[1] = k->w.name = names[1];
+    k->out[0] = k->y.name = names[2];
+    k->node.op_type = names[3];
+    k->node.name = names[4];
+    k->node.n_input = 2;
+    k->node.n_output = 1;
+    k->node.input = k->in;
+    k->node.output = k->out;
+    k->attributes[0] = &k->attribute;
+    k->node.attribute = k->attributes;
+    k->x.type = &k->type;
+    k->type.tensor_type = &k->tensor;
+    k->tensor.elem_type = 1;
+    k->tensor.has_elem_type = true;
+    k->w.has_data_type = true;
+    k->w.data_type = 1;
+    k->w.n_dims = 2;
+    k->w.dims = k->dims;
+    k->dims[0] = 2;
+    k->dims[1] = 3;
+    k->w.n_float_data = 6;
+    k->w.float_data = k->numbers;
+    for (int i = 0; i < 6; i++)
+        k->numbers[i] = (float)i - 2.5f;
+}
+
+static void pack(struct model *k)
+{
+    k->packed.n = tw__onnx__model__get_packed_size(&k->m);
+    k->packed.p = malloc(k->packed.n);
+    assert_non_null(k->packed.p);
+    (void)tw__onnx__model__pack(&k->m, k->packed.p);
+}
+
+static struct tw_net *reads(struct model *k)
+{
+    struct tw_err err = { 0 };
+    struct tw_net *net = NULL;
+
+    pack(k);
+    spill(in_folder("net.onnx"), k->packed.p, k->packed.n);
+    free(k->packed.p);
+    if (tw_store_net_read(in_folder("net.onnx"), &net, NULL, &err) != TW_OK)
+        fail_msg("%s", err.msg);
+    return net;
+}
+
+static void refuses(struct model *k, enum tw_status want, const char *part)
+{
+    struct tw_err err = { 0 };
+    struct tw_net *net = NULL;
+
+    pack(k);
+    spill(in_folder("net.onnx"), k->packed.p, k->packed.n);
+    free(k->packed.p);
+    assert_int_equal(tw_store_net_read(in_folder("net.onnx"), &net, NULL, &err), want);
+    assert_null(net);
+    check_message(&err, part);
+    check_message(&err, in_folder("net.onnx"));
+}
+
+static void a_small_model_is_read(void **state)
+{
+    struct model k;
+    struct tw_net *net;
+    int w;
+
+    (void)state;
+    build(&k);
+    net = reads(&k);
+    w = tw_net_find(net, "w");
+    assert_true(net->value[w].is_init && net->value[w].init.dtype == TW_F32);
+    for (size_t i = 0; i < 6; i++)
+        assert_true(tw_array_real(&net->value[w].init, i) == (double)i - 2.5);
+    assert_string_equal(net->node[0].name, "here");
+    assert_int_equal(net->value[net->input[0]].rank, -1); /* not declared */
+    tw_net_free(net);
+    /* Old writers: initializers are inputs as well; the operators' version is not named. */
+    build(&k);
+    k.g.n_input = 2;
+    k.inputs[0] = &k.y;
+    k.inputs[0] = &(Tw__Onnx__Value){ .base = k.x.base, .name = names[1], .type = &k.type };
+    k.m.ir_version = 2;
+    k.m.n_opset_import = 0;
+    net = reads(&k);
+    assert_int_equal(net->opset, 1);
+    assert_int_equal(net->ninput, 1);
+    assert_string_equal(net->value[net->input[0]].name, "x");
+    tw_net_free(net);
+}
+
+static void attributes_are_kept_by_kind(void **state)
+{
+    int64_t ints[] = { 3, -4 };
+    float floats[] = { 0.5f, (float)INFINITY };
+    ProtobufCBinaryData words[2] = { { 3, (uint8_t *)names[3] }, { 1, (uint8_t *)names[0] } };
+    const struct tw_attr *a;
+    struct tw_net *net;
+    struct model k;
+
+    (void)state;
+    for (int type = 0; type <= 12; type++) {
+        build(&k);
+        k.node.n_attribute = 1;
+        k.attribute.name = names[4];
+        k.attribute.has_type = type != 0;
+        k.attribute.type = type;
+        k.attribute.has_i = k.attribute.has_f = true;
+        k.attribute.i = -7;
+        k.attribute.f = 0.25f;
+        k.attribute.t = &k.w;
+        k.attribute.has_s = k.attribute.has_g = true;
+        k.attribute.s = k.attribute.g = words[0];
+        k.attribute.n_ints = k.attribute.n_floats = k.attribute.n_strings = 2;
+        k.attribute.ints = ints;
+        k.attribute.floats = floats;
+        k.attribute.strings = words;
+        net = reads(&k);
+        a = tw_node_attr(&net->node[0], "here");
+        assert_non_null(a);
+        switch (type) {
+        case 0: /* not said: the first that is there */
+        case 1:
+            assert_true(a->kind == TW_ATTR_REAL && a->r == 0.25);
+            break;
+        case 2:
+            assert_true(a->kind == TW_ATTR_INT && a->i == -7);
+            break;
+        case 4:
+            assert_true(a->kind == TW_ATTR_ARRAY && a->array.n == 6);
+            break;
+        case 6:
+            assert_true(a->kind == TW_ATTR_REALS && a->n == 2 && a->reals[1] == (double)INFINITY);
+            break;
+        case 7:
+            assert_true(a->kind == TW_ATTR_INTS && a->n == 2 && a->ints[1] == -4);
+            break;
+        default:
+            assert_int_equal(a->kind, TW_ATTR_TEXT);
+            assert_string_equal(a->text, type == 3   ? "Add"
+                                         : type == 5 ? "(subgraph)"
+                                         : type == 8 ? "Add,x"
+                                                     : a->text);
+        }
+        tw_net_free(net);
+    }
+}
+
+static void foreign_operators_keep_their_domain(void **state)
+{
+    char ours[] = "ai.onnx", theirs[] = "com.acme";
+    struct tw_net *net;
+    struct model k;
+
+    (void)state;
+    build(&k);
+    k.node.domain = theirs;
+    net = reads(&k);
+    assert_string_equal(net->node[0].op, "com.acme.Add");
+    tw_net_free(net);
+    k.node.domain = ours;
+    net = reads(&k);
+    assert_string_equal(net->node[0].op, "Add");
+    tw_net_free(net);
+}
+
+/* ---- tensors ------------------------------------------------------------------------------------
+ */
+
+/* Read a TensorProto through a file. */
+static enum tw_status through(Tw__Onnx__Tensor *t, struct tw_array *a, struct tw_err *err)
+{
+    size_t n = tw__onnx__tensor__get_packed_size(t);
+    uint8_t *p = malloc(n + 1);
+    enum tw_status rc;
+
+    assert_non_null(p);
+    spill(in_folder("t.pb"), p, tw__onnx__tensor__pack(t, p));
+    free(p);
+    rc = tw_store_array_read(in_folder("t.pb"), a, err);
+    return rc;
+}
+
+static void every_encoding_of_numbers_is_read(void **state)
+{
+    /* 3 and 1 in every type: raw bytes, and in the field of the type. */
+    static const float f[] = { 3, 1 };
+    static const double d[] = { 3, 1 };
+    static const uint16_t half[] = { 0x4200, 0x3c00 }, brain[] = { 0x4040, 0x3f80 },
+                          u16[] = { 3, 1 };
+    static const uint8_t u8[] = { 3, 1 };
+    static const uint32_t u32[] = { 3, 1 };
+    static const uint64_t u64[] = { 3, 1 };
+    static const struct {
+        int number;
+        enum tw_dtype type;
+        const void *raw;
+    } types[] = {
+        { 1, TW_F32, f },       { 2, TW_U8, u8 },   { 3, TW_I8, u8 },    { 4, TW_U16, u16 },
+        { 5, TW_I16, u16 },     { 6, TW_I32, u32 }, { 7, TW_I64, u64 },  { 9, TW_BOOL, u8 },
+        { 10, TW_F16, half },   { 11, TW_F64, d },  { 12, TW_U32, u32 }, { 13, TW_U64, u64 },
+        { 16, TW_BF16, brain },
+    };
+    int64_t two = 2, i64[] = { 3, 1 };
+    float fs[] = { 3, 1 };
+    double ds[] = { 3, 1 };
+    uint64_t us[] = { 3, 1 };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
+        for (int raw = 0; raw < 2; raw++) {
+            Tw__Onnx__Tensor t = TW__ONNX__TENSOR__INIT;
+            const uint16_t *bits = types[i].raw;
+            bool b16 = types[i].type == TW_F16 || types[i].type == TW_BF16;
+            int32_t small[] = { b16 ? bits[0] : 3, b16 ? bits[1] : 1 };
+            union {
+                const void *in;
+                uint8_t *out;
+            } bytes = { types[i].raw };
+            struct tw_err err = { 0 };
+            struct tw_array a;
+
+            t.has_data_type = true;
+            t.data_type = types[i].number;
+            t.n_dims = 1;
+            t.dims = &two;
+            if (raw) {
+                t.has_raw_data = true;
+                t.raw_data = (ProtobufCBinaryData){ 2 * tw_dtype_size(types[i].type), bytes.out };
+            } else { /* the fields of the other types are not looked at */
+                t.n_float_data = t.n_double_data = t.n_int64_data = t.n_uint64_data =
+                    t.n_int32_data = 2;
+                t.float_data = fs;
+                t.double_data = ds;
+                t.int64_data = i64;
+                t.uint64_data = us;
+                t.int32_data = small;
+            }
+            if (through(&t, &a, &err) != TW_OK)
+                fail_msg("%d: %s", types[i].number, err.msg);
+            assert_int_equal(a.dtype, types[i].type);
+            assert_true(a.rank == 1 && a.n == 2);
+            assert_true(tw_array_real(&a, 0) == (types[i].type == TW_BOOL ? 1.0 : 3.0));
+            assert_true(tw_array_real(&a, 1) == 1.0);
+            tw_array_release(&a);
+        }
+}
+
+static void tensors_that_do_not_fit_are_refused(void **state)
+{
+    Tw__Onnx__Tensor t = TW__ONNX__TENSOR__INIT;
+    int64_t dims[9] = { 2, 3, 1, 1, 1, 1, 1, 1, 1 };
+    uint8_t bytes[24] = { 0 };
+    struct tw_err err = { 0 };
+    struct tw_array a;
+
+    (void)state;
+    t.has_data_type = true;
+    t.data_type = 1;
+    t.n_dims = 2;
+    t.dims = dims;
+    t.has_raw_data = true;
+    t.raw_data = (ProtobufCBinaryData){ 23, bytes };
+    assert_int_equal(through(&t, &a, &err), TW_EFORMAT);
+    check_message(&err, "its shape asks for 24 bytes, 23 are stored");
+    check_message(&err, in_folder("t.pb"));
+    t.has_raw_data = false;
+    err = (struct tw_err){ 0 };
+    assert_int_equal(through(&t, &a, &err), TW_EFORMAT);
+    check_message(&err, "asks for 6 numbers, 0 are stored");
+    dims[0] = -2;
+    err = (struct tw_err){ 0 };
+    assert_int_equal(through(&t, &a, &err), TW_EFORMAT);
+    check_message(&err, "extent -2 in dimension 0");
+    dims[0] = INT64_C(1) << 62;
+    err = (struct tw_err){ 0 };
+    assert_int_equal(through(&t, &a, &err), TW_EFORMAT);
+    check_message(&err, "more elements than any file holds");
+    dims[0] = 1 << 30; /* 12 GiB, of which no byte is there */
+    err = (struct tw_err){ 0 };
+    assert_int_equal(through(&t, &a, &err), TW_EFORMAT);
+    check_message(&err, "0 are stored");
+    dims[0] = 1;
+    t.n_dims = 9;
+    err = (struct tw_err){ 0 };
+    assert_int_equal(through(&t, &a, &err), TW_EFORMAT);
+    check_message(&err, "9 dimensions, where 8 are the most");
+    t.n_dims = 0;
+    t.data_type = 8;
+    err = (struct tw_err){ 0 };
+    assert_int_equal(through(&t, &a, &err), TW_EFORMAT);
+    check_message(&err, "its type is string");
+    t.data_type = 99;
+    err = (struct tw_err){ 0 };
+    assert_int_equal(through(&t, &a, &err), TW_EFORMAT);
+    check_message(&err, "unknown (number 99)");
+}
+
+/* ---- weights beside the model
+ * -------------------------------------------------------------------- */
+
+static void beside(struct model *k, Tw__Onnx__Entry entry[3], Tw__Onnx__Entry *list[3],
+                   const char *location, const char *offset, const char *length)
+{
+    static char keys[3][12] = { "location", "offset", "length" }, values[3][40];
+    const char *given[3] = { location, offset, length };
+
+    build(k);
+    k->w.n_float_data = 0;
+    k->w.has_data_location = true;
+    k->w.data_location = 1;
+    k->w.external_data = list;
+    for (size_t i = 0; i < 3; i++) {
+        if (!given[i])
+            continue;
+        tw__onnx__entry__init(&entry[i]);
+        (void)snprintf(values[i], sizeof values[i], "%s", given[i]);
+        entry[i].key = keys[i];
+        entry[i].value = values[i];
+        list[k->w.n_external_data++] = &entry[i];
+    }
+}
+
+static void weights_beside_the_model_are_read(void **state)
+{
+    static const float numbers[] = { 9, 9, 1, 2, 3, 4, 5, 6, 7 };
+    Tw__Onnx__Entry entry[3], *list[3];
+    struct tw_net *net;
+    struct model k;
+
+    (void)state;
+    spill(in_folder("w.bin"), numbers, sizeof numbers);
+    beside(&k, entry, list, "w.bin", "8", "24");
+    net = reads(&k);
+    for (size_t i = 0; i < 6; i++)
+        assert_true(tw_array_real(&net->value[tw_net_find(net, "w")].init, i) == (double)i + 1);
+    tw_net_free(net);
+    beside(&k, entry, list, "./w.bin", NULL, NULL);
+    net = reads(&k);
+    assert_true(tw_array_real(&net->value[tw_net_find(net, "w")].init, 0) == 9.0);
+    tw_net_free(net);
+
+    beside(&k, entry, list, "w.bin", "16", "24");
+    refuses(&k, TW_EFORMAT, "initializer 'w': its 24 bytes at byte 16 of 'w.bin' are not there");
+    beside(&k, entry, list, "w.bin", "18446744073709551615", NULL);
+    refuses(&k, TW_EFORMAT, "are not there: the file has 36");
+    beside(&k, entry, list, "w.bin", "8", "20");
+    refuses(&k, TW_EFORMAT, "its shape asks for 24 bytes, 20 are stored");
+    beside(&k, entry, list, "w.bin", "-8", NULL);
+    refuses(&k, TW_EFORMAT, "'-8' is no offset");
+    beside(&k, entry, list, "../w.bin", NULL, NULL);
+    refuses(&k, TW_EFORMAT, "only files in the model's folder are read");
+    beside(&k, entry, list, "a/../../w.bin", NULL, NULL);
+    refuses(&k, TW_EFORMAT, "only files in the model's folder are read");
+    beside(&k, entry, list, "/etc/passwd", NULL, NULL);
+    refuses(&k, TW_EFORMAT, "'/etc/passwd'; only files in the model's folder are read");
+    beside(&k, entry, list, "none.bin", NULL, NULL);
+    refuses(&k, TW_EIO, "'none.bin' beside the model: No such file");
+    beside(&k, entry, list, NULL, "0", NULL);
+    refuses(&k, TW_EFORMAT, "which is not named");
+}
+
+/* ---- what is wrong with a model
+ * --------------------------------------------------------------------- */
+
+static void wrong_models_are_refused_by_name(void **state)
+{
+    char none[] = "", other[] = "z", *loop[] = { names[2], names[1] };
+    Tw__Onnx__SparseTensor sparse = TW__ONNX__SPARSE_TENSOR__INIT, *sparses[] = { &sparse };
+    struct model k;
+
+    (void)state;
+    build(&k);
+    sparse.values = &k.w;
+    k.g.n_sparse_initializer = 1;
+    k.g.sparse_initializer = sparses;
+    refuses(&k, TW_EFORMAT, "initializer 'w' is sparse");
+    build(&k);
+    k.g.n_initializer = 2;
+    refuses(&k, TW_EFORMAT, "initializer 'w'");
+    build(&k);
+    k.m.n_opset_import = 0;
+    refuses(&k, TW_EFORMAT, "does not name the version of its operators");
+    build(&k);
+    k.m.graph = NULL;
+    refuses(&k, TW_EFORMAT, "no graph in it");
+    build(&k);
+    k.g.n_output = 0;
+    refuses(&k, TW_EFORMAT, "no outputs");
+    build(&k);
+    k.y.name = other;
+    refuses(&k, TW_EFORMAT, "output 'z': no node makes it");
+    build(&k);
+    k.in[0] = other;
+    refuses(&k, TW_EFORMAT, "'z'");
+    build(&k);
+    k.node.input = loop;
+    refuses(&k, TW_EFORMAT, "cycle");
+    build(&k);
+    k.out[0] = names[0];
+    refuses(&k, TW_EFORMAT, "node 0 (Add 'here'): 'x'");
+    build(&k);
+    k.node.op_type = none;
+    refuses(&k, TW_EFORMAT, "has no operator");
+    build(&k);
+    k.tensor.elem_type = 8;
+    refuses(&k, TW_EFORMAT, "input 'x': its type is string");
+    build(&k);
+    k.type.tensor_type = NULL;
+    refuses(&k, TW_EFORMAT, "input 'x': its type is not a tensor");
+}
+
+static void refuses_bytes(const void *p, size_t n, const char *part)
+{
+    struct tw_err err = { 0 };
+    struct tw_net *net = NULL;
+
+    spill(in_folder("net.onnx"), p, n);
+    assert_int_equal(tw_store_net_read(in_folder("net.onnx"), &net, NULL, &err), TW_EFORMAT);
+    check_message(&err, part);
+}
+
+static void damaged_files_are_refused_with_a_place(void **state)
+{
+    size_t n = 0;
+    char *good = slurp(sample("cnn.onnx"), &n), *bad = malloc(n + 4), place[60];
+
+    (void)state;
+    assert_true(good && bad);
+    refuses_bytes(good, 0, "the file is empty");
+    refuses_bytes(good, n - 1, "cut short");
+    refuses_bytes(good, n / 2, "cut short");
+    memcpy(bad, good, n);
+    memset(bad + n, 0, 4); /* as a block of a disk ends */
+    (void)snprintf(place, sizeof place, "no field of ONNX at byte %zu;", n);
+    refuses_bytes(bad, n + 4, place);
+    memcpy(bad + n, "PK\3\4", 4); /* "PK" happens to be one */
+    (void)snprintf(place, sizeof place, "no field of ONNX at byte %zu;", n + 2);
+    refuses_bytes(bad, n + 4, place);
+    refuses_bytes("This is a text.\n", 16, "damaged or cut short");
+    refuses_bytes("\x3a\x00\x3a\x00", 4, "a second copy of a part that a model has once at byte 2");
+    refuses_bytes("\x38\x00", 2, "a field of another type");
+    for (size_t i = 1; i < n; i += 7) { /* whatever it is: a message, or a model */
+        struct tw_bytes b = { (unsigned char *)bad, n };
+        struct tw_err err = { 0 };
+        struct tw_net *net = NULL;
+
+        memcpy(bad, good, n);
+        bad[i] = (char)(bad[i] ^ (1 << i % 8));
+        if (onnx_read(&b, "x", true, &net, NULL, &err) != TW_OK)
+            assert_true(err.msg[0] != '\0' && net == NULL);
+        tw_net_free(net);
+    }
+    free(good);
+    free(bad);
+    /* Millions of empty nodes take 150 times their bytes. */
+    n = 5 + 0xbffffa;
+    good = malloc(n);
+    assert_non_null(good);
+    memcpy(good, "\x3a\xfa\xff\xff\x05", 5); /* the graph, of n - 5 bytes */
+    for (size_t i = 5; i < n; i += 2)
+        memcpy(good + i, "\x0a\x00", 2);
+    refuses_bytes(good, n, "would take more than 64 MiB");
+    free(good);
+}
+
+/* ---- ONNX's own examples
+ * ---------------------------------------------------------------------------- */
+
+static void count_files(const char *folder_name, const char *end, int depth, size_t *good,
+                        size_t *bad)
+{
+    DIR *d = opendir(folder_name);
+    const bool net_wanted = !strcmp(end, ".onnx");
+    struct dirent *e;
+    char path[600];
+
+    while (d && (e = readdir(d)) != NULL) {
+        size_t n = strlen(e->d_name), m = strlen(end);
+        struct tw_err err = { 0 };
+        struct tw_net *net = NULL;
+        struct tw_array a = { 0 };
+        enum tw_status rc;
+
+        if (e->d_name[0] == '.')
+            continue;
+        (void)snprintf(path, sizeof path, "%s/%s", folder_name, e->d_name);
+        if (depth < 3)
+            count_files(path, end, depth + 1, good, bad);
+        if (n < m || strcmp(e->d_name + n - m, end) != 0)
+            continue;
+        rc = net_wanted ? tw_store_net_read(path, &net, NULL, &err)
+                        : tw_store_array_read(path, &a, &err);
+        if (rc != TW_OK && net_wanted && !strstr(err.msg, "its type is") &&
+            !strstr(err.msg, "is sparse"))
+            fail_msg("%s", err.msg);
+        *(rc == TW_OK ? good : bad) += 1;
+        tw_net_free(net);
+        tw_array_release(&a);
+    }
+    if (d)
+        (void)closedir(d);
+}
+
+static void onnx_own_examples_are_read(void **state)
+{
+    static const char data[] = "/usr/share/libonnx-testdata/data";
+    size_t good = 0, bad = 0;
+
+    (void)state;
+    if (access(data, R_OK) != 0)
+        skip();
+    count_files(data, ".onnx", 0, &good, &bad);
+    print_message("# models: %zu read, %zu not\n", good, bad);
+    assert_true(good >= 1000 && bad < 72);
+    good = bad = 0;
+    count_files(data, ".pb", 0, &good, &bad);
+    print_message("# tensors: %zu read, %zu not\n", good, bad);
+    assert_true(good >= 2500 && bad < 200);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_export_script_keeps_names_and_shapes),
+        cmocka_unit_test(a_folded_export_is_remarked),
+        folder_test(a_small_model_is_read),
+        folder_test(attributes_are_kept_by_kind),
+        folder_test(foreign_operators_keep_their_domain),
+        folder_test(every_encoding_of_numbers_is_read),
+        folder_test(tensors_that_do_not_fit_are_refused),
+        folder_test(weights_beside_the_model_are_read),
+        folder_test(wrong_models_are_refused_by_name),
+        folder_test(damaged_files_are_refused_with_a_place),
+        cmocka_unit_test(onnx_own_examples_are_read),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
