@@ -184,7 +184,7 @@ struct tw_attention {
 struct tw_pool {
     size_t planes;
     size_t in[3], out[3], window[3];
-    long stride[3], pad[3], dilation[3];
+    long stride[3], pad[3], pad_end[3], dilation[3];
     bool count_pad; /* average over the whole window, padding included */
     size_t lanes;
 };
