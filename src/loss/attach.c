@@ -188,18 +188,6 @@ static void attach_classes(struct attach *a)
     a->ports->correct = output(a, count(a, hit));
 }
 
-/* Huber's loss without cases: c (d - c / 2) with c = d cut to +-delta. */
-static int huber(struct attach *a, int d)
-{
-    struct tw_net_build *b = &a->b;
-    const double delta = a->spec->delta;
-    const int cut[3] = { d, tw_build_const_real(b, -delta), tw_build_const_real(b, delta) };
-    int c = tw_build_op(b, "Clip", NULL, 3, cut), half;
-
-    half = tw_build_op2(b, "Mul", c, tw_build_const_real(b, 0.5));
-    return tw_build_op2(b, "Mul", c, tw_build_op2(b, "Sub", d, half));
-}
-
 /* y softplus(-x) + (1 - y) softplus(x): no difference of large numbers. */
 static int binary_cross_entropy(struct attach *a)
 {
@@ -228,12 +216,14 @@ static void attach_elements(struct attach *a)
         return;
     }
     loss = tw_build_op2(b, "Sub", a->x, a->target);
-    if (a->spec->kind == TW_LOSS_HUBER)
-        loss = huber(a, loss);
-    else if (a->spec->kind == TW_LOSS_L1)
+    if (a->spec->kind == TW_LOSS_HUBER) {
+        loss = tw_build_op1(b, "tw.Huber", loss);
+        tw_build_real(b, "delta", a->spec->delta);
+    } else if (a->spec->kind == TW_LOSS_L1) {
         loss = tw_build_op1(b, "Abs", loss);
-    else
+    } else {
         loss = tw_build_op2(b, "Mul", loss, loss);
+    }
     a->ports->loss = output(a, sum(a, loss));
 }
 

@@ -15,11 +15,12 @@
  *   huber          d = x - y: d^2 / 2 if |d| <= delta, else delta (|d| - delta / 2) (Huber 1964)
  *   bce            -y log s(x) - (1 - y) log s(-x), s the logistic function: x are logits
  *
- * Operators are those of ONNX but for one of ours:
+ * Operators are those of ONNX but for two of ours:
  *   tw.CrossEntropy  inputs: logits, target (integers; the logits' shape without `axis`);
  *                    attributes axis, ignore_index, label_smoothing; output: the loss of each
  *                    position, in the target's shape, 0 where ignored, NaN where the target is
- *                    no class. */
+ *                    no class
+ *   tw.Huber         input: d; attribute delta; output as above. */
 #ifndef TW_LOSS_H
 #define TW_LOSS_H
 
