@@ -181,7 +181,7 @@ enum tw_status tw_lower_instance_norm(struct tw_build *b, const struct tw_node *
     x = tw_b_val(b, v);
     shift = per_channel(b, tw_b_in(b, 2), x->rank);
     x = tw_b_val(b, v);
-    y = normalize(b, v, false, x->dims[0] * x->dims[1] ? x->n / (x->dims[0] * x->dims[1]) : 0,
+    y = normalize(b, v, false, x->dims[0] && x->dims[1] ? x->n / (x->dims[0] * x->dims[1]) : 0,
                   tw_node_real(node, "epsilon", 1e-5));
     tw_b_out(b, 0, tw_b_binary(b, TW_B_ADD, tw_b_binary(b, TW_B_MUL, y, scale), shift));
     return b->err->code;
