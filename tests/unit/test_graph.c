@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Every differentiable operator: values against the reference interpreter, tangents, gradients
  * and Hessian-vector products against differences. */
-#include "nets.h"
+#include "graph_test.h"
 
 #define DIMS(...)                                                                                  \
     (const size_t[])                                                                               \

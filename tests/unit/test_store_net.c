@@ -1,19 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* ONNX models and tensors, from PyTorch and made here. */
 #include "folder.h"
+#include "nets.h"
 #include "store/onnx.h"
-
-#define SAMPLES "tests/samples/nets/"
-
-static const char *sample(const char *name)
-{
-    static char path[300];
-
-    (void)snprintf(path, sizeof path, "%s/../../" SAMPLES "%s", getenv("TW_BUILD"), name);
-    if (!getenv("TW_BUILD") || access(path, R_OK) != 0)
-        (void)snprintf(path, sizeof path, SAMPLES "%s", name);
-    return path;
-}
 
 /* ---- what PyTorch exports ---------------------------------------------------------------------
  */

@@ -7,9 +7,12 @@
 #include "thalweg/figure.h"
 #include "thalweg/fit.h"
 #include "thalweg/graph.h"
+#include "thalweg/graph_match.h"
 #include "thalweg/law.h"
 #include "thalweg/law_compare.h"
 #include "thalweg/law_schedule.h"
+#include "thalweg/loss.h"
+#include "thalweg/problem.h"
 #include "thalweg/schedule.h"
 #include "thalweg/store_log.h"
 #include "thalweg/store_net.h"
@@ -17,6 +20,7 @@
 #include "thalweg/store_table.h"
 #include "thalweg/store_weights.h"
 #include "thalweg/tensor.h"
+#include "thalweg/tensor_build.h"
 #include "thalweg/tensor_kernels.h"
 
 #endif
