@@ -12,6 +12,7 @@
 #include "thalweg/law_compare.h"
 #include "thalweg/law_schedule.h"
 #include "thalweg/schedule.h"
+#include "thalweg/store_data.h"
 #include "thalweg/store_log.h"
 #include "thalweg/store_net.h"
 #include "thalweg/store_result.h"
