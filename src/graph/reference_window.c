@@ -16,7 +16,7 @@ static enum tw_status read_list(const struct tw_ref *r, const char *attr, size_t
         rc = tw_ref_fail(r, "%s has %zu numbers; expected %zu", attr, list.n, n);
     for (size_t i = 0; rc == TW_OK && i < n; i++) {
         v[i] = list.given ? list.v[i] : absent;
-        if (v[i] < least || v[i] > MOST)
+        if (list.given && (v[i] < least || v[i] > MOST))
             rc = tw_ref_fail(r, "%lld in %s", (long long)v[i], attr);
     }
     return rc;
