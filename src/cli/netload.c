@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "thalweg/graph_match.h"
+#include "thalweg/store_data.h"
 #include "thalweg/store_net.h"
 #include "thalweg/store_weights.h"
 
@@ -86,6 +87,55 @@ struct tw_net *tw_load_net(struct tw_call *call, const struct tw_net_opts *o,
     tw_str_release(&remarks);
     free(model);
     return net;
+}
+
+/* ---- data ------------------------------------------------------------------------------------ */
+
+/* "0.1,0.2": up to `max` numbers, one at least. */
+static enum tw_status read_list(struct tw_call *call, const char *option, const char *text,
+                                double *x, size_t max, size_t *n)
+{
+    *n = 0;
+    while (text) {
+        const size_t m = strcspn(text, ",");
+
+        if (*n == max)
+            return tw_err_set(&call->err, TW_EINVAL, "--%s: more than %zu numbers", option, max);
+        if (!tw_strn_to_real(text, m, &x[(*n)++]))
+            return tw_err_set(&call->err, TW_EINVAL, "--%s: '%.*s' is not a number", option,
+                              (int)(m < 40 ? m : 40), text);
+        text = text[m] ? text + m + 1 : NULL;
+    }
+    return TW_OK;
+}
+
+enum tw_status tw_load_data(struct tw_call *call, const struct tw_net_opts *o,
+                            struct tw_dataset *data, struct tw_cmd_provenance *prov)
+{
+    enum { CHANNELS = 64 };
+    double mean[CHANNELS], std[CHANNELS];
+    struct tw_data_options d = { .mean = mean, .std = std, .split = o->split };
+    struct tw_data_report report = { 0 };
+    struct tw_str remarks = { 0 };
+    enum tw_status rc;
+
+    d.scale = o->scale != 1.0 ? o->scale : 0.0;
+    rc = read_list(call, "mean", o->mean, mean, CHANNELS, &d.nmean);
+    if (rc == TW_OK)
+        rc = read_list(call, "std", o->std, std, CHANNELS, &d.nstd);
+    if (rc == TW_OK)
+        rc = tw_store_data_read(o->data, o->labels, &d, data, &report, &remarks, &call->err);
+    if (rc == TW_OK)
+        tw_load_remarks(call, o->data, &remarks);
+    if (rc == TW_OK && report.nonfinite)
+        tw_cmd_warn(call, "%s: %zu numbers of the samples are NaN or infinite", o->data,
+                    report.nonfinite);
+    if (rc == TW_OK && prov)
+        rc = tw_cmd_provenance_input(prov, o->data, NULL, &call->err);
+    if (rc == TW_OK && prov && o->labels)
+        rc = tw_cmd_provenance_input(prov, o->labels, NULL, &call->err);
+    tw_str_release(&remarks);
+    return rc;
 }
 
 /* ---- problems ----------------------------------------------------------------------------------

@@ -54,7 +54,7 @@ static inline void oracle_close(struct oracle *o)
     free(o->spec);
 }
 
-/* The data set FOLDER/NAME; the caller frees it. */
+/* The data set FOLDER/NAME ("": of the root); the caller frees it. */
 static inline double *oracle_get(struct oracle *o, const char *folder, const char *name, int rank,
                                  size_t *dims)
 {
@@ -62,7 +62,7 @@ static inline double *oracle_get(struct oracle *o, const char *folder, const cha
     double *x = NULL;
     char path[256];
 
-    (void)snprintf(path, sizeof path, "%s%s/%s", *folder ? "/" : "", folder, name);
+    (void)snprintf(path, sizeof path, "%s/%s", folder, name);
     if (tw_result_get_reals(o->r, path, rank, dims, &x, &err) != TW_OK)
         fail_msg("%s", err.msg);
     return x;
