@@ -14,6 +14,7 @@
 #include "thalweg/loss.h"
 #include "thalweg/problem.h"
 #include "thalweg/schedule.h"
+#include "thalweg/store_data.h"
 #include "thalweg/store_log.h"
 #include "thalweg/store_net.h"
 #include "thalweg/store_result.h"
