@@ -7,10 +7,10 @@ void tw_alg_tangents(struct tw_alg *a, int t)
 {
     a->planes = 1 + t;
     a->nterm = 0;
-    a->term[a->nterm++] = (struct tw_term){0, 0, 0};
+    a->term[a->nterm++] = (struct tw_term){ 0, 0, 0 };
     for (int i = 1; i <= t; i++) {
-        a->term[a->nterm++] = (struct tw_term){i, 0, i};
-        a->term[a->nterm++] = (struct tw_term){0, i, i};
+        a->term[a->nterm++] = (struct tw_term){ i, 0, i };
+        a->term[a->nterm++] = (struct tw_term){ 0, i, i };
     }
 }
 
@@ -93,7 +93,7 @@ void tw_alg_binary(const struct tw_run *r, enum tw_binary f, const struct tw_loo
                    const struct tw_planes *a, const struct tw_planes *b, enum tw_store store,
                    const struct tw_planes *y)
 {
-    bool written[TW_MAX_PLANES] = {false};
+    bool written[TW_MAX_PLANES] = { false };
 
     if (f != TW_B_MUL) {
         linear(r, f, l, a, b, store, y);
@@ -171,7 +171,7 @@ void tw_alg_scale(const struct tw_run *r, size_t n, double s, const struct tw_pl
     float s32 = (float)s;
     double s64 = s;
     const void *c = r->k->size == 4 ? (const void *)&s32 : (const void *)&s64;
-    struct tw_loop l = {.nd = 1, .n = {n}, .sa = {1}, .sy = {1}};
+    struct tw_loop l = { .nd = 1, .n = { n }, .sa = { 1 }, .sy = { 1 } };
 
     for (int p = 0; p < r->alg->planes; p++)
         if (y->p[p])

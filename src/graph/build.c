@@ -53,7 +53,7 @@ static int new_value(struct tw_build *b, enum tw_origin origin, enum tw_dtype t,
                      const size_t *dims)
 {
     struct tw_graph *g = b->g;
-    struct tw_val v = {.dtype = t, .rank = rank, .n = 1, .origin = origin};
+    struct tw_val v = { .dtype = t, .rank = rank, .n = 1, .origin = origin };
 
     if (rank > TW_MAX_RANK) {
         tw_b_fail(b, "has rank %d; at most %d is supported", rank, TW_MAX_RANK);
@@ -85,13 +85,13 @@ int tw_b_const(struct tw_build *b, struct tw_array *a)
         return -1;
     }
     b->g->val[v].constant = *a;
-    *a = (struct tw_array){0};
+    *a = (struct tw_array){ 0 };
     return v;
 }
 
 int tw_b_const_real(struct tw_build *b, double x)
 {
-    struct tw_array a = {0};
+    struct tw_array a = { 0 };
 
     if (tw_array_make(&a, TW_F64, 0, NULL, b->err))
         return -1;
@@ -113,7 +113,7 @@ int tw_b_alias(struct tw_build *b, int v, int rank, const size_t *dims)
         return -1;
     old = b->g->val[v];
     if (old.origin == TW_V_CONST) {
-        struct tw_array a = {0};
+        struct tw_array a = { 0 };
 
         if (tw_array_copy(&a, &old.constant, b->err))
             return -1;
@@ -151,7 +151,7 @@ int tw_b_cast(struct tw_build *b, int v, enum tw_dtype t)
     w = &b->g->val[a];
     w->dtype = t;
     if (w->origin == TW_V_CONST && w->constant.dtype != t) {
-        struct tw_array c = {0};
+        struct tw_array c = { 0 };
 
         if (tw_array_convert(&c, t, &w->constant, b->err))
             return -1;
@@ -167,8 +167,13 @@ int tw_b_instr(struct tw_build *b, const struct tw_op *op, size_t nin, const int
                void *data, double flops)
 {
     struct tw_graph *g = b->g;
-    struct tw_instr n = {.op = op, .nin = nin, .nout = 1, .data = data, .uniform = true,
-                         .flops = flops, .node = b->node ? b->node->op : "loss"};
+    struct tw_instr n = { .op = op,
+                          .nin = nin,
+                          .nout = 1,
+                          .data = data,
+                          .uniform = true,
+                          .flops = flops,
+                          .node = b->node ? b->node->op : "loss" };
     bool active = false;
 
     n.in = tw_alloc(nin, sizeof *n.in);
@@ -194,7 +199,8 @@ int tw_b_instr(struct tw_build *b, const struct tw_op *op, size_t nin, const int
     return out;
 }
 
-/* ---- parameters --------------------------------------------------------------------------------- */
+/* ---- parameters ---------------------------------------------------------------------------------
+ */
 
 static bool matches(const char *name, size_t n, const char *const *globs)
 {
@@ -214,10 +220,19 @@ static bool ends_with(const char *s, const char *end)
 /* Names that frameworks give to tables which no optimiser touches. */
 static bool is_buffer_name(const char *name)
 {
-    static const char *const ends[] = {"running_mean", "running_var", "num_batches_tracked",
-                                       "inv_freq", "cos_cached", "sin_cached", "rotary.cos",
-                                       "rotary.sin", ".cos", ".sin", "attn.masked_bias",
-                                       "position_ids", NULL};
+    static const char *const ends[] = { "running_mean",
+                                        "running_var",
+                                        "num_batches_tracked",
+                                        "inv_freq",
+                                        "cos_cached",
+                                        "sin_cached",
+                                        "rotary.cos",
+                                        "rotary.sin",
+                                        ".cos",
+                                        ".sin",
+                                        "attn.masked_bias",
+                                        "position_ids",
+                                        NULL };
 
     for (size_t i = 0; ends[i]; i++)
         if (ends_with(name, ends[i]))
@@ -243,7 +258,7 @@ static int new_tensor(struct tw_build *b, const char *name, const struct tw_arra
                       const struct tw_value *declared, bool buffer)
 {
     struct tw_layout *l = &b->g->layout;
-    struct tw_param p = {.rank = a->rank, .n = a->n};
+    struct tw_param p = { .rank = a->rank, .n = a->n };
     struct tw_param *grown;
     size_t count = l->nparam + l->nbuffer;
     int v;
@@ -291,7 +306,8 @@ static int tensor_of(struct tw_build *b, int value, const char *name)
     return new_tensor(b, name, &x->init, x, buffer);
 }
 
-/* ---- the pass ------------------------------------------------------------------------------------ */
+/* ---- the pass
+ * ------------------------------------------------------------------------------------ */
 
 static enum tw_status make_inputs(struct tw_build *b)
 {
@@ -337,7 +353,7 @@ static enum tw_status make_inputs(struct tw_build *b)
 static enum tw_status make_tensor(struct tw_build *b, int value)
 {
     const struct tw_value *x = &b->net->value[value];
-    struct tw_array a = {0};
+    struct tw_array a = { 0 };
 
     if (b->of[value] >= 0 || !x->is_init)
         return TW_OK;
@@ -364,7 +380,7 @@ enum { FOLD_IN = 64, FOLD_OUT = 16 };
 static enum tw_status fold(struct tw_build *b, const struct tw_node *node)
 {
     const struct tw_array *in[FOLD_IN];
-    struct tw_array out[FOLD_OUT] = {{0}};
+    struct tw_array out[FOLD_OUT] = { { 0 } };
     enum tw_status st;
 
     if (node->nin > FOLD_IN || node->nout > FOLD_OUT)
@@ -426,8 +442,7 @@ static enum tw_status lower_node(struct tw_build *b, const struct tw_node *node)
         for (size_t i = 0; i < node->nout; i++)
             if (node->out[i] >= 0 && b->of[node->out[i]] >= 0 &&
                 !b->g->val[b->of[node->out[i]]].name && b->net->value[node->out[i]].name)
-                b->g->val[b->of[node->out[i]]].name =
-                    tw_strdup(b->net->value[node->out[i]].name);
+                b->g->val[b->of[node->out[i]]].name = tw_strdup(b->net->value[node->out[i]].name);
     return st;
 }
 
@@ -549,8 +564,8 @@ static enum tw_status build(struct tw_build *b)
 struct tw_graph *tw_graph_new(const struct tw_net *net, const struct tw_graph_options *o,
                               struct tw_err *err)
 {
-    struct tw_err mine = {0};
-    struct tw_build b = {.net = net, .o = o, .err = err ? err : &mine};
+    struct tw_err mine = { 0 };
+    struct tw_build b = { .net = net, .o = o, .err = err ? err : &mine };
     enum tw_status st;
 
     if (!net->noutput) {

@@ -170,8 +170,13 @@ void tw_exec_direct_real(struct tw_exec *e, size_t n, const double *const *direc
 void tw_exec_refresh(struct tw_exec *e, const struct tw_alg *alg)
 {
     const struct tw_graph *g = e->g;
-    struct tw_run r = {.g = g, .k = e->k, .alg = alg, .lanes = 1, .plane = e->uplane,
-                       .kept = e->kept, .scratch = e->uscratch};
+    struct tw_run r = { .g = g,
+                        .k = e->k,
+                        .alg = alg,
+                        .lanes = 1,
+                        .plane = e->uplane,
+                        .kept = e->kept,
+                        .scratch = e->uscratch };
 
     for (size_t v = 0; v < g->nval; v++)
         for (int p = 0; p < alg->planes; p++)

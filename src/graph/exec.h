@@ -8,12 +8,12 @@
 /* One thread's memory. */
 struct tw_worker {
     char *arena, *garena, *scratch;
-    float *convert;           /* a row of an input that is not float32, for each lane */
-    const float **row;        /* a pointer for each lane */
-    double *out;              /* rows of an output, for each lane */
+    float *convert;    /* a row of an input that is not float32, for each lane */
+    const float **row; /* a pointer for each lane */
+    double *out;       /* rows of an output, for each lane */
     double **out_row;
-    void *seed;               /* a real for each lane */
-    void **plane, **grad;     /* for tw_run */
+    void *seed;           /* a real for each lane */
+    void **plane, **grad; /* for tw_run */
     double **ugrad;
 };
 
@@ -27,11 +27,11 @@ struct tw_exec {
     size_t memory;
 
     /* Uniform values: `planes` planes of each root, one after another. */
-    size_t *uat;     /* [nval] in reals, of roots that are uniform */
-    size_t utotal;   /* reals in one plane of all */
-    char *uniform;   /* planes * utotal */
-    void **uplane;   /* [nval * planes] */
-    void **kept;     /* by instruction */
+    size_t *uat;   /* [nval] in reals, of roots that are uniform */
+    size_t utotal; /* reals in one plane of all */
+    char *uniform; /* planes * utotal */
+    void **uplane; /* [nval * planes] */
+    void **kept;   /* by instruction */
     char *keep;
     char *uscratch;
 
@@ -52,9 +52,4 @@ struct tw_exec {
 enum tw_status tw_exec_plan(struct tw_exec *e, struct tw_err *err) TW_CHECKED;
 /* Bring uniform values and packed weights up to date. */
 void tw_exec_refresh(struct tw_exec *e, const struct tw_alg *alg);
-/* Which instructions a value depends on, for the way back. */
-void tw_exec_needed(const struct tw_exec *e, int value, bool *needed);
-/* One tile forward. */
-void tw_exec_forward(const struct tw_exec *e, struct tw_run *r, bool plain);
-
 #endif

@@ -146,9 +146,9 @@ static enum tw_status place_varying(struct tw_exec *e, struct tw_err *err)
 
         if (!x->varying || (size_t)x->root != v)
             continue;
-        l[n] = (struct life){v, x->n * planes_of(e, v), e->first[v], e->last[v]};
+        l[n] = (struct life){ v, x->n * planes_of(e, v), e->first[v], e->last[v] };
         /* What is fused writes into the place of the function's value. */
-        for (size_t i = 0; i < g->ninstr && e->planes == 1; i++)
+        for (size_t i = 0; i < g->ninstr; i++)
             if (e->fused[i] && g->val[g->instr[i].out[0]].root == (int)v)
                 l[n].from = i;
         if (!reuse)
@@ -162,8 +162,8 @@ static enum tw_status place_varying(struct tw_exec *e, struct tw_err *err)
 
         /* Backwards in time: from its last reader to its maker. */
         if (x->varying && x->active && (size_t)x->root == v)
-            l[n++] = (struct life){v, x->n * e->planes, g->ninstr + 1 - e->last[v],
-                                   g->ninstr + 1 - e->first[v]};
+            l[n++] = (struct life){ v, x->n * e->planes, g->ninstr + 1 - e->last[v],
+                                    g->ninstr + 1 - e->first[v] };
     }
     e->garena = place(l, n, e->gat);
     free(l);
@@ -200,7 +200,8 @@ static enum tw_status place_uniform(struct tw_exec *e, struct tw_err *err)
     }
     for (size_t i = 0; i < g->ninstr; i++)
         if (g->instr[i].op->keep && !g->instr[i].uniform)
-            total += (g->instr[i].op->keep(g, &g->instr[i], e->k, &alg, e->gradient) + 15) / 16 * 16;
+            total +=
+                (g->instr[i].op->keep(g, &g->instr[i], e->k, &alg, e->gradient) + 15) / 16 * 16;
     e->uniform = reals(e, e->planes * e->utotal);
     e->keep = reals(e, total);
     e->uscratch = reals(e, scratch_of(e, true));

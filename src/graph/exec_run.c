@@ -91,7 +91,8 @@ static void store(const struct job *j, struct tw_worker *w, const struct tw_run 
     }
 }
 
-/* ---- a tile ------------------------------------------------------------------------------------- */
+/* ---- a tile -------------------------------------------------------------------------------------
+ */
 
 static void point_planes(const struct job *j, struct tw_worker *w)
 {
@@ -130,7 +131,7 @@ static void seed(const struct job *j, struct tw_worker *w, const struct tw_run *
     const struct tw_exec *e = j->e;
     int v = e->g->output[j->run->seed_output];
     size_t n = e->g->val[v].n, first = tile * e->lanes;
-    struct tw_loop l = {.nd = 1, .n = {n}, .sa = {0}, .sy = {1}};
+    struct tw_loop l = { .nd = 1, .n = { n }, .sa = { 0 }, .sy = { 1 } };
 
     for (size_t s = 0; s < e->lanes; s++) {
         double x = first + s >= j->run->n ? 0.0 : j->run->seed ? j->run->seed[first + s] : 1.0;
@@ -155,7 +156,6 @@ static void zero_grads(const struct job *j, const struct tw_run *r, size_t i)
 
         if (root < 0 || j->zero_at[root] != i + 1)
             continue;
-        j->zero_at[root] = i + 1;
         for (int p = 0; p < j->alg.planes; p++) {
             bool before = false; /* an input twice is zeroed once */
 
@@ -183,9 +183,16 @@ static void backward(const struct job *j, const struct tw_run *r)
 static void one_tile(struct job *j, struct tw_worker *w, size_t tile, size_t chunk)
 {
     struct tw_exec *e = j->e;
-    struct tw_run r = {.g = e->g, .k = e->k, .alg = &j->alg, .lanes = e->lanes, .plane = w->plane,
-                       .grad = w->grad, .ugrad = j->sums ? w->ugrad : NULL, .kept = e->kept,
-                       .scratch = w->scratch, .act = j->plain ? e->act : NULL};
+    struct tw_run r = { .g = e->g,
+                        .k = e->k,
+                        .alg = &j->alg,
+                        .lanes = e->lanes,
+                        .plane = w->plane,
+                        .grad = w->grad,
+                        .ugrad = j->sums ? w->ugrad : NULL,
+                        .kept = e->kept,
+                        .scratch = w->scratch,
+                        .act = j->plain ? e->act : NULL };
     size_t planes = (size_t)j->alg.planes;
 
     load(j, w, &r, tile);
@@ -203,7 +210,8 @@ static void one_tile(struct job *j, struct tw_worker *w, size_t tile, size_t chu
     backward(j, &r);
 }
 
-/* ---- the way back through the uniform part --------------------------------------------------------- */
+/* ---- the way back through the uniform part
+ * --------------------------------------------------------- */
 
 /* Chunks in order; each element by itself, so any number of threads does the same. */
 static void add_chunks(const struct job *j)
@@ -228,8 +236,14 @@ static enum tw_status uniform_back(struct job *j, struct tw_err *err)
     size_t planes = (size_t)j->alg.planes;
     void **grad = tw_alloc(g->nval * planes, sizeof *grad);
     char *reals = tw_alloc(planes * e->utotal, e->k->size);
-    struct tw_run r = {.g = g, .k = e->k, .alg = &j->alg, .lanes = 1, .plane = e->uplane,
-                       .grad = grad, .kept = e->kept, .scratch = e->uscratch};
+    struct tw_run r = { .g = g,
+                        .k = e->k,
+                        .alg = &j->alg,
+                        .lanes = 1,
+                        .plane = e->uplane,
+                        .grad = grad,
+                        .kept = e->kept,
+                        .scratch = e->uscratch };
 
     if (!grad || !reals) {
         free(grad);
@@ -276,7 +290,8 @@ static enum tw_status uniform_back(struct job *j, struct tw_err *err)
     return TW_OK;
 }
 
-/* ---- the run ------------------------------------------------------------------------------------------ */
+/* ---- the run
+ * ------------------------------------------------------------------------------------------ */
 
 /* Which instructions lead to the seeded output, and who of them reads each value last. */
 static enum tw_status find_needed(struct job *j, struct tw_err *err)
@@ -336,8 +351,8 @@ static enum tw_status check(const struct job *j, struct tw_err *err)
 
         if (!run->inputs[i] || run->inputs[i]->n / (p.n ? p.n : 1) < (run->rows ? 1 : run->n))
             return tw_err_set(err, TW_EINVAL, "input '%s' has %zu numbers for %zu samples of %zu",
-                              p.name ? p.name : "?", run->inputs[i] ? run->inputs[i]->n : 0,
-                              run->n, p.n);
+                              p.name ? p.name : "?", run->inputs[i] ? run->inputs[i]->n : 0, run->n,
+                              p.n);
         for (size_t s = 0; run->rows && s < run->n; s++)
             if (run->rows[s] >= run->inputs[i]->n / (p.n ? p.n : 1))
                 return tw_err_set(err, TW_EINVAL, "row %zu of input '%s' is not there",
@@ -374,7 +389,7 @@ static void run_tiles(struct job *j)
 
 enum tw_status tw_exec_run(struct tw_exec *e, const struct tw_exec_run *run, struct tw_err *err)
 {
-    struct job j = {.e = e, .run = run};
+    struct job j = { .e = e, .run = run };
     bool back = run->gradient || run->hvp;
     enum tw_status st = check(&j, err);
 

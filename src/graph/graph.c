@@ -64,7 +64,7 @@ size_t tw_graph_noutput(const struct tw_graph *g)
 
 static struct tw_graph_port port_of(const struct tw_val *v)
 {
-    struct tw_graph_port p = {.name = v->name, .dtype = v->dtype, .rank = v->rank, .n = v->n};
+    struct tw_graph_port p = { .name = v->name, .dtype = v->dtype, .rank = v->rank, .n = v->n };
 
     memcpy(p.dims, v->dims, sizeof p.dims);
     return p;
@@ -116,8 +116,8 @@ enum tw_status tw_net_operators(const struct tw_net *net, struct tw_op_count **o
             j++;
         if (j == *n) {
             strncpy(list[j].op, net->node[i].op, sizeof list[j].op - 1);
-            list[j].supported = !strcmp(net->node[i].op, "Constant") ||
-                                tw_lowering_find(net->node[i].op) != NULL;
+            list[j].supported =
+                !strcmp(net->node[i].op, "Constant") || tw_lowering_find(net->node[i].op) != NULL;
             ++*n;
         }
         list[j].count++;

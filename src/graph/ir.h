@@ -32,12 +32,12 @@ enum { TW_INSTR_IN = 4 };
 struct tw_instr {
     const struct tw_op *op;
     size_t nin, nout;
-    int *in;             /* nin values; -1: absent */
-    int out[2];          /* nout values */
-    void *data;          /* the operator's own, freed with free() */
-    bool uniform;        /* made once for each setting of the parameters */
-    double flops;        /* of one forward pass of a sample */
-    const char *node;    /* the node's operator, for messages */
+    int *in;          /* nin values; -1: absent */
+    int out[2];       /* nout values */
+    void *data;       /* the operator's own, freed with free() */
+    bool uniform;     /* made once for each setting of the parameters */
+    double flops;     /* of one forward pass of a sample */
+    const char *node; /* the node's operator, for messages */
 };
 
 struct tw_graph {
@@ -82,9 +82,9 @@ struct tw_run {
     const struct tw_kernels *k;
     const struct tw_alg *alg;
     size_t lanes;
-    void **plane;   /* [root * planes + p]: NULL if it is zero throughout */
-    void **grad;    /* cotangents of the same lanes, zeroed or added to; NULL: not wanted */
-    double **ugrad; /* of uniform values as seen from a tile: summed over lanes; may be NULL */
+    void **plane;      /* [root * planes + p]: NULL if it is zero throughout */
+    void **grad;       /* cotangents of the same lanes, zeroed or added to; NULL: not wanted */
+    double **ugrad;    /* of uniform values as seen from a tile: summed over lanes; may be NULL */
     void *const *kept; /* by instruction: what prepare() made */
     char *scratch;     /* as many bytes as the operator asked for */
     const unsigned char *act; /* by instruction: enum tw_unary to apply at its end, plain
@@ -98,7 +98,8 @@ struct tw_op {
     /* Add to the cotangents of the inputs; NULL: nothing flows (comparisons). */
     void (*vjp)(const struct tw_run *r, const struct tw_instr *in, size_t number);
     /* Scratch of forward and vjp in elements (of `lanes` reals each); NULL: none. */
-    size_t (*scratch)(const struct tw_graph *g, const struct tw_instr *in, const struct tw_alg *alg);
+    size_t (*scratch)(const struct tw_graph *g, const struct tw_instr *in,
+                      const struct tw_alg *alg);
     /* Reals kept for each setting of the parameters, and the filling of them; NULL: none. */
     size_t (*keep)(const struct tw_graph *g, const struct tw_instr *in, const struct tw_kernels *k,
                    const struct tw_alg *alg, bool gradient);

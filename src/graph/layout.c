@@ -6,8 +6,8 @@
 
 const char *tw_role_name(enum tw_role role)
 {
-    static const char *const names[] = {"weight",    "bias",   "norm scale", "norm shift",
-                                        "embedding", "buffer"};
+    static const char *const names[] = { "weight",     "bias",      "norm scale",
+                                         "norm shift", "embedding", "buffer" };
 
     return (unsigned)role < TW_NROLES ? names[role] : "?";
 }
@@ -50,7 +50,7 @@ static bool find_reader(const struct tw_net *net, int value, int depth, struct r
                 r->transposed = r->transposed != through;
                 return true;
             }
-            *r = (struct reader){n, j, false};
+            *r = (struct reader){ n, j, false };
             return true;
         }
     }
@@ -103,7 +103,7 @@ enum tw_status tw_layout_describe(struct tw_build *b)
 
     for (size_t i = 0; i < l->nparam + l->nbuffer; i++) {
         struct tw_param *p = &l->param[i];
-        struct reader r = {0};
+        struct reader r = { 0 };
 
         p->layer = layer_of(p->name);
         if (!p->layer)

@@ -123,10 +123,10 @@ const struct tw_lowering *tw_lowering_find(const char *op)
 /* TensorProto.DataType of onnx.proto. */
 enum tw_dtype tw_dtype_of_onnx(int64_t number)
 {
-    static const enum tw_dtype types[] = {
-        TW_NONE, TW_F32, TW_U8,   TW_I8,  TW_U16, TW_I16,  TW_I32,  TW_I64, TW_NONE,
-        TW_BOOL, TW_F16, TW_F64, TW_U32, TW_U64, TW_NONE, TW_NONE, TW_BF16};
+    static const enum tw_dtype types[] = { TW_NONE, TW_F32, TW_U8,   TW_I8,   TW_U16, TW_I16,
+                                           TW_I32,  TW_I64, TW_NONE, TW_BOOL, TW_F16, TW_F64,
+                                           TW_U32,  TW_U64, TW_NONE, TW_NONE, TW_BF16 };
 
     return number >= 0 && number < (int64_t)(sizeof types / sizeof types[0]) ? types[number]
-                                                                               : TW_NONE;
+                                                                             : TW_NONE;
 }

@@ -16,7 +16,8 @@ int tw_b_axis(struct tw_build *b, int64_t axis, int rank);
 enum tw_status tw_b_axes(struct tw_build *b, size_t n, const int64_t *axes, int rank,
                          bool none_is_none, bool mask[TW_MAX_RANK]) TW_CHECKED;
 
-#define TW_LOWER(name) enum tw_status tw_lower_##name(struct tw_build *b, const struct tw_node *node)
+#define TW_LOWER(name)                                                                             \
+    enum tw_status tw_lower_##name(struct tw_build *b, const struct tw_node *node)
 TW_LOWER(unary);
 TW_LOWER(gelu);
 TW_LOWER(clip);

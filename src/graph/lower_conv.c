@@ -49,8 +49,7 @@ static enum tw_status geometry(struct tw_build *b, const struct tw_node *node, i
 
         w->in[i] = axis < 0 ? 1 : x->dims[2 + axis];
         w->pad[i] = w->pad_end[i] = 0;
-        if (w->stride[i] < 1 || w->dilation[i] < 1 || w->window[i] < 1 ||
-            w->window[i] > 1000000)
+        if (w->stride[i] < 1 || w->dilation[i] < 1 || w->window[i] < 1 || w->window[i] > 1000000)
             return tw_b_fail(b, "needs windows, strides and dilations of at least 1");
         reach = ((long)w->window[i] - 1) * w->dilation[i] + 1;
         if (axis >= 0 && pads && pads->kind == TW_ATTR_INTS && pads->n == 2 * (size_t)w->nd) {
@@ -154,7 +153,8 @@ static int sample(struct tw_build *b, int v, size_t i)
     dims[0] = 1;
     d->covered = true;
     d->npiece = 1;
-    d->piece[0] = (struct tw_piece){.from = i * n, .loop = {.nd = 1, .n = {n}, .sa = {1}, .sy = {1}}};
+    d->piece[0] = (struct tw_piece){ .from = i * n,
+                                     .loop = { .nd = 1, .n = { n }, .sa = { 1 }, .sy = { 1 } } };
     return tw_b_instr(b, &tw_op_assemble, 1, &v, tw_b_temp(b, x->dtype, x->rank, dims), d, 0.0);
 }
 
@@ -178,25 +178,25 @@ int tw_b_stack(struct tw_build *b, int axis, size_t n, const int *v)
     for (size_t i = 0; i < n; i++) {
         size_t here = tw_b_val(b, v[i])->dims[axis];
 
-        d->piece[i] = (struct tw_piece){.input = (int)i,
-                                        .to = at * inner,
-                                        .loop = {.nd = 2,
-                                                 .n = {outer, here * inner},
-                                                 .sa = {(long)(here * inner), 1},
-                                                 .sy = {(long)(total * inner), 1}}};
+        d->piece[i] = (struct tw_piece){ .input = (int)i,
+                                         .to = at * inner,
+                                         .loop = { .nd = 2,
+                                                   .n = { outer, here * inner },
+                                                   .sa = { (long)(here * inner), 1 },
+                                                   .sy = { (long)(total * inner), 1 } } };
         tw_loop_collapse(&d->piece[i].loop);
         at += here;
     }
     dims[axis] = total;
-    return tw_b_instr(b, &tw_op_assemble, n, v,
-                      tw_b_temp(b, tw_b_val(b, v[0])->dtype, rank, dims), d, 0.0);
+    return tw_b_instr(b, &tw_op_assemble, n, v, tw_b_temp(b, tw_b_val(b, v[0])->dtype, rank, dims),
+                      d, 0.0);
 }
 
 enum tw_status tw_lower_conv(struct tw_build *b, const struct tw_node *node)
 {
-    int in[3] = {tw_b_in(b, 0), tw_b_in(b, 1), tw_b_in(b, 2)}, parts[64];
+    int in[3] = { tw_b_in(b, 0), tw_b_in(b, 1), tw_b_in(b, 2) }, parts[64];
     int64_t groups = tw_node_int(node, "group", 1);
-    struct window w = {0};
+    struct window w = { 0 };
     size_t cin, cout, batch;
     enum tw_status st;
 
@@ -220,7 +220,7 @@ enum tw_status tw_lower_conv(struct tw_build *b, const struct tw_node *node)
     if ((st = geometry(b, node, in[0], &w)))
         return st;
     for (size_t i = 0; i < batch; i++) {
-        int one[3] = {batch > 1 ? sample(b, in[0], i) : in[0], in[1], in[2]};
+        int one[3] = { batch > 1 ? sample(b, in[0], i) : in[0], in[1], in[2] };
         struct tw_conv_data *d = conv_data(&w, (size_t)groups, cin, cout);
 
         if (one[0] < 0 || !d) {
@@ -238,7 +238,8 @@ enum tw_status tw_lower_conv(struct tw_build *b, const struct tw_node *node)
     return b->err->code;
 }
 
-/* ---- pooling ---------------------------------------------------------------------------------- */
+/* ---- pooling ----------------------------------------------------------------------------------
+ */
 
 static struct tw_pool_data *pool_data(const struct window *w, size_t planes)
 {
@@ -278,8 +279,7 @@ static enum tw_status pool_window(struct tw_build *b, const struct tw_node *node
 
 static int add_maxpool(struct tw_build *b, int v, const struct window *w)
 {
-    struct tw_pool_data *d =
-        pool_data(w, tw_b_val(b, v)->dims[0] * tw_b_val(b, v)->dims[1]);
+    struct tw_pool_data *d = pool_data(w, tw_b_val(b, v)->dims[0] * tw_b_val(b, v)->dims[1]);
     int y = spatial_temp(b, v, tw_b_val(b, v)->dims[1], w), index;
 
     if (!d || y < 0) {
@@ -299,7 +299,7 @@ static int add_maxpool(struct tw_build *b, int v, const struct window *w)
 
 enum tw_status tw_lower_maxpool(struct tw_build *b, const struct tw_node *node)
 {
-    struct window w = {0};
+    struct window w = { 0 };
     enum tw_status st = pool_window(b, node, tw_b_in(b, 0), &w);
 
     if (st)
@@ -312,8 +312,7 @@ enum tw_status tw_lower_maxpool(struct tw_build *b, const struct tw_node *node)
 
 static int add_avgpool(struct tw_build *b, int v, const struct window *w, bool count_pad)
 {
-    struct tw_pool_data *d =
-        pool_data(w, tw_b_val(b, v)->dims[0] * tw_b_val(b, v)->dims[1]);
+    struct tw_pool_data *d = pool_data(w, tw_b_val(b, v)->dims[0] * tw_b_val(b, v)->dims[1]);
 
     if (!d)
         return -1;
@@ -324,7 +323,7 @@ static int add_avgpool(struct tw_build *b, int v, const struct window *w, bool c
 
 enum tw_status tw_lower_avgpool(struct tw_build *b, const struct tw_node *node)
 {
-    struct window w = {0};
+    struct window w = { 0 };
     enum tw_status st = pool_window(b, node, tw_b_in(b, 0), &w);
 
     if (st)
@@ -337,7 +336,7 @@ enum tw_status tw_lower_avgpool(struct tw_build *b, const struct tw_node *node)
 enum tw_status tw_lower_global_pool(struct tw_build *b, const struct tw_node *node)
 {
     int v = tw_b_in(b, 0);
-    bool axes[TW_MAX_RANK] = {false};
+    bool axes[TW_MAX_RANK] = { false };
 
     if (v < 0 || tw_b_val(b, v)->rank < 3)
         return tw_b_fail(b, "needs an input with spatial axes");

@@ -14,35 +14,35 @@ static const struct {
     const char *attr0, *attr1;
     double absent0, absent1;
 } unaries[] = {
-    {"Neg", TW_U_NEG, NULL, NULL, 0, 0},
-    {"Abs", TW_U_ABS, NULL, NULL, 0, 0},
-    {"Sign", TW_U_SIGN, NULL, NULL, 0, 0},
-    {"Floor", TW_U_FLOOR, NULL, NULL, 0, 0},
-    {"Ceil", TW_U_CEIL, NULL, NULL, 0, 0},
-    {"Round", TW_U_ROUND, NULL, NULL, 0, 0},
-    {"Exp", TW_U_EXP, NULL, NULL, 0, 0},
-    {"Log", TW_U_LOG, NULL, NULL, 0, 0},
-    {"Sqrt", TW_U_SQRT, NULL, NULL, 0, 0},
-    {"Reciprocal", TW_U_RECIP, NULL, NULL, 0, 0},
-    {"Sin", TW_U_SIN, NULL, NULL, 0, 0},
-    {"Cos", TW_U_COS, NULL, NULL, 0, 0},
-    {"Tanh", TW_U_TANH, NULL, NULL, 0, 0},
-    {"Sigmoid", TW_U_SIGMOID, NULL, NULL, 0, 0},
-    {"Erf", TW_U_ERF, NULL, NULL, 0, 0},
-    {"Relu", TW_U_RELU, NULL, NULL, 0, 0},
-    {"LeakyRelu", TW_U_LEAKY, "alpha", NULL, 0.01, 0},
-    {"ThresholdedRelu", TW_U_THRESHOLD, "alpha", NULL, 1.0, 0},
-    {"Elu", TW_U_ELU, "alpha", NULL, 1.0, 0},
-    {"Selu", TW_U_SELU, "alpha", "gamma", 1.67326319217681884765625, 1.05070102214813232421875},
-    {"Celu", TW_U_CELU, "alpha", NULL, 1.0, 0},
-    {"Softplus", TW_U_SOFTPLUS, NULL, NULL, 0, 0},
-    {"Softsign", TW_U_SOFTSIGN, NULL, NULL, 0, 0},
-    {"HardSigmoid", TW_U_HSIGMOID, "alpha", "beta", 0.2, 0.5},
-    {"HardSwish", TW_U_HSWISH, NULL, NULL, 0, 0},
-    {"Mish", TW_U_MISH, NULL, NULL, 0, 0},
-    {"Not", TW_U_NOT, NULL, NULL, 0, 0},
-    {"IsNaN", TW_U_ISNAN, NULL, NULL, 0, 0},
-    {"tw.Huber", TW_U_HUBER, "delta", NULL, 1.0, 0},
+    { "Neg", TW_U_NEG, NULL, NULL, 0, 0 },
+    { "Abs", TW_U_ABS, NULL, NULL, 0, 0 },
+    { "Sign", TW_U_SIGN, NULL, NULL, 0, 0 },
+    { "Floor", TW_U_FLOOR, NULL, NULL, 0, 0 },
+    { "Ceil", TW_U_CEIL, NULL, NULL, 0, 0 },
+    { "Round", TW_U_ROUND, NULL, NULL, 0, 0 },
+    { "Exp", TW_U_EXP, NULL, NULL, 0, 0 },
+    { "Log", TW_U_LOG, NULL, NULL, 0, 0 },
+    { "Sqrt", TW_U_SQRT, NULL, NULL, 0, 0 },
+    { "Reciprocal", TW_U_RECIP, NULL, NULL, 0, 0 },
+    { "Sin", TW_U_SIN, NULL, NULL, 0, 0 },
+    { "Cos", TW_U_COS, NULL, NULL, 0, 0 },
+    { "Tanh", TW_U_TANH, NULL, NULL, 0, 0 },
+    { "Sigmoid", TW_U_SIGMOID, NULL, NULL, 0, 0 },
+    { "Erf", TW_U_ERF, NULL, NULL, 0, 0 },
+    { "Relu", TW_U_RELU, NULL, NULL, 0, 0 },
+    { "LeakyRelu", TW_U_LEAKY, "alpha", NULL, 0.01, 0 },
+    { "ThresholdedRelu", TW_U_THRESHOLD, "alpha", NULL, 1.0, 0 },
+    { "Elu", TW_U_ELU, "alpha", NULL, 1.0, 0 },
+    { "Selu", TW_U_SELU, "alpha", "gamma", 1.67326319217681884765625, 1.05070102214813232421875 },
+    { "Celu", TW_U_CELU, "alpha", NULL, 1.0, 0 },
+    { "Softplus", TW_U_SOFTPLUS, NULL, NULL, 0, 0 },
+    { "Softsign", TW_U_SOFTSIGN, NULL, NULL, 0, 0 },
+    { "HardSigmoid", TW_U_HSIGMOID, "alpha", "beta", 0.2, 0.5 },
+    { "HardSwish", TW_U_HSWISH, NULL, NULL, 0, 0 },
+    { "Mish", TW_U_MISH, NULL, NULL, 0, 0 },
+    { "Not", TW_U_NOT, NULL, NULL, 0, 0 },
+    { "IsNaN", TW_U_ISNAN, NULL, NULL, 0, 0 },
+    { "tw.Huber", TW_U_HUBER, "delta", NULL, 1.0, 0 },
 };
 
 enum tw_status tw_lower_unary(struct tw_build *b, const struct tw_node *node)
@@ -50,15 +50,13 @@ enum tw_status tw_lower_unary(struct tw_build *b, const struct tw_node *node)
     for (size_t i = 0; i < sizeof unaries / sizeof unaries[0]; i++) {
         if (strcmp(unaries[i].op, node->op) != 0)
             continue;
-        tw_b_out(b, 0,
-                 tw_b_unary(b, unaries[i].f,
-                            unaries[i].attr0
-                                ? tw_node_real(node, unaries[i].attr0, unaries[i].absent0)
-                                : 0.0,
-                            unaries[i].attr1
-                                ? tw_node_real(node, unaries[i].attr1, unaries[i].absent1)
-                                : 0.0,
-                            tw_b_in(b, 0)));
+        tw_b_out(
+            b, 0,
+            tw_b_unary(
+                b, unaries[i].f,
+                unaries[i].attr0 ? tw_node_real(node, unaries[i].attr0, unaries[i].absent0) : 0.0,
+                unaries[i].attr1 ? tw_node_real(node, unaries[i].attr1, unaries[i].absent1) : 0.0,
+                tw_b_in(b, 0)));
         return b->err->code;
     }
     return tw_b_fail(b, "no such function");
@@ -126,17 +124,18 @@ enum tw_status tw_lower_cast(struct tw_build *b, const struct tw_node *node)
     return b->err->code;
 }
 
-/* ---- of two and more --------------------------------------------------------------------------- */
+/* ---- of two and more ---------------------------------------------------------------------------
+ */
 
 static const struct {
     const char *op;
     enum tw_binary f;
 } binaries[] = {
-    {"Add", TW_B_ADD},     {"Sub", TW_B_SUB},  {"Mul", TW_B_MUL},          {"Max", TW_B_MAX},
-    {"Min", TW_B_MIN},     {"Equal", TW_B_EQ}, {"Less", TW_B_LT},          {"LessOrEqual", TW_B_LE},
-    {"Greater", TW_B_GT},  {"GreaterOrEqual", TW_B_GE},
-    {"And", TW_B_AND},     {"Or", TW_B_OR},    {"Xor", TW_B_XOR},          {"Sum", TW_B_ADD},
-    {"Mean", TW_B_ADD},
+    { "Add", TW_B_ADD },           { "Sub", TW_B_SUB },        { "Mul", TW_B_MUL },
+    { "Max", TW_B_MAX },           { "Min", TW_B_MIN },        { "Equal", TW_B_EQ },
+    { "Less", TW_B_LT },           { "LessOrEqual", TW_B_LE }, { "Greater", TW_B_GT },
+    { "GreaterOrEqual", TW_B_GE }, { "And", TW_B_AND },        { "Or", TW_B_OR },
+    { "Xor", TW_B_XOR },           { "Sum", TW_B_ADD },        { "Mean", TW_B_ADD },
 };
 
 /* Before opset 7 the second operand said where it belongs: attributes broadcast and axis. */
@@ -179,7 +178,7 @@ static int quotient(struct tw_build *b, int x, int y)
     if (!tw_b_val(b, x)->active && !tw_b_val(b, y)->active)
         return tw_b_binary(b, TW_B_DIV, x, y);
     if (tw_b_is_const(b, y)) {
-        struct tw_array inverse = {0};
+        struct tw_array inverse = { 0 };
 
         if (tw_array_convert(&inverse, TW_F64, &tw_b_val(b, y)->constant, b->err))
             return -1;
@@ -273,14 +272,13 @@ enum tw_status tw_lower_prelu(struct tw_build *b, const struct tw_node *node)
     }
     plus = tw_b_unary(b, TW_U_RELU, 0, 0, x);
     minus = tw_b_unary(b, TW_U_CLIP, -INFINITY, 0.0, x);
-    tw_b_out(b, 0,
-             tw_b_binary(b, TW_B_ADD, plus, tw_b_binary(b, TW_B_MUL, minus, slope)));
+    tw_b_out(b, 0, tw_b_binary(b, TW_B_ADD, plus, tw_b_binary(b, TW_B_MUL, minus, slope)));
     return b->err->code;
 }
 
 enum tw_status tw_lower_where(struct tw_build *b, const struct tw_node *node)
 {
-    int v[3] = {tw_b_in(b, 0), tw_b_in(b, 1), tw_b_in(b, 2)}, rank, out;
+    int v[3] = { tw_b_in(b, 0), tw_b_in(b, 1), tw_b_in(b, 2) }, rank, out;
     size_t dims[TW_MAX_RANK], all[TW_MAX_RANK];
     struct tw_binary_data *d;
     long *strides[3];

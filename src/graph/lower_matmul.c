@@ -19,7 +19,7 @@ static int as_matrix(struct tw_build *b, int v, bool row)
 
 enum tw_status tw_lower_matmul(struct tw_build *b, const struct tw_node *node)
 {
-    int in[2] = {tw_b_in(b, 0), tw_b_in(b, 1)}, rank, out, nout = 0;
+    int in[2] = { tw_b_in(b, 0), tw_b_in(b, 1) }, rank, out, nout = 0;
     size_t batch[TW_MAX_RANK], dims[TW_MAX_RANK + 2], kept[TW_MAX_RANK];
     struct tw_matmul_data *d;
     const struct tw_val *x, *y;
@@ -87,7 +87,7 @@ enum tw_status tw_lower_matmul(struct tw_build *b, const struct tw_node *node)
 /* alpha op(A) op(B) + beta C. */
 enum tw_status tw_lower_gemm(struct tw_build *b, const struct tw_node *node)
 {
-    int in[3] = {tw_b_in(b, 0), tw_b_in(b, 1), tw_b_in(b, 2)}, out, c = in[2];
+    int in[3] = { tw_b_in(b, 0), tw_b_in(b, 1), tw_b_in(b, 2) }, out, c = in[2];
     bool ta = tw_node_int(node, "transA", 0) != 0, tb = tw_node_int(node, "transB", 0) != 0;
     double alpha = tw_node_real(node, "alpha", 1.0), beta = tw_node_real(node, "beta", 1.0);
     size_t dims[2], k, nin = 2;

@@ -21,8 +21,9 @@ enum tw_status tw_lower_softmax(struct tw_build *b, const struct tw_node *node)
     d = tw_alloc(1, sizeof *d);
     if (!d)
         return tw_err_set(b->err, TW_ENOMEM, "out of memory for the network");
-    *d = (struct tw_softmax_data){.log = !strcmp(node->op, "LogSoftmax"), .outer = 1, .n = 1,
-                                  .inner = 1};
+    *d = (struct tw_softmax_data){
+        .log = !strcmp(node->op, "LogSoftmax"), .outer = 1, .n = 1, .inner = 1
+    };
     for (int i = 0; i < x.rank; i++)
         *(i < axis ? &d->outer : i == axis || old ? &d->n : &d->inner) *= x.dims[i];
     tw_b_out(b, 0,
@@ -104,7 +105,7 @@ enum tw_status tw_lower_batch_norm(struct tw_build *b, const struct tw_node *nod
     if (conv && !tw_b_val(b, factor)->varying) {
         size_t at = (size_t)(conv - b->g->instr);
         struct tw_instr moved = *conv;
-        int in[3] = {moved.in[0], moved.in[1], moved.nin > 2 ? moved.in[2] : -1};
+        int in[3] = { moved.in[0], moved.in[1], moved.nin > 2 ? moved.in[2] : -1 };
         int w = per_channel(b, factor, rank + 1);
 
         in[1] = tw_b_binary(b, TW_B_MUL, in[1], w);
@@ -114,18 +115,15 @@ enum tw_status tw_lower_batch_norm(struct tw_build *b, const struct tw_node *nod
         if (in[1] < 0 || in[2] < 0)
             return b->err->code;
         /* Take the old instruction out and put it behind its new weights. */
-        memmove(&b->g->instr[at], &b->g->instr[at + 1],
-                (b->g->ninstr - at - 1) * sizeof moved);
+        memmove(&b->g->instr[at], &b->g->instr[at + 1], (b->g->ninstr - at - 1) * sizeof moved);
         b->g->ninstr--;
         free(moved.in);
-        tw_b_out(b, 0,
-                 tw_b_instr(b, moved.op, 3, in, moved.out[0], moved.data, moved.flops));
+        tw_b_out(b, 0, tw_b_instr(b, moved.op, 3, in, moved.out[0], moved.data, moved.flops));
         return b->err->code;
     }
     factor = per_channel(b, factor, rank);
     offset = per_channel(b, offset, rank);
-    tw_b_out(b, 0,
-             tw_b_binary(b, TW_B_ADD, tw_b_binary(b, TW_B_MUL, v[0], factor), offset));
+    tw_b_out(b, 0, tw_b_binary(b, TW_B_ADD, tw_b_binary(b, TW_B_MUL, v[0], factor), offset));
     return b->err->code;
 }
 
@@ -140,7 +138,7 @@ static int normalize(struct tw_build *b, int v, bool rms, size_t n, double eps)
         return -1;
     }
     x = *tw_b_val(b, v);
-    *d = (struct tw_normalize_data){rms, n ? x.n / n : 0, n, eps};
+    *d = (struct tw_normalize_data){ rms, n ? x.n / n : 0, n, eps };
     return tw_b_instr(b, &tw_op_normalize, 1, &v, tw_b_temp(b, x.dtype, x.rank, x.dims), d,
                       8.0 * (double)x.n);
 }

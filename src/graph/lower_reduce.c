@@ -75,9 +75,11 @@ enum tw_status tw_lower_argmax(struct tw_build *b, const struct tw_node *node)
     d = tw_alloc(1, sizeof *d);
     if (!d)
         return tw_err_set(b->err, TW_ENOMEM, "out of memory for the network");
-    *d = (struct tw_argmax_data){.outer = 1, .n = x.dims[axis], .inner = 1,
-                                 .min = !strcmp(node->op, "ArgMin"),
-                                 .last = tw_node_int(node, "select_last_index", 0) != 0};
+    *d = (struct tw_argmax_data){ .outer = 1,
+                                  .n = x.dims[axis],
+                                  .inner = 1,
+                                  .min = !strcmp(node->op, "ArgMin"),
+                                  .last = tw_node_int(node, "select_last_index", 0) != 0 };
     for (int i = 0; i < x.rank; i++) {
         if (i != axis)
             *(i < axis ? &d->outer : &d->inner) *= x.dims[i];
@@ -88,7 +90,8 @@ enum tw_status tw_lower_argmax(struct tw_build *b, const struct tw_node *node)
     return b->err->code;
 }
 
-/* ---- losses ------------------------------------------------------------------------------------- */
+/* ---- losses -------------------------------------------------------------------------------------
+ */
 
 /* SoftmaxCrossEntropyLoss, NegativeLogLikelihoodLoss and tw.CrossEntropy: logits (or log p)
  * [N, C, ...] and targets [N, ...]; tw.CrossEntropy has the classes along `axis`. */
@@ -98,7 +101,8 @@ enum tw_status tw_lower_cross_entropy(struct tw_build *b, const struct tw_node *
     bool nll = !strcmp(node->op, "NegativeLogLikelihoodLoss") || tw_node_int(node, "log", 0);
     const char *reduction = ours ? "none" : tw_node_text(node, "reduction", "mean");
     const struct tw_attr *ignore = tw_node_attr(node, "ignore_index");
-    int in[2] = {tw_b_in(b, 0), tw_b_in(b, 1)}, axis, rank = 0, y, w = tw_b_in(b, 2), weights = -1;
+    int in[2] = { tw_b_in(b, 0), tw_b_in(b, 1) }, axis, rank = 0, y, w = tw_b_in(b, 2),
+        weights = -1;
     struct tw_cross_entropy_data *d;
     size_t dims[TW_MAX_RANK];
     bool all[TW_MAX_RANK];
@@ -113,11 +117,13 @@ enum tw_status tw_lower_cross_entropy(struct tw_build *b, const struct tw_node *
     d = tw_alloc(1, sizeof *d);
     if (!d)
         return tw_err_set(b->err, TW_ENOMEM, "out of memory for the network");
-    *d = (struct tw_cross_entropy_data){.outer = 1, .classes = x.dims[axis], .inner = 1,
-                                        .has_ignore = ignore != NULL,
-                                        .ignore = ignore ? (double)ignore->i : 0.0,
-                                        .smoothing = tw_node_real(node, "label_smoothing", 0.0),
-                                        .log_probabilities = nll};
+    *d = (struct tw_cross_entropy_data){ .outer = 1,
+                                         .classes = x.dims[axis],
+                                         .inner = 1,
+                                         .has_ignore = ignore != NULL,
+                                         .ignore = ignore ? (double)ignore->i : 0.0,
+                                         .smoothing = tw_node_real(node, "label_smoothing", 0.0),
+                                         .log_probabilities = nll };
     for (int i = 0; i < x.rank; i++) {
         if (i != axis) {
             *(i < axis ? &d->outer : &d->inner) *= x.dims[i];
@@ -137,21 +143,22 @@ enum tw_status tw_lower_cross_entropy(struct tw_build *b, const struct tw_node *
 
         if (!s)
             return tw_err_set(b->err, TW_ENOMEM, "out of memory for the network");
-        *s = (struct tw_softmax_data){true, 1, x.dims[axis], 1};
+        *s = (struct tw_softmax_data){ true, 1, x.dims[axis], 1 };
         for (int i = 0; i < x.rank; i++)
             if (i != axis)
                 *(i < axis ? &s->outer : &s->inner) *= x.dims[i];
-        tw_b_out(b, 1, tw_b_instr(b, &tw_op_softmax, 1, in, tw_b_temp(b, x.dtype, x.rank, x.dims), s,
-                                  5.0 * (double)x.n));
+        tw_b_out(b, 1,
+                 tw_b_instr(b, &tw_op_softmax, 1, in, tw_b_temp(b, x.dtype, x.rank, x.dims), s,
+                            5.0 * (double)x.n));
     }
     /* Weights: of the classes, and 0 where the target is ignored. */
     if (w >= 0) {
         struct tw_lookup_data *l = tw_alloc(1, sizeof *l);
-        int lin[2] = {w, in[1]};
+        int lin[2] = { w, in[1] };
 
         if (!l)
             return tw_err_set(b->err, TW_ENOMEM, "out of memory for the network");
-        *l = (struct tw_lookup_data){tw_b_val(b, in[1])->n, tw_b_val(b, w)->n, 1};
+        *l = (struct tw_lookup_data){ tw_b_val(b, in[1])->n, tw_b_val(b, w)->n, 1 };
         if (tw_b_val(b, w)->varying) {
             free(l);
             return tw_b_fail(b, "has class weights that depend on the data");
@@ -159,8 +166,9 @@ enum tw_status tw_lower_cross_entropy(struct tw_build *b, const struct tw_node *
         weights = tw_b_instr(b, &tw_op_lookup, 2, lin, tw_b_temp(b, TW_F32, rank, dims), l, 0.0);
     }
     if (ignore) {
-        int keep = tw_b_unary(b, TW_U_NOT, 0, 0,
-                              tw_b_binary(b, TW_B_EQ, in[1], tw_b_const_real(b, (double)ignore->i)));
+        int keep =
+            tw_b_unary(b, TW_U_NOT, 0, 0,
+                       tw_b_binary(b, TW_B_EQ, in[1], tw_b_const_real(b, (double)ignore->i)));
         int zero = tw_b_const_real(b, 0.0), one = tw_b_const_real(b, 1.0);
 
         keep = tw_b_cast(b, keep, TW_F32);
@@ -168,13 +176,15 @@ enum tw_status tw_lower_cross_entropy(struct tw_build *b, const struct tw_node *
         if (weights < 0) {
             weights = keep;
         } else { /* an ignored target may be no class at all: choose, do not multiply */
-            int v[3] = {keep, weights, zero};
+            int v[3] = { keep, weights, zero };
             struct tw_binary_data *s = tw_alloc(1, sizeof *s);
             size_t n = tw_b_val(b, weights)->n;
 
             if (!s)
                 return tw_err_set(b->err, TW_ENOMEM, "out of memory for the network");
-            s->loop = (struct tw_loop){.nd = 1, .n = {n}, .sc = {1}, .sa = {1}, .sb = {0}, .sy = {1}};
+            s->loop = (struct tw_loop){
+                .nd = 1, .n = { n }, .sc = { 1 }, .sa = { 1 }, .sb = { 0 }, .sy = { 1 }
+            };
             weights = tw_b_instr(b, &tw_op_select, 3, v, tw_b_temp(b, TW_F32, rank, dims), s, 0.0);
         }
         (void)one;

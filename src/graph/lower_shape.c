@@ -73,7 +73,8 @@ static int need(struct tw_build *b, size_t i)
     return v;
 }
 
-/* ---- another shape of the same numbers --------------------------------------------------------- */
+/* ---- another shape of the same numbers ---------------------------------------------------------
+ */
 
 enum tw_status tw_lower_identity(struct tw_build *b, const struct tw_node *node)
 {
@@ -88,7 +89,7 @@ enum tw_status tw_lower_dropout(struct tw_build *b, const struct tw_node *node)
     int v = need(b, 0);
 
     if (node->nout > 1 && node->out[1] >= 0 && v >= 0) {
-        struct tw_array ones = {0};
+        struct tw_array ones = { 0 };
 
         if (tw_array_make(&ones, TW_BOOL, tw_b_val(b, v)->rank, tw_b_val(b, v)->dims, b->err))
             return b->err->code;
@@ -136,8 +137,9 @@ enum tw_status tw_lower_reshape(struct tw_build *b, const struct tw_node *node)
             return tw_b_fail(b, "cannot divide %zu elements by %zu", tw_b_val(b, v)->n, known);
         dims[free_axis] = tw_b_val(b, v)->n / known;
     } else if (known != tw_b_val(b, v)->n) {
-        return tw_b_fail(b, "reshapes %zu elements to %zu: was the network exported for a fixed "
-                            "batch? Export it with a free one",
+        return tw_b_fail(b,
+                         "reshapes %zu elements to %zu: was the network exported for a fixed "
+                         "batch? Export it with a free one",
                          tw_b_val(b, v)->n, known);
     }
     tw_b_out(b, 0, tw_b_alias(b, v, (int)n, dims));
@@ -147,7 +149,7 @@ enum tw_status tw_lower_reshape(struct tw_build *b, const struct tw_node *node)
 enum tw_status tw_lower_flatten(struct tw_build *b, const struct tw_node *node)
 {
     int64_t axis = tw_node_int(node, "axis", 1);
-    size_t dims[2] = {1, 1};
+    size_t dims[2] = { 1, 1 };
     int v = need(b, 0), rank;
 
     if (v < 0)
@@ -165,7 +167,7 @@ enum tw_status tw_lower_flatten(struct tw_build *b, const struct tw_node *node)
 enum tw_status tw_lower_squeeze(struct tw_build *b, const struct tw_node *node)
 {
     int v = need(b, 0), rank = 0;
-    bool mask[TW_MAX_RANK] = {false};
+    bool mask[TW_MAX_RANK] = { false };
     size_t n, dims[TW_MAX_RANK];
     int64_t *axes;
     enum tw_status st = tw_b_ints_or_attr(b, 1, "axes", &n, &axes);
@@ -191,7 +193,7 @@ enum tw_status tw_lower_squeeze(struct tw_build *b, const struct tw_node *node)
 enum tw_status tw_lower_unsqueeze(struct tw_build *b, const struct tw_node *node)
 {
     int v = need(b, 0), rank, from = 0;
-    bool mask[TW_MAX_RANK] = {false};
+    bool mask[TW_MAX_RANK] = { false };
     size_t n, dims[TW_MAX_RANK];
     int64_t *axes;
     enum tw_status st = tw_b_ints_or_attr(b, 1, "axes", &n, &axes);
@@ -211,13 +213,14 @@ enum tw_status tw_lower_unsqueeze(struct tw_build *b, const struct tw_node *node
     return b->err->code;
 }
 
-/* ---- shapes as numbers: known when the network is compiled ---------------------------------------- */
+/* ---- shapes as numbers: known when the network is compiled
+ * ---------------------------------------- */
 
 enum tw_status tw_lower_shape(struct tw_build *b, const struct tw_node *node)
 {
     int v = need(b, 0);
     int64_t rank, first, last;
-    struct tw_array a = {0};
+    struct tw_array a = { 0 };
     size_t n;
 
     if (v < 0)
@@ -241,7 +244,7 @@ enum tw_status tw_lower_shape(struct tw_build *b, const struct tw_node *node)
 enum tw_status tw_lower_size(struct tw_build *b, const struct tw_node *node)
 {
     int v = need(b, 0);
-    struct tw_array a = {0};
+    struct tw_array a = { 0 };
 
     (void)node;
     if (v < 0 || tw_array_make(&a, TW_I64, 0, NULL, b->err))
@@ -251,13 +254,14 @@ enum tw_status tw_lower_size(struct tw_build *b, const struct tw_node *node)
     return b->err->code;
 }
 
-/* ---- pieces ------------------------------------------------------------------------------------- */
+/* ---- pieces -------------------------------------------------------------------------------------
+ */
 
 enum tw_status tw_lower_transpose(struct tw_build *b, const struct tw_node *node)
 {
     const struct tw_attr *a = tw_node_attr(node, "perm");
     int v = need(b, 0), perm[TW_MAX_RANK], rank;
-    bool seen[TW_MAX_RANK] = {false};
+    bool seen[TW_MAX_RANK] = { false };
 
     if (v < 0)
         return b->err->code;
@@ -312,8 +316,8 @@ static int64_t clamp(int64_t x, int64_t lo, int64_t hi)
 enum tw_status tw_lower_slice(struct tw_build *b, const struct tw_node *node)
 {
     int v = need(b, 0), rank;
-    int64_t *x[4] = {NULL}, start[TW_MAX_RANK], step[TW_MAX_RANK];
-    static const char *const names[] = {"starts", "ends", "axes", "steps"};
+    int64_t *x[4] = { NULL }, start[TW_MAX_RANK], step[TW_MAX_RANK];
+    static const char *const names[] = { "starts", "ends", "axes", "steps" };
     size_t n[4], dims[TW_MAX_RANK];
     enum tw_status st = TW_OK;
 
@@ -363,7 +367,7 @@ enum tw_status tw_lower_split(struct tw_build *b, const struct tw_node *node)
 {
     int v = need(b, 0), axis;
     size_t n, dims[TW_MAX_RANK], each, used = 0;
-    int64_t *sizes, start[TW_MAX_RANK] = {0}, step[TW_MAX_RANK];
+    int64_t *sizes, start[TW_MAX_RANK] = { 0 }, step[TW_MAX_RANK];
     enum tw_status st = tw_b_ints_or_attr(b, 1, "split", &n, &sizes);
 
     axis = st || v < 0 ? -1 : tw_b_axis(b, tw_node_int(node, "axis", 0), tw_b_val(b, v)->rank);
@@ -475,12 +479,12 @@ static int pad_axis(struct tw_build *b, int v, int axis, long before, long after
         if (from >= 0) { /* as long as the source goes on in step */
             while (o + run < total && source(mode, o + run - before, n) == from + run)
                 run++;
-            d->piece[np++] = (struct tw_piece){.from = (size_t)from * inner,
-                                               .to = (size_t)o * inner,
-                                               .loop = {.nd = 2,
-                                                        .n = {outer, (size_t)run * inner},
-                                                        .sa = {n * (long)inner, 1},
-                                                        .sy = {total * (long)inner, 1}}};
+            d->piece[np++] = (struct tw_piece){ .from = (size_t)from * inner,
+                                                .to = (size_t)o * inner,
+                                                .loop = { .nd = 2,
+                                                          .n = { outer, (size_t)run * inner },
+                                                          .sa = { n * (long)inner, 1 },
+                                                          .sy = { total * (long)inner, 1 } } };
             tw_loop_collapse(&d->piece[np - 1].loop);
         }
         o += run;
@@ -497,8 +501,8 @@ enum tw_status tw_lower_pad(struct tw_build *b, const struct tw_node *node)
     size_t n, naxes;
     int64_t *pads, *axes;
     double fill = constant_real(b, 2, tw_node_real(node, "value", 0.0));
-    enum tw_status st = tw_b_ints_or_attr(b, 1, tw_node_attr(node, "pads") ? "pads" : "paddings",
-                                          &n, &pads);
+    enum tw_status st =
+        tw_b_ints_or_attr(b, 1, tw_node_attr(node, "pads") ? "pads" : "paddings", &n, &pads);
 
     if (st)
         return st;
@@ -585,7 +589,7 @@ enum tw_status tw_lower_tile(struct tw_build *b, const struct tw_node *node)
 /* Constant indices: a piece for each. Varying ones: rows of a uniform table. */
 enum tw_status tw_lower_gather(struct tw_build *b, const struct tw_node *node)
 {
-    int in[2] = {need(b, 0), need(b, 1)}, axis, rank = 0, y;
+    int in[2] = { need(b, 0), need(b, 1) }, axis, rank = 0, y;
     size_t dims[TW_MAX_RANK], outer = 1, inner = 1, size, count;
 
     if (in[0] < 0 || in[1] < 0)
@@ -622,26 +626,28 @@ enum tw_status tw_lower_gather(struct tw_build *b, const struct tw_node *node)
                 free(d);
                 return tw_b_fail(b, "takes row %lld of %zu", (long long)j, size);
             }
-            d->piece[i] = (struct tw_piece){.from = (size_t)j * inner,
-                                            .to = i * inner,
-                                            .loop = {.nd = 2,
-                                                     .n = {outer, inner},
-                                                     .sa = {(long)(size * inner), 1},
-                                                     .sy = {(long)(count * inner), 1}}};
+            d->piece[i] = (struct tw_piece){ .from = (size_t)j * inner,
+                                             .to = i * inner,
+                                             .loop = { .nd = 2,
+                                                       .n = { outer, inner },
+                                                       .sa = { (long)(size * inner), 1 },
+                                                       .sy = { (long)(count * inner), 1 } } };
             tw_loop_collapse(&d->piece[i].loop);
         }
-        y = tw_b_instr(b, &tw_op_assemble, 1, in, tw_b_temp(b, tw_b_val(b, in[0])->dtype, rank, dims),
-                       d, 0.0);
+        y = tw_b_instr(b, &tw_op_assemble, 1, in,
+                       tw_b_temp(b, tw_b_val(b, in[0])->dtype, rank, dims), d, 0.0);
     } else {
         struct tw_lookup_data *d = tw_alloc(1, sizeof *d);
 
         if (!d)
             return tw_err_set(b->err, TW_ENOMEM, "out of memory for the network");
-        *d = (struct tw_lookup_data){count, size, inner};
+        *d = (struct tw_lookup_data){ count, size, inner };
         if (axis != 0 || tw_b_val(b, in[0])->varying) {
             free(d);
-            return tw_b_fail(b, "takes rows by data along axis %d of what itself is data; only the "
-                                "first axis of weights is supported", axis);
+            return tw_b_fail(b,
+                             "takes rows by data along axis %d of what itself is data; only the "
+                             "first axis of weights is supported",
+                             axis);
         }
         y = tw_b_instr(b, &tw_op_lookup, 2, in, tw_b_temp(b, tw_b_val(b, in[0])->dtype, rank, dims),
                        d, 0.0);
@@ -657,7 +663,7 @@ enum tw_status tw_lower_trilu(struct tw_build *b, const struct tw_node *node)
     double k = constant_real(b, 1, 0.0);
     int v = need(b, 0), in[3];
     struct tw_binary_data *d;
-    struct tw_array mask = {0};
+    struct tw_array mask = { 0 };
     size_t rows, cols, dims[2];
 
     if (v < 0 || tw_b_val(b, v)->rank < 2)
@@ -682,16 +688,18 @@ enum tw_status tw_lower_trilu(struct tw_build *b, const struct tw_node *node)
         free(d);
         return tw_err_set(b->err, TW_ENOMEM, "out of memory for the network");
     }
-    d->loop = (struct tw_loop){.nd = 2,
-                               .n = {rows && cols ? tw_b_val(b, v)->n / (rows * cols) : 0, rows * cols},
-                               .sc = {0, 1},
-                               .sa = {(long)(rows * cols), 1},
-                               .sy = {(long)(rows * cols), 1}};
+    d->loop = (struct tw_loop){ .nd = 2,
+                                .n = { rows && cols ? tw_b_val(b, v)->n / (rows * cols) : 0,
+                                       rows * cols },
+                                .sc = { 0, 1 },
+                                .sa = { (long)(rows * cols), 1 },
+                                .sy = { (long)(rows * cols), 1 } };
     {
         const struct tw_val x = *tw_b_val(b, v);
 
-        tw_b_out(b, 0, tw_b_instr(b, &tw_op_select, 3, in, tw_b_temp(b, x.dtype, x.rank, x.dims), d,
-                                  0.0));
+        tw_b_out(
+            b, 0,
+            tw_b_instr(b, &tw_op_select, 3, in, tw_b_temp(b, x.dtype, x.rank, x.dims), d, 0.0));
     }
     return b->err->code;
 }
@@ -701,8 +709,8 @@ enum tw_status tw_lower_depth_to_space(struct tw_build *b, const struct tw_node 
     bool to_space = !strcmp(node->op, "DepthToSpace");
     bool crd = !strcmp(tw_node_text(node, "mode", "DCR"), "CRD");
     size_t s = (size_t)clamp(tw_node_int(node, "blocksize", 1), 1, 1 << 20), d[6], out[4];
-    static const int dcr[] = {0, 3, 4, 1, 5, 2}, crdp[] = {0, 1, 4, 2, 5, 3},
-                     depth[] = {0, 3, 5, 1, 2, 4};
+    static const int dcr[] = { 0, 3, 4, 1, 5, 2 }, crdp[] = { 0, 1, 4, 2, 5, 3 },
+                     depth[] = { 0, 3, 5, 1, 2, 4 };
     const size_t *x;
     int v = need(b, 0);
 

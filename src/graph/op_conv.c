@@ -22,8 +22,7 @@ static size_t group_inner(const struct tw_conv_data *d)
 /* Few rows a group would leave the kernel's registers empty. */
 static bool uses_pack(const struct tw_graph *g, const struct tw_instr *in)
 {
-    return g->val[in->in[0]].varying && !g->val[in->in[1]].varying &&
-           group_rows(in->data) > 1;
+    return g->val[in->in[0]].varying && !g->val[in->in[1]].varying && group_rows(in->data) > 1;
 }
 
 static bool is_padded(const struct tw_conv_data *d)
@@ -59,7 +58,7 @@ static bool tap_of(const struct tw_conv_data *d, const size_t t[3], struct tap *
     size_t plane = volume(d->in), outs = volume(d->out);
     long xs = 1, ys = 1;
 
-    *tap = (struct tap){.loop = {.nd = 6}};
+    *tap = (struct tap){ .loop = { .nd = 6 } };
     tap->loop.n[0] = d->groups;
     tap->loop.n[1] = rows;
     tap->loop.n[2] = channels;
@@ -100,7 +99,7 @@ static struct tw_planes moved(const struct tw_run *r, const struct tw_planes *x,
 static struct tw_loop loop_with(const struct tw_loop *l, const long *a, const long *b,
                                 const long *y)
 {
-    struct tw_loop m = {.nd = l->nd};
+    struct tw_loop m = { .nd = l->nd };
 
     for (int i = 0; i < l->nd; i++) {
         m.n[i] = l->n[i];
@@ -143,8 +142,8 @@ static void each_tap(const struct tw_run *r, const struct tw_instr *in, bool bac
     else
         tw_planes_of(r, in->out[0], &y);
     for (size_t i = 0; i < volume(d->window); i++) {
-        size_t t[3] = {i / (d->window[1] * d->window[2]), i / d->window[2] % d->window[1],
-                       i % d->window[2]};
+        size_t t[3] = { i / (d->window[1] * d->window[2]), i / d->window[2] % d->window[1],
+                        i % d->window[2] };
         struct tw_planes xt, wt, yt;
         struct tap tap;
         struct tw_loop l;
@@ -169,7 +168,8 @@ static void each_tap(const struct tw_run *r, const struct tw_instr *in, bool bac
     }
 }
 
-/* ---- the packed kernel ------------------------------------------------------------------------ */
+/* ---- the packed kernel ------------------------------------------------------------------------
+ */
 
 static size_t conv_keep(const struct tw_graph *g, const struct tw_instr *in,
                         const struct tw_kernels *k, const struct tw_alg *alg, bool gradient)
@@ -220,7 +220,7 @@ static void conv_prepare(const struct tw_run *r, const struct tw_instr *in, size
 /* The nest that walks the part of the padded input that is real: a padded, y real. */
 static struct tw_loop pad_loop(const struct tw_conv_data *d, long *from, long *to)
 {
-    struct tw_loop l = {.nd = 4};
+    struct tw_loop l = { .nd = 4 };
     long xs = 1, ps = 1;
 
     *from = *to = 0;
@@ -286,9 +286,13 @@ static void packed_forward(const struct tw_run *r, const struct tw_instr *in, si
 {
     const struct tw_conv_data *d = in->data;
     size_t m = group_rows(d), n = group_inner(d), used = 0;
-    bool written[TW_MAX_PLANES] = {false};
-    struct tw_gemm g = {.m = m, .k = n, .koff = d->koff, .mstride = (long)volume(d->out),
-                        .lanes = r->lanes, .act = r->act ? r->act[number] : TW_U_COPY};
+    bool written[TW_MAX_PLANES] = { false };
+    struct tw_gemm g = { .m = m,
+                         .k = n,
+                         .koff = d->koff,
+                         .mstride = (long)volume(d->out),
+                         .lanes = r->lanes,
+                         .act = r->act ? r->act[number] : TW_U_COPY };
     struct tw_planes x;
 
     padded(r, d, in->in[0], &used, &x);
@@ -313,8 +317,10 @@ static void packed_forward(const struct tw_run *r, const struct tw_instr *in, si
     for (int p = 0; p < r->alg->planes; p++) {
         void *y = tw_plane(r, in->out[0], p);
         const void *bias = in->nin > 2 ? tw_plane(r, in->in[2], p) : NULL;
-        struct tw_loop l = {.nd = 2, .n = {d->cout, volume(d->out)}, .sa = {1, 0},
-                            .sy = {(long)volume(d->out), 1}};
+        struct tw_loop l = { .nd = 2,
+                             .n = { d->cout, volume(d->out) },
+                             .sa = { 1, 0 },
+                             .sy = { (long)volume(d->out), 1 } };
 
         if (!y || written[p])
             continue;
@@ -330,8 +336,13 @@ static void packed_back(const struct tw_run *r, const struct tw_instr *in, size_
     const struct tw_conv_data *d = in->data;
     size_t m = group_rows(d), n = group_inner(d), used = 0;
     size_t channels = d->cin / d->groups * volume(d->room);
-    struct tw_gemm g = {.m = n, .k = m, .kstride = (long)volume(d->out), .moff = d->koff,
-                        .lanes = r->lanes, .store = TW_ADD, .act = TW_U_COPY};
+    struct tw_gemm g = { .m = n,
+                         .k = m,
+                         .kstride = (long)volume(d->out),
+                         .moff = d->koff,
+                         .lanes = r->lanes,
+                         .store = TW_ADD,
+                         .act = TW_U_COPY };
     struct tw_planes gx;
     struct tw_loop l;
     long from, to;
@@ -374,8 +385,13 @@ static void weight_back(const struct tw_run *r, const struct tw_instr *in)
 {
     const struct tw_conv_data *d = in->data;
     size_t m = group_rows(d), n = group_inner(d), used = 0;
-    struct tw_gradw g = {.m = m, .k = n, .mstride = (long)volume(d->out), .koff = d->koff,
-                         .lanes = r->lanes, .dam = (long)n, .dak = 1};
+    struct tw_gradw g = { .m = m,
+                          .k = n,
+                          .mstride = (long)volume(d->out),
+                          .koff = d->koff,
+                          .lanes = r->lanes,
+                          .dam = (long)n,
+                          .dak = 1 };
     struct tw_planes x;
 
     padded(r, d, in->in[0], &used, &x);
@@ -402,8 +418,9 @@ static void conv_forward(const struct tw_run *r, const struct tw_instr *in, size
 {
     const struct tw_conv_data *d = in->data;
     struct tw_planes y, bias;
-    struct tw_loop l = {.nd = 2, .n = {d->cout, volume(d->out)}, .sa = {1, 0},
-                        .sy = {(long)volume(d->out), 1}};
+    struct tw_loop l = {
+        .nd = 2, .n = { d->cout, volume(d->out) }, .sa = { 1, 0 }, .sy = { (long)volume(d->out), 1 }
+    };
 
     if (uses_pack(r->g, in)) {
         packed_forward(r, in, number);
@@ -421,8 +438,9 @@ static void conv_forward(const struct tw_run *r, const struct tw_instr *in, size
 static void conv_vjp(const struct tw_run *r, const struct tw_instr *in, size_t number)
 {
     const struct tw_conv_data *d = in->data;
-    struct tw_loop l = {.nd = 2, .n = {d->cout, volume(d->out)}, .sa = {(long)volume(d->out), 1},
-                        .sy = {1, 0}};
+    struct tw_loop l = {
+        .nd = 2, .n = { d->cout, volume(d->out) }, .sa = { (long)volume(d->out), 1 }, .sy = { 1, 0 }
+    };
 
     if (in->nin > 2 && tw_wants_grad(r, in->in[2])) {
         struct tw_planes g;
@@ -448,9 +466,9 @@ static size_t conv_scratch(const struct tw_graph *g, const struct tw_instr *in,
     return uses_pack(g, in) && is_padded(d) ? (size_t)alg->planes * d->cin * volume(d->room) : 0;
 }
 
-const struct tw_op tw_op_conv = {.name = "conv",
-                                 .forward = conv_forward,
-                                 .vjp = conv_vjp,
-                                 .scratch = conv_scratch,
-                                 .keep = conv_keep,
-                                 .prepare = conv_prepare};
+const struct tw_op tw_op_conv = { .name = "conv",
+                                  .forward = conv_forward,
+                                  .vjp = conv_vjp,
+                                  .scratch = conv_scratch,
+                                  .keep = conv_keep,
+                                  .prepare = conv_prepare };

@@ -26,7 +26,7 @@ static void unary_vjp(const struct tw_run *r, const struct tw_instr *in, size_t 
 {
     const struct tw_unary_data *d = in->data;
     size_t m = tw_val_of(r, in->out[0])->n * r->lanes;
-    struct tw_loop flat = {.nd = 1, .n = {m / r->lanes}, .sa = {1}, .sb = {1}, .sy = {1}};
+    struct tw_loop flat = { .nd = 1, .n = { m / r->lanes }, .sa = { 1 }, .sb = { 1 }, .sy = { 1 } };
     const void *x = tw_plane(r, in->in[0], 0), *g = tw_grad(r, in->out[0], 0);
 
     (void)number;
@@ -46,7 +46,8 @@ static void unary_vjp(const struct tw_run *r, const struct tw_instr *in, size_t 
 }
 
 const struct tw_op tw_op_unary = {
-    .name = "unary", .forward = unary_forward, .vjp = unary_vjp, .scratch = unary_scratch};
+    .name = "unary", .forward = unary_forward, .vjp = unary_vjp, .scratch = unary_scratch
+};
 
 /* ---- two ------------------------------------------------------------------------------- */
 
@@ -80,7 +81,7 @@ static void winner(const struct tw_run *r, const struct tw_instr *in, void *mask
     r->k->binary(d->f == TW_B_MAX ? TW_B_GE : TW_B_LE, &d->loop, a.lanes, a.p[0], b.lanes, b.p[0],
                  TW_ADD, r->lanes, mask);
     tw_alg_scale(r, tw_val_of(r, in->out[0])->n, 0.5,
-                 &(struct tw_planes){.p = {mask}, .lanes = r->lanes});
+                 &(struct tw_planes){ .p = { mask }, .lanes = r->lanes });
 }
 
 static struct tw_loop with_y_as_a(const struct tw_loop *l, bool b_is_b)
@@ -168,8 +169,8 @@ static void max_vjp(const struct tw_run *r, const struct tw_instr *in, const str
 {
     const struct tw_binary_data *d = in->data;
     size_t n = tw_val_of(r, in->out[0])->n;
-    struct tw_planes mask = {.p = {r->scratch}, .lanes = r->lanes};
-    struct tw_loop flat = {.nd = 1, .n = {n}, .sa = {1}, .sb = {1}, .sy = {1}};
+    struct tw_planes mask = { .p = { r->scratch }, .lanes = r->lanes };
+    struct tw_loop flat = { .nd = 1, .n = { n }, .sa = { 1 }, .sb = { 1 }, .sy = { 1 } };
     void *part = tw_at(r, r->scratch, (long)n, r->lanes);
 
     winner(r, in, r->scratch);
@@ -177,7 +178,7 @@ static void max_vjp(const struct tw_run *r, const struct tw_instr *in, const str
         struct tw_loop l = back(&d->loop, side == 0);
 
         for (int p = 0; p < r->alg->planes; p++) {
-            struct tw_planes one = {.lanes = r->lanes};
+            struct tw_planes one = { .lanes = r->lanes };
 
             if (!g->p[p])
                 continue;
@@ -234,7 +235,8 @@ static void binary_vjp(const struct tw_run *r, const struct tw_instr *in, size_t
 }
 
 const struct tw_op tw_op_binary = {
-    .name = "binary", .forward = binary_forward, .vjp = binary_vjp, .scratch = binary_scratch};
+    .name = "binary", .forward = binary_forward, .vjp = binary_vjp, .scratch = binary_scratch
+};
 
 /* ---- choice ------------------------------------------------------------------------------ */
 
@@ -287,14 +289,13 @@ static void select_vjp(const struct tw_run *r, const struct tw_instr *in, size_t
         }
         for (int p = 0; p < r->alg->planes; p++) {
             const void *g = tw_grad(r, in->out[0], p);
-            struct tw_planes one = {.lanes = r->lanes};
+            struct tw_planes one = { .lanes = r->lanes };
 
             if (!g)
                 continue;
             r->k->select(&m, tw_lanes_of(r, in->in[0]), tw_plane(r, in->in[0], 0),
-                         side == 1 ? r->lanes : 1, side == 1 ? g : &zero,
-                         side == 2 ? r->lanes : 1, side == 2 ? g : &zero, TW_SET, r->lanes,
-                         r->scratch);
+                         side == 1 ? r->lanes : 1, side == 1 ? g : &zero, side == 2 ? r->lanes : 1,
+                         side == 2 ? g : &zero, TW_SET, r->lanes, r->scratch);
             one.p[p] = r->scratch;
             tw_alg_into(r, &to, &one, NULL, in->in[side]);
         }
@@ -302,4 +303,5 @@ static void select_vjp(const struct tw_run *r, const struct tw_instr *in, size_t
 }
 
 const struct tw_op tw_op_select = {
-    .name = "select", .forward = select_forward, .vjp = select_vjp, .scratch = select_scratch};
+    .name = "select", .forward = select_forward, .vjp = select_vjp, .scratch = select_scratch
+};

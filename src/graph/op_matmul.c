@@ -30,7 +30,7 @@ struct at {
 
 static struct at batch_at(const struct tw_loop *l, size_t index)
 {
-    struct at at = {0, 0, 0};
+    struct at at = { 0, 0, 0 };
 
     for (int i = l->nd - 1; i >= 0; i--) {
         long j = (long)(index % l->n[i]);
@@ -46,8 +46,8 @@ static struct at batch_at(const struct tw_loop *l, size_t index)
 /* The product as seen by the packed kernel: W[m,k] with strides wm, wk; columns. */
 struct shape {
     size_t m, k;
-    long wm, wk;       /* of the weights */
-    long xk, ym;       /* of the other factor, of the product */
+    long wm, wk; /* of the weights */
+    long xk, ym; /* of the other factor, of the product */
     size_t nc[3];
     long xc[3], yc[3];
 };
@@ -55,15 +55,15 @@ struct shape {
 static struct shape shape_of(const struct tw_matmul_data *d, enum side side, bool outside)
 {
     bool b = side == B_IS_WEIGHT;
-    struct shape s = {.m = b ? d->nj : d->ni,
-                      .k = d->nk,
-                      .wm = b ? d->bj : d->ai,
-                      .wk = b ? d->bk : d->ak,
-                      .xk = b ? d->ak : d->bk,
-                      .ym = b ? d->yj : d->yi,
-                      .nc = {1, 1, b ? d->ni : d->nj},
-                      .xc = {0, 0, b ? d->ai : d->bj},
-                      .yc = {0, 0, b ? d->yi : d->yj}};
+    struct shape s = { .m = b ? d->nj : d->ni,
+                       .k = d->nk,
+                       .wm = b ? d->bj : d->ai,
+                       .wk = b ? d->bk : d->ak,
+                       .xk = b ? d->ak : d->bk,
+                       .ym = b ? d->yj : d->yi,
+                       .nc = { 1, 1, b ? d->ni : d->nj },
+                       .xc = { 0, 0, b ? d->ai : d->bj },
+                       .yc = { 0, 0, b ? d->yi : d->yj } };
 
     for (int i = 0; i < d->batch.nd && !outside; i++) {
         int c = 2 - d->batch.nd + i;
@@ -141,10 +141,9 @@ static void bias_alone(const struct tw_run *r, const struct tw_instr *in, int p,
     const struct tw_matmul_data *d = in->data;
     const void *bias = in->nin > 2 ? tw_plane(r, in->in[2], p) : NULL;
     size_t n = tw_val_of(r, in->out[0])->n;
-    struct tw_loop l = {.nd = 2,
-                        .n = {n / d->nj, d->nj},
-                        .sa = {0, 1},
-                        .sy = {(long)d->nj, 1}};
+    struct tw_loop l = {
+        .nd = 2, .n = { n / d->nj, d->nj }, .sa = { 0, 1 }, .sy = { (long)d->nj, 1 }
+    };
 
     if (bias)
         r->k->binary(TW_B_FIRST, &l, 1, bias, 1, bias, TW_SET, r->lanes, y);
@@ -156,16 +155,22 @@ static void packed_forward(const struct tw_run *r, const struct tw_instr *in, si
                            enum side side)
 {
     struct shape s = shape_of(in->data, side, false);
-    bool written[TW_MAX_PLANES] = {false};
+    bool written[TW_MAX_PLANES] = { false };
     int w = in->in[side == B_IS_WEIGHT], x = in->in[side != B_IS_WEIGHT];
 
     for (int i = 0; i < r->alg->nterm; i++) {
         const struct tw_term *t = &r->alg->term[i];
         const void *xp = tw_plane(r, x, t->j);
         void *y = tw_plane(r, in->out[0], t->k);
-        struct tw_gemm g = {.m = s.m, .k = s.k, .x = xp, .kstride = s.xk, .y = y, .mstride = s.ym,
-                            .lanes = r->lanes, .store = written[t->k] ? TW_ADD : TW_SET,
-                            .act = r->act ? r->act[number] : TW_U_COPY};
+        struct tw_gemm g = { .m = s.m,
+                             .k = s.k,
+                             .x = xp,
+                             .kstride = s.xk,
+                             .y = y,
+                             .mstride = s.ym,
+                             .lanes = r->lanes,
+                             .store = written[t->k] ? TW_ADD : TW_SET,
+                             .act = r->act ? r->act[number] : TW_U_COPY };
 
         if (!tw_plane(r, w, t->i) || !xp || !y)
             continue;
@@ -201,13 +206,22 @@ static void lanewise_forward(const struct tw_run *r, const struct tw_instr *in)
             void *y = tw_plane(r, in->out[0], t->k);
 
             if (a && b && y)
-                r->k->bmm(&(struct tw_bmm){.ni = d->ni, .nj = d->nj, .nk = d->nk,
-                                           .a = tw_at(r, a, at.a, al), .ai = d->ai, .ak = d->ak,
-                                           .alanes = al,
-                                           .b = tw_at(r, b, at.b, bl), .bk = d->bk, .bj = d->bj,
-                                           .blanes = bl,
-                                           .y = tw_at(r, y, at.y, r->lanes), .yi = d->yi,
-                                           .yj = d->yj, .lanes = r->lanes, .store = TW_ADD});
+                r->k->bmm(&(struct tw_bmm){ .ni = d->ni,
+                                            .nj = d->nj,
+                                            .nk = d->nk,
+                                            .a = tw_at(r, a, at.a, al),
+                                            .ai = d->ai,
+                                            .ak = d->ak,
+                                            .alanes = al,
+                                            .b = tw_at(r, b, at.b, bl),
+                                            .bk = d->bk,
+                                            .bj = d->bj,
+                                            .blanes = bl,
+                                            .y = tw_at(r, y, at.y, r->lanes),
+                                            .yi = d->yi,
+                                            .yj = d->yj,
+                                            .lanes = r->lanes,
+                                            .store = TW_ADD });
         }
     }
 }
@@ -230,9 +244,15 @@ static void packed_back(const struct tw_run *r, const struct tw_instr *in, size_
         const struct tw_term *t = &r->alg->term[i];
         const void *gy = tw_grad(r, in->out[0], t->j);
         void *gx = tw_grad(r, x, t->k);
-        struct tw_gemm g = {.m = s->k, .k = s->m, .x = gy, .kstride = s->ym, .y = gx,
-                            .mstride = s->xk, .lanes = r->lanes, .store = TW_ADD,
-                            .act = TW_U_COPY};
+        struct tw_gemm g = { .m = s->k,
+                             .k = s->m,
+                             .x = gy,
+                             .kstride = s->ym,
+                             .y = gx,
+                             .mstride = s->xk,
+                             .lanes = r->lanes,
+                             .store = TW_ADD,
+                             .act = TW_U_COPY };
 
         if (!tw_plane(r, w, t->i) || !gy || !gx)
             continue;
@@ -254,8 +274,13 @@ static void weight_back(const struct tw_run *r, const struct tw_instr *in, const
         const struct tw_term *t = &r->alg->term[i];
         const void *gy = tw_grad(r, in->out[0], t->i), *xp = tw_plane(r, x, t->j);
         double *gw = tw_ugrad(r, w, t->k);
-        struct tw_gradw g = {.m = s->m, .k = s->k, .mstride = s->ym, .kstride = s->xk,
-                             .lanes = r->lanes, .dam = s->wm, .dak = s->wk};
+        struct tw_gradw g = { .m = s->m,
+                              .k = s->k,
+                              .mstride = s->ym,
+                              .kstride = s->xk,
+                              .lanes = r->lanes,
+                              .dam = s->wm,
+                              .dak = s->wk };
 
         if (!gy || !xp || !gw)
             continue;
@@ -282,7 +307,7 @@ static void lanewise_back(const struct tw_run *r, const struct tw_instr *in, int
         const struct tw_term *t = &r->alg->term[i];
         const void *gy = tw_grad(r, in->out[0], t->i), *o = tw_plane(r, other, t->j);
         void *g = tw_grad(r, in->in[side], t->k);
-        struct tw_bmm m = {.lanes = r->lanes, .store = TW_ADD};
+        struct tw_bmm m = { .lanes = r->lanes, .store = TW_ADD };
 
         if (!gy || !o || !g)
             continue;
@@ -313,10 +338,10 @@ static void matmul_vjp(const struct tw_run *r, const struct tw_instr *in, size_t
     int w = in->in[side == B_IS_WEIGHT], x = in->in[side != B_IS_WEIGHT];
 
     if (in->nin > 2 && tw_wants_grad(r, in->in[2])) {
-        struct tw_loop l = {.nd = 2,
-                            .n = {tw_val_of(r, in->out[0])->n / d->nj, d->nj},
-                            .sa = {(long)d->nj, 1},
-                            .sy = {0, 1}};
+        struct tw_loop l = { .nd = 2,
+                             .n = { tw_val_of(r, in->out[0])->n / d->nj, d->nj },
+                             .sa = { (long)d->nj, 1 },
+                             .sy = { 0, 1 } };
         struct tw_planes g;
 
         tw_planes_grad(r, in->out[0], &g);
@@ -349,8 +374,8 @@ static void matmul_vjp(const struct tw_run *r, const struct tw_instr *in, size_t
     }
 }
 
-const struct tw_op tw_op_matmul = {.name = "matmul",
-                                   .forward = matmul_forward,
-                                   .vjp = matmul_vjp,
-                                   .keep = matmul_keep,
-                                   .prepare = matmul_prepare};
+const struct tw_op tw_op_matmul = { .name = "matmul",
+                                    .forward = matmul_forward,
+                                    .vjp = matmul_vjp,
+                                    .keep = matmul_keep,
+                                    .prepare = matmul_prepare };

@@ -69,8 +69,9 @@ static void assemble_vjp(const struct tw_run *r, const struct tw_instr *in, size
     }
 }
 
-const struct tw_op tw_op_assemble = {
-    .name = "assemble", .forward = assemble_forward, .vjp = assemble_vjp};
+const struct tw_op tw_op_assemble = { .name = "assemble",
+                                      .forward = assemble_forward,
+                                      .vjp = assemble_vjp };
 
 /* in[0]: the table, uniform; in[1]: row numbers. */
 static void lookup_forward(const struct tw_run *r, const struct tw_instr *in, size_t number)
@@ -104,5 +105,6 @@ static void lookup_vjp(const struct tw_run *r, const struct tw_instr *in, size_t
     }
 }
 
-const struct tw_op tw_op_lookup = {
-    .name = "lookup", .forward = lookup_forward, .vjp = lookup_vjp};
+const struct tw_op tw_op_lookup = { .name = "lookup",
+                                    .forward = lookup_forward,
+                                    .vjp = lookup_vjp };

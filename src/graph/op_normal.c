@@ -13,17 +13,16 @@ struct tw_rows {
 
 static struct tw_rows rows_of(size_t outer, size_t n, size_t inner)
 {
-    struct tw_rows w = {.all = outer * n * inner, .few = outer * inner};
+    struct tw_rows w = { .all = outer * n * inner, .few = outer * inner };
     long a = (long)(n * inner), b = (long)inner;
 
-    w.full = (struct tw_loop){.nd = 1, .n = {w.all}, .sa = {1}, .sb = {1}, .sy = {1}};
-    w.spread = (struct tw_loop){.nd = 3,
-                                .n = {outer, n, inner},
-                                .sa = {a, b, 1},
-                                .sb = {b, 0, 1},
-                                .sy = {a, b, 1}};
+    w.full = (struct tw_loop){ .nd = 1, .n = { w.all }, .sa = { 1 }, .sb = { 1 }, .sy = { 1 } };
+    w.spread = (struct tw_loop){
+        .nd = 3, .n = { outer, n, inner }, .sa = { a, b, 1 }, .sb = { b, 0, 1 }, .sy = { a, b, 1 }
+    };
     w.sum = (struct tw_loop){
-        .nd = 3, .n = {outer, n, inner}, .sa = {a, b, 1}, .sb = {a, b, 1}, .sy = {b, 0, 1}};
+        .nd = 3, .n = { outer, n, inner }, .sa = { a, b, 1 }, .sb = { a, b, 1 }, .sy = { b, 0, 1 }
+    };
     return w;
 }
 
@@ -80,8 +79,8 @@ static void softmax_forward(const struct tw_run *r, const struct tw_instr *in, s
         r->k->binary(TW_B_SUB, &w.spread, r->lanes, x.p[p], r->lanes, s.p[0], TW_SET, r->lanes,
                      d->log ? y.p[p] : part.p[0]);
         if (!d->log)
-            r->k->binary(TW_B_MUL, &w.full, r->lanes, y.p[0], r->lanes, part.p[0], TW_SET,
-                         r->lanes, y.p[p]);
+            r->k->binary(TW_B_MUL, &w.full, r->lanes, y.p[0], r->lanes, part.p[0], TW_SET, r->lanes,
+                         y.p[p]);
     }
 }
 
@@ -124,10 +123,9 @@ static size_t softmax_scratch(const struct tw_graph *g, const struct tw_instr *i
     return (size_t)alg->planes * (2 * d->outer * d->n * d->inner + d->outer * d->inner);
 }
 
-const struct tw_op tw_op_softmax = {.name = "softmax",
-                                    .forward = softmax_forward,
-                                    .vjp = softmax_vjp,
-                                    .scratch = softmax_scratch};
+const struct tw_op tw_op_softmax = {
+    .name = "softmax", .forward = softmax_forward, .vjp = softmax_vjp, .scratch = softmax_scratch
+};
 
 /* ---- normalisation of rows ----------------------------------------------------------------- */
 
@@ -139,8 +137,8 @@ static void normal_parts(const struct tw_run *r, const struct tw_normalize_data 
                          const struct tw_planes *part)
 {
     double n = (double)d->n;
-    struct tw_planes v = {.lanes = r->lanes};
-    struct tw_loop few = {.nd = 1, .n = {w->few}, .sa = {1}, .sb = {1}, .sy = {1}};
+    struct tw_planes v = { .lanes = r->lanes };
+    struct tw_loop few = { .nd = 1, .n = { w->few }, .sa = { 1 }, .sb = { 1 }, .sy = { 1 } };
 
     for (int p = 0; p < r->alg->planes; p++) /* the variance: behind the squares */
         v.p[p] = tw_at(r, part->p[p], (long)w->all, r->lanes);
@@ -228,10 +226,10 @@ static size_t normalize_scratch(const struct tw_graph *g, const struct tw_instr 
     return (size_t)alg->planes * (2 * d->rows * d->n + 3 * d->rows);
 }
 
-const struct tw_op tw_op_normalize = {.name = "normalize",
-                                      .forward = normalize_forward,
-                                      .vjp = normalize_vjp,
-                                      .scratch = normalize_scratch};
+const struct tw_op tw_op_normalize = { .name = "normalize",
+                                       .forward = normalize_forward,
+                                       .vjp = normalize_vjp,
+                                       .scratch = normalize_scratch };
 
 /* ---- cross-entropy -------------------------------------------------------------------------- */
 
@@ -241,14 +239,14 @@ static void target_weights(const struct tw_run *r, const struct tw_instr *in, vo
 {
     const struct tw_cross_entropy_data *d = in->data;
     size_t inner = d->inner, tl = tw_lanes_of(r, in->in[1]);
-    struct tw_loop l = {.nd = 2,
-                        .n = {d->outer, inner},
-                        .sa = {(long)inner, 1},
-                        .sy = {(long)(d->classes * inner), 1}};
+    struct tw_loop l = { .nd = 2,
+                         .n = { d->outer, inner },
+                         .sa = { (long)inner, 1 },
+                         .sy = { (long)(d->classes * inner), 1 } };
     struct tw_rows w = rows_of(d->outer, d->classes, inner);
-    struct tw_loop one = {.nd = 1, .n = {w.few}, .sa = {1}, .sy = {1}};
+    struct tw_loop one = { .nd = 1, .n = { w.few }, .sa = { 1 }, .sy = { 1 } };
     const void *t = tw_plane(r, in->in[1], 0);
-    struct tw_planes qs = {.p = {q}, .lanes = r->lanes};
+    struct tw_planes qs = { .p = { q }, .lanes = r->lanes };
 
     for (size_t c = 0; c < d->classes; c++) {
         float c32 = (float)c;
@@ -262,7 +260,7 @@ static void target_weights(const struct tw_run *r, const struct tw_instr *in, vo
         float s32 = (float)(d->smoothing / (double)d->classes);
         double s64 = d->smoothing / (double)d->classes;
         const void *s = r->k->size == 4 ? (const void *)&s32 : (const void *)&s64;
-        struct tw_loop flat = {.nd = 1, .n = {w.all}, .sa = {1}, .sy = {1}};
+        struct tw_loop flat = { .nd = 1, .n = { w.all }, .sa = { 1 }, .sy = { 1 } };
 
         tw_alg_scale(r, w.all, 1.0 - d->smoothing, &qs);
         r->k->binary(TW_B_ADD, &flat, r->lanes, q, 1, s, TW_SET, r->lanes, q);
@@ -313,9 +311,10 @@ static void cross_entropy_forward(const struct tw_run *r, const struct tw_instr 
             t = prob;
         }
         /* A class of weight 0 counts for nothing, even where its log-probability is -inf. */
-        r->k->select(&(struct tw_loop){.nd = 1, .n = {w.all}, .sa = {1}, .sb = {0}, .sc = {1},
-                                       .sy = {1}},
-                     r->lanes, q, r->lanes, t, 1, &(const double){0.0}, TW_SET, r->lanes, part);
+        r->k->select(
+            &(struct tw_loop){
+                .nd = 1, .n = { w.all }, .sa = { 1 }, .sb = { 0 }, .sc = { 1 }, .sy = { 1 } },
+            r->lanes, q, r->lanes, t, 1, &(const double){ 0.0 }, TW_SET, r->lanes, part);
         r->k->binary(TW_B_MUL, &w.full, r->lanes, q, r->lanes, part, TW_SET, r->lanes, part);
         r->k->reduce(TW_B_ADD, &w.sum, part, r->lanes, y.p[p]);
         r->k->unary(TW_U_NEG, 0, 0.0, 0.0, w.few * r->lanes, y.p[p], y.p[p]);
@@ -327,7 +326,7 @@ static void cross_entropy_vjp(const struct tw_run *r, const struct tw_instr *in,
 {
     const struct tw_cross_entropy_data *d = in->data;
     struct tw_rows w = rows_of(d->outer, d->classes, d->inner);
-    struct tw_planes x, g, q = {.lanes = r->lanes}, total = {.lanes = r->lanes}, prob, part;
+    struct tw_planes x, g, q = { .lanes = r->lanes }, total = { .lanes = r->lanes }, prob, part;
     struct tw_loop into = w.spread;
     size_t used = 0;
 
@@ -380,7 +379,7 @@ static size_t cross_entropy_scratch(const struct tw_graph *g, const struct tw_in
     return (size_t)(2 * alg->planes + 4) * all + 2 * few;
 }
 
-const struct tw_op tw_op_cross_entropy = {.name = "cross-entropy",
-                                          .forward = cross_entropy_forward,
-                                          .vjp = cross_entropy_vjp,
-                                          .scratch = cross_entropy_scratch};
+const struct tw_op tw_op_cross_entropy = { .name = "cross-entropy",
+                                           .forward = cross_entropy_forward,
+                                           .vjp = cross_entropy_vjp,
+                                           .scratch = cross_entropy_scratch };

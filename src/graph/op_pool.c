@@ -43,8 +43,9 @@ static void maxpool_vjp(const struct tw_run *r, const struct tw_instr *in, size_
     }
 }
 
-const struct tw_op tw_op_maxpool = {
-    .name = "maxpool", .forward = maxpool_forward, .vjp = maxpool_vjp};
+const struct tw_op tw_op_maxpool = { .name = "maxpool",
+                                     .forward = maxpool_forward,
+                                     .vjp = maxpool_vjp };
 
 static void avgpool_forward(const struct tw_run *r, const struct tw_instr *in, size_t number)
 {
@@ -74,5 +75,6 @@ static void avgpool_vjp(const struct tw_run *r, const struct tw_instr *in, size_
             r->k->avgpool_grad(&pool, tw_grad(r, in->out[0], p), tw_grad(r, in->in[0], p));
 }
 
-const struct tw_op tw_op_avgpool = {
-    .name = "avgpool", .forward = avgpool_forward, .vjp = avgpool_vjp};
+const struct tw_op tw_op_avgpool = { .name = "avgpool",
+                                     .forward = avgpool_forward,
+                                     .vjp = avgpool_vjp };

@@ -6,15 +6,12 @@
 
 static void scale_plane(const struct tw_run *r, size_t n, double s, void *y)
 {
-    tw_alg_scale(r, n, s, &(struct tw_planes){.p = {y}, .lanes = r->lanes});
+    tw_alg_scale(r, n, s, &(struct tw_planes){ .p = { y }, .lanes = r->lanes });
 }
 
 static double start_of(enum tw_binary f)
 {
-    return f == TW_B_MUL   ? 1.0
-           : f == TW_B_MAX ? -INFINITY
-           : f == TW_B_MIN ? INFINITY
-                           : 0.0;
+    return f == TW_B_MUL ? 1.0 : f == TW_B_MAX ? -HUGE_VAL : f == TW_B_MIN ? HUGE_VAL : 0.0;
 }
 
 /* Which inputs are the extreme, shared out if there are several: as torch's amax has it. */
@@ -59,7 +56,7 @@ static void reduce_forward(const struct tw_run *r, const struct tw_instr *in, si
                 scale_plane(r, m, 1.0 / (double)d->count, y);
         } else {
             void *mask = r->scratch, *part = tw_at(r, mask, (long)n, r->lanes);
-            struct tw_loop flat = {.nd = 1, .n = {n}, .sa = {1}, .sb = {1}, .sy = {1}};
+            struct tw_loop flat = { .nd = 1, .n = { n }, .sa = { 1 }, .sb = { 1 }, .sy = { 1 } };
 
             if (!shared)
                 share(r, in, mask, part);
@@ -82,7 +79,7 @@ static void reduce_vjp(const struct tw_run *r, const struct tw_instr *in, size_t
     const struct tw_reduce_data *d = in->data;
     size_t n = tw_val_of(r, in->in[0])->n, m = tw_val_of(r, in->out[0])->n;
     struct tw_loop l = d->loop;
-    struct tw_planes g, mask = {.p = {r->scratch}, .lanes = r->lanes};
+    struct tw_planes g, mask = { .p = { r->scratch }, .lanes = r->lanes };
 
     (void)number;
     if (d->f == TW_B_MUL || !tw_wants_grad(r, in->in[0]))
@@ -100,7 +97,8 @@ static void reduce_vjp(const struct tw_run *r, const struct tw_instr *in, size_t
 }
 
 const struct tw_op tw_op_reduce = {
-    .name = "reduce", .forward = reduce_forward, .vjp = reduce_vjp, .scratch = reduce_scratch};
+    .name = "reduce", .forward = reduce_forward, .vjp = reduce_vjp, .scratch = reduce_scratch
+};
 
 /* The first (or last) of the largest. Runs over the elements one lane vector at a time: only
  * metrics need it. */
@@ -111,8 +109,12 @@ static void argmax_forward(const struct tw_run *r, const struct tw_instr *in, si
     char *y = tw_plane(r, in->out[0], 0), *best = r->scratch;
     char *wins = tw_at(r, best, (long)d->inner, r->lanes);
     enum tw_binary better = d->min ? (d->last ? TW_B_LE : TW_B_LT) : (d->last ? TW_B_GE : TW_B_GT);
-    struct tw_loop l = {.nd = 1, .n = {d->inner}, .sa = {1}, .sb = {1}, .sc = {1}, .sy = {1}};
-    struct tw_loop put = {.nd = 1, .n = {d->inner}, .sa = {0}, .sb = {1}, .sc = {1}, .sy = {1}};
+    struct tw_loop l = {
+        .nd = 1, .n = { d->inner }, .sa = { 1 }, .sb = { 1 }, .sc = { 1 }, .sy = { 1 }
+    };
+    struct tw_loop put = {
+        .nd = 1, .n = { d->inner }, .sa = { 0 }, .sb = { 1 }, .sc = { 1 }, .sy = { 1 }
+    };
 
     (void)number;
     for (size_t o = 0; o < d->outer; o++) {
@@ -142,5 +144,6 @@ static size_t argmax_scratch(const struct tw_graph *g, const struct tw_instr *in
     return 2 * ((const struct tw_argmax_data *)in->data)->inner;
 }
 
-const struct tw_op tw_op_argmax = {
-    .name = "argmax", .forward = argmax_forward, .scratch = argmax_scratch};
+const struct tw_op tw_op_argmax = { .name = "argmax",
+                                    .forward = argmax_forward,
+                                    .scratch = argmax_scratch };

@@ -81,12 +81,13 @@ static enum tw_status split_lengths(const struct tw_ref *r, size_t extent, size_
     const struct tw_array *in = tw_ref_in(r, 1);
     const struct tw_attr *attr = in ? NULL : tw_node_attr(r->node, "split");
     const size_t n = in ? in->n : attr ? attr->n : r->nout;
-    const size_t even = extent / n + (extent % n != 0);
+    size_t even;
     int64_t given;
 
     if (n != r->nout || (in && tw_dtype_is_real(in->dtype)) || (attr && attr->kind != TW_ATTR_INTS))
         return tw_ref_fail(r, "%zu lengths for %zu outputs", n, r->nout);
     if (!in && !attr) {
+        even = extent / n + (extent % n != 0);
         if (extent % n != 0 && r->opset < 18)
             return tw_ref_fail(r, "%zu cannot be cut into %zu equal parts", extent, n);
         *length = even * part >= extent         ? 0

@@ -136,7 +136,7 @@ static enum tw_status run(struct tw_ref *r)
                                       : kind == MAX ? -(double)INFINITY
                                       : kind == MIN ? (double)INFINITY
                                                     : 0.0,
-                                 .largest = -INFINITY,
+                                 .largest = -HUGE_VAL,
                                  .k = kind == PROD };
     for (size_t i = 0; i < x->n; i++)
         take(kind, x->dtype == TW_U64, &part[tw_ref_at(i, x->rank, x->dims, stride)],

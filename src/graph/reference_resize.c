@@ -17,7 +17,8 @@ struct resize {
 /* Where output o of an axis lies in the input. */
 static double place(const struct resize *s, int axis, size_t n, size_t o)
 {
-    const double x = (double)o, out = (double)s->dims[axis], scale = s->scale[axis];
+    /* the definition's length of the result is not rounded to an integer */
+    const double x = (double)o, scale = s->scale[axis], out = scale * (double)n;
 
     switch (s->coordinate) {
     case ALIGN_CORNERS:

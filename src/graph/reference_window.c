@@ -16,7 +16,7 @@ static enum tw_status read_list(const struct tw_ref *r, const char *attr, size_t
         rc = tw_ref_fail(r, "%s has %zu numbers; expected %zu", attr, list.n, n);
     for (size_t i = 0; rc == TW_OK && i < n; i++) {
         v[i] = list.given ? list.v[i] : absent;
-        if (v[i] < least || v[i] > MOST)
+        if (list.given && (v[i] < least || v[i] > MOST))
             rc = tw_ref_fail(r, "%lld in %s", (long long)v[i], attr);
     }
     return rc;
@@ -46,7 +46,8 @@ enum tw_status tw_ref_window_kernel(const struct tw_ref *r, const struct tw_arra
     if (x->rank < 3)
         return tw_ref_fail(r, "expected [N, C, ...] with at least 3 dimensions, found %d", x->rank);
     w->nd = x->rank - 2;
-    rc = read_list(r, "kernel_shape", (size_t)w->nd, 1, 0, k);
+    if (tw_node_attr(r->node, "kernel_shape"))
+        rc = read_list(r, "kernel_shape", (size_t)w->nd, 1, 0, k);
     for (int i = 0; i < w->nd; i++)
         w->k[i] = (size_t)k[i];
     return rc;

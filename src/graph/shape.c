@@ -74,7 +74,7 @@ int tw_b_unary(struct tw_build *b, enum tw_unary f, double p0, double p1, int x)
 {
     struct tw_unary_data *d = tw_alloc(1, sizeof *d);
     const struct tw_val *v = x < 0 ? NULL : tw_b_val(b, x);
-    size_t dims[TW_MAX_RANK] = {0};
+    size_t dims[TW_MAX_RANK] = { 0 };
     int rank = v ? v->rank : 0;
     double n = v ? (double)v->n : 0.0;
     enum tw_dtype t = v ? v->dtype : TW_NONE;
@@ -84,9 +84,10 @@ int tw_b_unary(struct tw_build *b, enum tw_unary f, double p0, double p1, int x)
         return -1;
     }
     memcpy(dims, v->dims, sizeof dims);
-    *d = (struct tw_unary_data){f, p0, p1};
+    *d = (struct tw_unary_data){ f, p0, p1 };
     return tw_b_instr(b, &tw_op_unary, 1, &x,
-                      tw_b_temp(b, f == TW_U_NOT || f == TW_U_ISNAN ? TW_BOOL : t, rank, dims), d, n);
+                      tw_b_temp(b, f == TW_U_NOT || f == TW_U_ISNAN ? TW_BOOL : t, rank, dims), d,
+                      n);
 }
 
 /* Strides of an operand in the shape it is spread to. */
@@ -103,7 +104,7 @@ int tw_b_binary(struct tw_build *b, enum tw_binary f, int x, int y)
 {
     struct tw_binary_data *d;
     size_t dims[TW_MAX_RANK];
-    int rank, in[2] = {x, y}, out;
+    int rank, in[2] = { x, y }, out;
     enum tw_dtype t;
     double n = 1.0;
 
@@ -147,7 +148,7 @@ static int copy_with(struct tw_build *b, int v, int rank, const size_t *dims, co
     }
     d->covered = true;
     d->npiece = 1;
-    d->piece[0] = (struct tw_piece){.from = from, .loop = {.nd = rank}};
+    d->piece[0] = (struct tw_piece){ .from = from, .loop = { .nd = rank } };
     l = &d->piece[0].loop;
     for (int i = 0; i < rank; i++) {
         l->n[i] = dims[i];
@@ -155,8 +156,8 @@ static int copy_with(struct tw_build *b, int v, int rank, const size_t *dims, co
     }
     tw_strides(rank, dims, false, l->sy);
     tw_loop_collapse(l);
-    return tw_b_instr(b, &tw_op_assemble, 1, &v,
-                      tw_b_temp(b, tw_b_val(b, v)->dtype, rank, dims), d, 0.0);
+    return tw_b_instr(b, &tw_op_assemble, 1, &v, tw_b_temp(b, tw_b_val(b, v)->dtype, rank, dims), d,
+                      0.0);
 }
 
 int tw_b_transpose(struct tw_build *b, int v, const int *perm)

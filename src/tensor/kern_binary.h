@@ -117,7 +117,6 @@ static void run_uniform(rows_loop loop, const struct rows *r, size_t n)
             a[i] = r->a[k * r->sa];
             b[i] = r->b[k * r->sb];
             c[i] = r->c ? r->c[k * r->sc] : (real)0.0;
-            y[i] = r->store == TW_SET ? (real)0.0 : r->y[k * r->sy];
         }
         loop(&(struct rows){ .rows = 1,
                              .n = (m + W - 1) / W * W,
@@ -125,9 +124,14 @@ static void run_uniform(rows_loop loop, const struct rows *r, size_t n)
                              .b = b,
                              .c = c,
                              .y = y,
-                             .store = r->store });
-        for (size_t i = 0; i < m; i++)
-            r->y[(j + (long)i) * r->sy] = y[i];
+                             .store = TW_SET });
+        for (size_t i = 0; i < m; i++) { /* one by one: a stride of 0 adds up */
+            real *to = r->y + (j + (long)i) * r->sy;
+
+            *to = r->store == TW_SET   ? y[i]
+                  : r->store == TW_ADD ? *to + y[i]
+                                       : *to - y[i];
+        }
     }
 }
 

@@ -2,7 +2,8 @@
 /* Speed of the numeric kernels on one core at the shapes of real networks: GFLOP/s and the share
  * of what a loop of fused multiply-adds on this core's cache reaches; GB/s for what memory
  * bounds. The best of many short runs, since other programs may be about. Arguments: names of
- * instruction sets, none for the best one; "double" for that type. */
+ * instruction sets, none for the best one; "double" for that type; a part of the names of the
+ * lines wanted. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 static const struct tw_kernels *t;
 static double peak;
 static double patience = 0.25; /* seconds for each line */
+static const char *only = "";  /* part of the names of the lines wanted */
 
 static double now(void)
 {
@@ -117,6 +119,8 @@ static void linear(const char *what, size_t m, size_t k, size_t positions, size_
                                 .dak = 1 };
     char name[96];
 
+    if (!strstr(what, only))
+        return;
     if (!da)
         exit(3);
     t->pack(m, k, a, (long)k, 1, packed);
@@ -144,6 +148,8 @@ static void convolution(const char *what, size_t cin, size_t cout, size_t r, siz
     double *da = calloc(cout * k, sizeof *da);
     long *koff = calloc(k, sizeof *koff);
 
+    if (!strstr(what, only))
+        return;
     if (!da || !koff)
         exit(3);
     for (size_t i = 0; i < k; i++)
@@ -191,29 +197,30 @@ static void attend(const char *what, bool causal)
     enum { N = 128, D = 64, L = 16 };
     void *q = reals(N * D * L), *k = reals(N * D * L), *v = reals(N * D * L);
     void *y = reals(N * D * L), *scratch = reals(t->attention_scratch(N, D, D, L));
-    const double pairs = causal ? N * (N + 1) / 2.0 : (double)N * N;
+    const double pairs = !strstr(what, only) ? 0.0 : causal ? N * (N + 1) / 2.0 : (double)N * N;
 
-    line(what, 4.0 * pairs * D * L,
-         least(run_attention, &(struct tw_attention){ .nq = N,
-                                                      .nk = N,
-                                                      .d = D,
-                                                      .dv = D,
-                                                      .q = q,
-                                                      .k = k,
-                                                      .v = v,
-                                                      .qi = D,
-                                                      .qd = 1,
-                                                      .kj = D,
-                                                      .kd = 1,
-                                                      .vj = D,
-                                                      .vd = 1,
-                                                      .y = y,
-                                                      .yi = D,
-                                                      .yd = 1,
-                                                      .scale = 0.125,
-                                                      .causal = causal,
-                                                      .lanes = L,
-                                                      .scratch = scratch }));
+    if (pairs > 0.0)
+        line(what, 4.0 * pairs * D * L,
+             least(run_attention, &(struct tw_attention){ .nq = N,
+                                                          .nk = N,
+                                                          .d = D,
+                                                          .dv = D,
+                                                          .q = q,
+                                                          .k = k,
+                                                          .v = v,
+                                                          .qi = D,
+                                                          .qd = 1,
+                                                          .kj = D,
+                                                          .kd = 1,
+                                                          .vj = D,
+                                                          .vd = 1,
+                                                          .y = y,
+                                                          .yi = D,
+                                                          .yd = 1,
+                                                          .scale = 0.125,
+                                                          .causal = causal,
+                                                          .lanes = L,
+                                                          .scratch = scratch }));
     free(q);
     free(k);
     free(v);
@@ -258,8 +265,9 @@ static void streams(void)
     struct stream s = { 0, N, reals(N), reals(N), reals(N) };
 
     for (s.what = 0; s.what < 6; s.what++)
-        printf("%-44s %7.1f GB/s (in and out)\n", name[s.what],
-               1e-9 * 2.0 * (double)(N * t->size) / least(run_stream, &s));
+        if (strstr(name[s.what], only))
+            printf("%-44s %7.1f GB/s (in and out)\n", name[s.what],
+                   1e-9 * 2.0 * (double)(N * t->size) / least(run_stream, &s));
     free(s.x);
     free(s.y);
     free(s.p);
@@ -270,7 +278,7 @@ static void table(const struct tw_kernels *kernels)
     t = kernels;
     peak = 0.0;
     {
-        enum { M = 8, K = 128, L = 16 };
+        enum { M = 256, K = 64, L = 16 };
         void *a = reals(M * K), *x = reals(K * L * 3), *y = reals(M * L * 3);
         const struct tw_gemm g = { .m = M,
                                    .k = K,
@@ -291,7 +299,7 @@ static void table(const struct tw_kernels *kernels)
         free(x);
         free(y);
     }
-    printf("%s, %s: one tile in the first-level cache %.1f GFLOP/s\n", t->isa,
+    printf("%s, %s: tiles in the first-level cache %.1f GFLOP/s\n", t->isa,
            t->type == TW_REAL32 ? "float" : "double", peak);
     linear("MLP 512 x 784, 64 lanes", 512, 784, 1, 64);
     linear("MLP 512 x 784, 32 lanes", 512, 784, 1, 32);
@@ -319,6 +327,8 @@ int main(int argc, char **argv)
     for (int i = 1; i < argc; i++)
         if (strcmp(argv[i], "double") == 0)
             type = TW_REAL64;
+        else if (!tw_kernels_find(argv[i], type))
+            only = argv[i];
     for (int i = 1; i < argc; i++) {
         const struct tw_kernels *kernels = tw_kernels_find(argv[i], type);
 

@@ -14,24 +14,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_TESTS = 4096, MOST_OPS = 512 };
+enum { MOST_TESTS = 4096, MOST_OPS = 512, MOST_GROUPS = 8 };
 
 static const char *const suites[] = { "node", "simple", "pytorch-operator", "pytorch-converted" };
 enum { SUITES = sizeof suites / sizeof *suites };
 
 struct count {
-    size_t passed, failed;
+    size_t passed, failed, left;
 };
 
 struct row {
     char op[48];
-    size_t excluded;
     struct count by[MOST_BACKENDS];
 };
 
 struct excluded {
     char *test;
-    const char *reason;
+    const char *backend, *reason;
 };
 
 struct run {
@@ -40,11 +39,9 @@ struct run {
     const char *pattern;
     struct row row[MOST_OPS];
     size_t nrow;
-    struct excluded excluded[MOST_TESTS];
+    struct excluded excluded[MOST_BACKENDS * MOST_TESTS];
     size_t nexcluded;
-    struct count suite[SUITES], group[8];
-    size_t in_group[8];
-    struct count all;
+    struct count suite[MOST_BACKENDS][SUITES], group[MOST_BACKENDS][MOST_GROUPS], all;
 };
 
 /* ---- one test -------------------------------------------------------------------------------- */
@@ -74,6 +71,13 @@ static bool there(const char *path)
     return f != NULL;
 }
 
+/* The data store bfloat16 as the integers of its bits: take the type from the network. */
+static void retype(struct tw_array *a, enum tw_dtype declared)
+{
+    if (a->dtype == TW_U16 && declared == TW_BF16)
+        a->dtype = TW_BF16;
+}
+
 /* One set of data through one backend. */
 static bool run_set(const struct backend *b, const struct tw_net *net, const char *folder,
                     struct tw_str *why)
@@ -84,8 +88,12 @@ static bool run_set(const struct backend *b, const struct tw_net *net, const cha
     bool good = net->ninput <= MOST_PORTS && net->noutput <= MOST_PORTS;
 
     good = good && read_arrays(folder, "input", net->ninput, in, &err) == TW_OK &&
-           read_arrays(folder, "output", net->noutput, want, &err) == TW_OK &&
-           b->run(net, in, got, &err) == TW_OK;
+           read_arrays(folder, "output", net->noutput, want, &err) == TW_OK;
+    for (size_t k = 0; good && k < net->ninput; k++)
+        retype(&in[k], net->value[net->input[k]].dtype);
+    good = good && b->run(net, in, got, &err) == TW_OK;
+    for (size_t k = 0; good && k < net->noutput; k++)
+        retype(&want[k], got[k].dtype);
     if (!good)
         tw_str_add(why, err.code ? err.msg : "too many inputs or outputs");
     for (size_t k = 0; good && k < net->noutput; k++)
@@ -140,51 +148,56 @@ static struct row *row_of(struct run *run, const struct tw_net *net)
     return &run->row[i];
 }
 
-static void tally(struct count *c, bool good)
+enum outcome { PASSED, FAILED, LEFT };
+
+static void tally(struct count *c, enum outcome what)
 {
-    *(good ? &c->passed : &c->failed) += 1;
+    *(what == PASSED ? &c->passed : what == FAILED ? &c->failed : &c->left) += 1;
 }
 
-static void run_test(struct run *run, size_t suite, const char *test, const char *folder)
+/* One test through one backend. net is NULL if it was not readable: `why` says so. */
+static enum outcome run_test(struct run *run, const struct backend *b, const char *test,
+                             const char *folder, const struct tw_net *net, struct tw_str *why)
+{
+    const char *reason = rules_excluded(run->rules, b->name, test, net);
+
+    if (reason) {
+        run->excluded[run->nexcluded++] = (struct excluded){ tw_strdup(test), b->name, reason };
+        return LEFT;
+    }
+    if (net && run_sets(b, net, folder, why))
+        return PASSED;
+    printf("failed: %s (%s)%s%s\n", test, b->name, run->verbose ? ": " : "",
+           run->verbose && why->s ? why->s : "");
+    return FAILED;
+}
+
+static void run_folder(struct run *run, size_t suite, const char *test, const char *folder)
 {
     char path[1024];
     struct tw_err err = { 0 };
     struct tw_net *net = NULL;
-    const char *reason;
     struct row *row;
     int group;
 
     (void)snprintf(path, sizeof path, "%s/model.onnx", folder);
     if (tw_store_net_read(path, &net, NULL, &err) != TW_OK)
         net = NULL;
-    reason = rules_excluded(run->rules, test, net);
     row = row_of(run, net);
-    group = net ? rules_group(run->rules, net) : -1;
-    for (size_t g = 0; group >= 0 && suite == 0 && g < rules_ngroup(run->rules); g++)
-        run->in_group[g] += (int)g >= group;
-    if (reason) {
-        row->excluded++;
-        run->excluded[run->nexcluded].test = tw_strdup(test);
-        run->excluded[run->nexcluded++].reason = reason;
-    }
-    for (size_t b = 0; !reason && backends[b].name; b++) {
+    group = net && suite == 0 ? rules_group(run->rules, net) : -1;
+    for (size_t b = 0; backends[b].name; b++) {
         struct tw_str why = { 0 };
-        bool good = net != NULL;
+        enum outcome what;
 
-        if (net)
-            good = run_sets(&backends[b], net, folder, &why);
-        else
+        if (!net)
             tw_str_add(&why, err.msg);
-        tally(&row->by[b], good);
-        tally(&run->all, good);
-        if (b == 0)
-            tally(&run->suite[suite], good);
-        for (size_t g = 0; b == 0 && group >= 0 && suite == 0 && g < rules_ngroup(run->rules); g++)
+        what = run_test(run, &backends[b], test, folder, net, &why);
+        tally(&row->by[b], what);
+        tally(&run->suite[b][suite], what);
+        tally(&run->all, what);
+        for (size_t g = 0; group >= 0 && g < rules_ngroup(run->rules) && g < MOST_GROUPS; g++)
             if ((int)g >= group)
-                tally(&run->group[g], good);
-        if (!good)
-            printf("failed: %s (%s)%s%s\n", test, backends[b].name, run->verbose ? ": " : "",
-                   run->verbose && why.s ? why.s : "");
+                tally(&run->group[b][g], what);
         tw_str_release(&why);
     }
     tw_net_free(net);
@@ -222,58 +235,66 @@ static bool run_suite(struct run *run, const char *data, size_t suite)
         (void)snprintf(test, sizeof test, "%s/%.200s", suites[suite], name[i]);
         (void)snprintf(path, sizeof path, "%s/%.200s", folder, name[i]);
         if (!run->pattern || fnmatch(run->pattern, test, 0) == 0)
-            run_test(run, suite, test, path);
+            run_folder(run, suite, test, path);
         free(name[i]);
     }
     return n > 0;
 }
 
+/* By reason, each with the names of its tests. */
 static void print_excluded(const struct run *run)
 {
     for (size_t i = 0; i < run->nexcluded; i++) {
-        const char *reason = run->excluded[i].reason;
+        const struct excluded *e = &run->excluded[i];
         bool first = true;
 
         for (size_t k = 0; k < i; k++)
-            first = first && strcmp(run->excluded[k].reason, reason) != 0;
+            first = first && (run->excluded[k].reason != e->reason ||
+                              run->excluded[k].backend != e->backend);
         if (!first)
             continue;
-        printf("left out: %s\n", reason);
+        printf("left out (%s): %s\n", e->backend, e->reason);
         for (size_t k = i; k < run->nexcluded; k++)
-            if (strcmp(run->excluded[k].reason, reason) == 0)
+            if (run->excluded[k].reason == e->reason && run->excluded[k].backend == e->backend)
                 printf("    %s\n", run->excluded[k].test);
     }
+}
+
+static void print_count(const struct count *c)
+{
+    char text[48];
+
+    if (c->left)
+        (void)snprintf(text, sizeof text, "%zu of %zu, %zu left out", c->passed,
+                       c->passed + c->failed, c->left);
+    else
+        (void)snprintf(text, sizeof text, "%zu of %zu", c->passed, c->passed + c->failed);
+    printf("  %-28s", text);
 }
 
 static void print_table(struct run *run)
 {
     qsort(run->row, run->nrow, sizeof *run->row, by_op);
-    printf("\n%-28s", "operator");
+    printf("\n%-34s", "operator");
     for (size_t b = 0; backends[b].name; b++)
-        printf("%20s", backends[b].name);
-    printf("%10s\n", "left out");
+        printf("  %-28s", backends[b].name);
     for (size_t i = 0; i < run->nrow; i++) {
-        char text[32];
-
-        printf("%-28s", run->row[i].op);
-        for (size_t b = 0; backends[b].name; b++) {
-            const struct count *c = &run->row[i].by[b];
-
-            (void)snprintf(text, sizeof text, "%zu of %zu", c->passed, c->passed + c->failed);
-            printf("%20s", c->passed + c->failed ? text : "-");
-        }
-        if (run->row[i].excluded)
-            printf("%10zu", run->row[i].excluded);
-        printf("\n");
+        printf("\n%-34s", run->row[i].op);
+        for (size_t b = 0; backends[b].name; b++)
+            print_count(&run->row[i].by[b]);
     }
     printf("\n");
-    for (size_t s = 0; s < SUITES; s++)
-        printf("%-28s%8zu passed, %zu failed\n", suites[s], run->suite[s].passed,
-               run->suite[s].failed);
-    for (size_t g = 0; g < rules_ngroup(run->rules); g++)
-        printf("node, %-22s%8zu passed, %zu failed, of %zu\n", rules_group_name(run->rules, g),
-               run->group[g].passed, run->group[g].failed, run->in_group[g]);
-    printf("left out%28zu\n\n", run->nexcluded);
+    for (size_t s = 0; s < SUITES; s++) {
+        printf("\n%-34s", suites[s]);
+        for (size_t b = 0; backends[b].name; b++)
+            print_count(&run->suite[b][s]);
+    }
+    for (size_t g = 0; g < rules_ngroup(run->rules) && g < MOST_GROUPS; g++) {
+        printf("\nnode, operators: %-17s", rules_group_name(run->rules, g));
+        for (size_t b = 0; backends[b].name; b++)
+            print_count(&run->group[b][g]);
+    }
+    printf("\n\n");
 }
 
 int main(int argc, char **argv)

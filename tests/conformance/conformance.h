@@ -22,13 +22,15 @@ enum { MOST_BACKENDS = 4 };
 struct rules;
 struct rules *rules_read(const char *path, struct tw_err *err);
 void rules_free(struct rules *r);
-/* Why a test ("node/test_add") is left out, or NULL. net may be NULL: not readable. */
-const char *rules_excluded(const struct rules *r, const char *test, const struct tw_net *net);
+/* Why a test ("node/test_add") is left out of a backend's, or NULL. net may be NULL: not readable.
+ */
+const char *rules_excluded(const struct rules *r, const char *backend, const char *test,
+                           const struct tw_net *net);
 /* The narrowest group that all operators of the network belong to: 0, 1, ...; or -1. */
 int rules_group(const struct rules *r, const struct tw_net *net);
 size_t rules_ngroup(const struct rules *r);
 const char *rules_group_name(const struct rules *r, size_t group);
-/* Each rule left something out? The first that did not, or NULL. */
+/* The first rule that fitted no test, or NULL. */
 const char *rules_unused(const struct rules *r);
 
 /* Is it what was expected? If not, says why. Integers exactly; reals as ONNX's own runner does:

@@ -9,6 +9,7 @@
 
 struct rule {
     bool by_operator;
+    char backend[16]; /* "": all */
     char *pattern, *reason;
     bool used;
 };
@@ -41,6 +42,7 @@ void rules_free(struct rules *r)
 /* "op PATTERN REASON", "test PATTERN REASON", "group NAME OPERATORS". */
 static bool add(struct rules *r, const char *kind, const char *word, const char *rest)
 {
+    const char *backend = strchr(kind, ':');
     char *first = tw_strdup(word), *second;
 
     if (strcmp(kind, "group") == 0) {
@@ -67,7 +69,10 @@ static bool add(struct rules *r, const char *kind, const char *word, const char 
     second = tw_strdup(rest);
     if (!first || !second || !tw_grow(&r->rule, r->n, &r->cap, sizeof *r->rule))
         return false;
-    r->rule[r->n++] = (struct rule){ strcmp(kind, "op") == 0, first, second, false };
+    r->rule[r->n] = (struct rule){ kind[0] == 'o', "", first, second, false };
+    if (backend)
+        (void)snprintf(r->rule[r->n].backend, sizeof r->rule[r->n].backend, "%s", backend + 1);
+    r->n++;
     return true;
 }
 
@@ -75,7 +80,7 @@ struct rules *rules_read(const char *path, struct tw_err *err)
 {
     struct rules *r = tw_alloc(1, sizeof *r);
     FILE *f = fopen(path, "r");
-    char line[512], kind[8], word[128];
+    char line[512], kind[24], word[128];
     int at;
 
     if (!r || !f) {
@@ -86,8 +91,9 @@ struct rules *rules_read(const char *path, struct tw_err *err)
         line[strcspn(line, "\n")] = '\0';
         if (line[0] == '#' || line[0] == '\0')
             continue;
-        if (sscanf(line, "%7s %127s %n", kind, word, &at) != 2 ||
-            (strcmp(kind, "op") != 0 && strcmp(kind, "test") != 0 && strcmp(kind, "group") != 0) ||
+        if (sscanf(line, "%23s %127s %n", kind, word, &at) != 2 ||
+            (strcspn(kind, ":") != 2 && strncmp(kind, "test", 4) != 0 &&
+             strcmp(kind, "group") != 0) ||
             !add(r, kind, word, line + at)) {
             (void)tw_err_set(err, TW_EFORMAT, "%s: not understood: %s", path, line);
             goto failed;
@@ -102,11 +108,16 @@ failed:
     return NULL;
 }
 
-const char *rules_excluded(const struct rules *r, const char *test, const struct tw_net *net)
+const char *rules_excluded(const struct rules *r, const char *backend, const char *test,
+                           const struct tw_net *net)
 {
     for (size_t i = 0; i < r->n; i++) {
         struct rule *rule = &r->rule[i];
-        bool hit = !rule->by_operator && fnmatch(rule->pattern, test, 0) == 0;
+        bool hit = false;
+
+        if (*rule->backend && strcmp(rule->backend, backend) != 0)
+            continue;
+        hit = !rule->by_operator && fnmatch(rule->pattern, test, 0) == 0;
 
         for (size_t k = 0; rule->by_operator && net && !hit && k < net->nnode; k++)
             hit = fnmatch(rule->pattern, net->node[k].op, 0) == 0;
