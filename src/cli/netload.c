@@ -10,12 +10,16 @@
 #include "thalweg/store_net.h"
 #include "thalweg/store_weights.h"
 
-void tw_load_remarks(struct tw_call *call, const char *path, const struct tw_str *remarks)
+/* Sentences and newlines: each a warning, or a remark. */
+static void tell(struct tw_call *call, const char *path, const struct tw_str *remarks, bool warn)
 {
     for (const char *p = remarks->s; p && *p;) {
         const size_t n = strcspn(p, "\n");
 
-        tw_cmd_warn(call, "%s: %.*s", path, (int)n, p);
+        if (warn)
+            tw_cmd_warn(call, "%s: %.*s", path, (int)n, p);
+        else
+            tw_cmd_note(call, "%s: %.*s", path, (int)n, p);
         p += n + (p[n] == '\n');
     }
 }
@@ -78,7 +82,7 @@ struct tw_net *tw_load_net(struct tw_call *call, const struct tw_net_opts *o,
     if (stat(model, &st) != 0 && is_family(model)) {
         net = tw_family_net(model, &call->err);
     } else if (tw_store_net_read(model, &net, &remarks, &call->err) == TW_OK) {
-        tw_load_remarks(call, model, &remarks);
+        tell(call, model, &remarks, true);
         if (prov && tw_cmd_provenance_input(prov, model, NULL, &call->err) != TW_OK) {
             tw_net_free(net);
             net = NULL;
@@ -126,7 +130,7 @@ enum tw_status tw_load_data(struct tw_call *call, const struct tw_net_opts *o,
     if (rc == TW_OK)
         rc = tw_store_data_read(o->data, o->labels, &d, data, &report, &remarks, &call->err);
     if (rc == TW_OK)
-        tw_load_remarks(call, o->data, &remarks);
+        tell(call, o->data, &remarks, false);
     if (rc == TW_OK && report.nonfinite)
         tw_cmd_warn(call, "%s: %zu numbers of the samples are NaN or infinite", o->data,
                     report.nonfinite);
@@ -190,7 +194,7 @@ enum tw_status tw_load_weights(struct tw_call *call, const struct tw_net_opts *o
         else
             tw_match_remarks(&match, &remarks);
     }
-    tw_load_remarks(call, path, &remarks);
+    tell(call, path, &remarks, false);
     tw_str_release(&remarks);
     tw_match_release(&match);
     tw_named_release(&list);
