@@ -26,7 +26,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         return 0;
     if (n)
         memcpy(b.p, data, n);
-    rc = onnx_read(&b, "fuzz", true, &net, &remarks, &err);
+    rc = onnx_read(&b, "fuzz", &net, &remarks, &err);
     said(rc, &err);
     if (rc == TW_OK)
         for (size_t i = 0; i < net->nnode; i++)

@@ -505,7 +505,7 @@ static void damaged_files_are_refused_with_a_place(void **state)
 
         memcpy(bad, good, n);
         bad[i] = (char)(bad[i] ^ (1 << i % 8));
-        if (onnx_read(&b, "x", true, &net, NULL, &err) != TW_OK)
+        if (onnx_read(&b, "x", &net, NULL, &err) != TW_OK)
             assert_true(err.msg[0] != '\0' && net == NULL);
         tw_net_free(net);
     }
