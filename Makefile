@@ -9,6 +9,7 @@ NATIVE       ?=
 JOBS         ?= $(shell nproc 2>/dev/null || echo 2)
 FUZZ_SECONDS ?= 30
 DAMAGED      ?= 3000
+ONNX_DATA    ?= /usr/share/libonnx-testdata/data
 DESTDIR      ?=
 prefix       ?= /usr/local
 bindir       ?= $(prefix)/bin
@@ -30,7 +31,7 @@ DEPS_ORACLE := python3 python3-torch python3-scipy python3-h5py python3-numpy hd
         libonnx-testdata clang libomp-dev clang-format clang-tidy cppcheck shellcheck codespell valgrind \
         mandoc git bash zsh fish
 
-.PHONY: all deps deps-oracle demo test bench lint lint-tidy damage asan fuzz fuzz-run valgrind golden man \
+.PHONY: all deps deps-oracle demo test bench conformance lint lint-tidy damage asan fuzz fuzz-run valgrind golden man \
         completion install installcheck uninstall dist clean help after-deps FORCE
 .DELETE_ON_ERROR:
 .SUFFIXES:
@@ -107,7 +108,18 @@ WARN += $(if $(findstring clang,$(CC)),-Wno-double-promotion)
 TUNE       = -std=c11 -ffp-contract=off -fopenmp $(OPT_$(BUILD)) $(if $(NATIVE),-march=native) \
              $(CPPFLAGS) $(CFLAGS)
 INCLUDES   = -Isrc/include -I$B/gen $(SYSINC)
-ALL_CFLAGS = -D_POSIX_C_SOURCE=200809L -fPIC $(WARN) $(INCLUDES) $(TUNE)
+ALL_CFLAGS = -D_POSIX_C_SOURCE=200809L -fPIC $(WARN) $(INCLUDES) $(TUNE) $(KERN)
+
+# The numeric kernels alone: loops over vectors, each file for its instruction set. Files for
+# x86-64 are empty elsewhere.
+KERN        =
+KERN_FAST  := $(if $(filter release,$(BUILD)),-O3) -ffp-contract=fast -fno-math-errno -fno-trapping-math
+KERN_avx512 := -mavx512f -mavx512dq -mavx512bw -mavx512vl -mfma -mprefer-vector-width=512
+KERN_avx2   := -mavx2 -mfma
+X86        := $(filter x86_64%,$(shell $(CC) -dumpmachine))
+$B/obj/src/tensor/kern_avx512_%.o: KERN = $(KERN_FAST) $(if $(X86),$(KERN_avx512))
+$B/obj/src/tensor/kern_avx2_%.o: KERN = $(KERN_FAST) $(if $(X86),$(KERN_avx2))
+$B/obj/src/tensor/kern_generic_%.o: KERN = $(KERN_FAST)
 
 HEADERS  := $(wildcard src/include/thalweg/*.h)
 LIB_SRC  := $(filter-out src/cli/%,$(wildcard src/*/*.c))
@@ -118,9 +130,11 @@ CLI_OBJ  := $(CLI_SRC:%.c=$B/obj/%.o)
 UNIT_OBJ := $(UNIT_SRC:%.c=$B/obj/%.o)
 BENCH_OBJ := $(patsubst %.c,$B/obj/%.o,$(wildcard tests/bench/bench_*.c))
 FUZZ_OBJ := $(patsubst %.c,$B/obj/%.o,$(wildcard tests/fuzz/fuzz_*.c))
-TEST_OBJ := $(UNIT_OBJ) $(BENCH_OBJ) $(FUZZ_OBJ)
+CONFORM_OBJ := $(patsubst %.c,$B/obj/%.o,$(wildcard tests/conformance/*.c))
+TEST_OBJ := $(UNIT_OBJ) $(BENCH_OBJ) $(FUZZ_OBJ) $(CONFORM_OBJ)
 UNIT     := $(patsubst tests/unit/%.c,$B/test/%,$(UNIT_SRC))
 BENCH    := $(patsubst $B/obj/tests/bench/%.o,$B/bench/%,$(BENCH_OBJ))
+CONFORM  := $B/test/conformance
 FUZZ     := $(patsubst $B/obj/tests/fuzz/%.o,$B/%,$(FUZZ_OBJ))
 MAN      := $(patsubst src/man/%.scd,$B/man/%,$(wildcard src/man/*.scd))
 COMPLETE := $B/completion/thalweg.bash $B/completion/_thalweg $B/completion/thalweg.fish
@@ -169,7 +183,7 @@ GIT_VERSION := $(if $(wildcard .git),$(patsubst v%,%,$(shell \
 c_string     = "$(subst ",\",$(subst \,\\,$(strip $1)))"
 TEXT_version.h = \#define TW_VERSION $(call c_string,$(or $(GIT_VERSION),$(VERSION)))
 TEXT_build.h   = \#define TW_BUILD_FLAGS $(call c_string,$(TUNE) $(LDFLAGS))
-TEXT_flags     = $(CC) $(ALL_CFLAGS)
+TEXT_flags     = $(CC) $(ALL_CFLAGS) $(KERN_FAST) $(KERN_avx512) $(KERN_avx2)
 $B/gen/version.h $B/gen/build.h $B/gen/flags: FORCE
 	$(shell mkdir -p $(@D))$(file >$@.new,$(TEXT_$(@F)))
 	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
@@ -220,24 +234,25 @@ $(TEST_OBJ): INCLUDES += -Itests/support -Isrc/cli -Isrc
 $(UNIT): $B/test/%: $B/obj/tests/unit/%.o
 $(BENCH): $B/bench/%: $B/obj/tests/bench/%.o
 $(FUZZ): $B/%: $B/obj/tests/fuzz/%.o
+$(CONFORM): $(CONFORM_OBJ)
 $(UNIT): LINK := -lcmocka
 $(FUZZ): LINK := -fsanitize=fuzzer
-$(UNIT) $(BENCH) $(FUZZ): $(filter-out %/main.o,$(CLI_OBJ)) $(LIB_A)
+$(UNIT) $(BENCH) $(FUZZ) $(CONFORM): $(filter-out %/main.o,$(CLI_OBJ)) $(LIB_A)
 	@mkdir -p $(@D)
 	$(call Q,LINK)$(CC) $(TUNE) $(LDFLAGS) $(filter %.o,$^) $(LIB_A) $(LINK) $(LDLIBS) -o $@
 
-TESTS    := $(UNIT) $(wildcard tests/cli/*.sh)
+TESTS    := $(UNIT) $(wildcard tests/cli/*.sh) tests/conformance/run.sh
 # A sanitizer's exit code must not look like one of ours.
-TEST_ENV := TW_BUILD='$(CURDIR)/$B' CMOCKA_MESSAGE_OUTPUT=TAP ASAN_OPTIONS=exitcode=99:allocator_may_return_null=1 \
+TEST_ENV := TW_BUILD='$(CURDIR)/$B' TW_ONNX_DATA='$(ONNX_DATA)' CMOCKA_MESSAGE_OUTPUT=TAP ASAN_OPTIONS=exitcode=99:allocator_may_return_null=1 \
             UBSAN_OPTIONS=print_stacktrace=1:exitcode=99 OMP_NUM_THREADS="$${OMP_NUM_THREADS:-2}"
 
-test: all man completion $(UNIT) ## run every test
+test: all man completion $(UNIT) $(CONFORM) ## run every test
 	@$(TEST_ENV) prove -j $(JOBS) -e 'sh tests/support/run.sh' $(TESTS)
 
 asan: ## run every test under the address and undefined-behaviour sanitizers
 	@$(MAKE) --no-print-directory BUILD=asan test
 
-valgrind: all man completion $(UNIT) ## run every test under valgrind
+valgrind: all man completion $(UNIT) $(CONFORM) ## run every test under valgrind
 	@$(TEST_ENV) TW_WRAP='sh $(CURDIR)/tests/support/valgrind.sh' \
 	    prove -j $(JOBS) -e 'sh tests/support/run.sh' $(TESTS)
 
@@ -252,6 +267,9 @@ fuzz-run: $(FUZZ)
 
 damage: all $B/test/test_damaged ## damage DAMAGED HDF5 files, run the commands on each
 	@TW_DAMAGED='$(DAMAGED)' $B/test/test_damaged
+
+conformance: $(CONFORM) ## run ONNX's own tests, print the table by operator
+	@$(CONFORM) -v tests/conformance/rules.txt $(ONNX_DATA)
 
 bench: all $(BENCH) ## print run times, and ratios to peers that are installed
 	@for t in $(BENCH); do $$t || exit 1; done

@@ -47,7 +47,8 @@ enum {
     TW_USES_OUTPUT = 1,  /* -o FILE, --force */
     TW_USES_SEED = 2,    /* --seed N */
     TW_USES_THREADS = 4, /* --threads N */
-    TW_USES_JSON = 8     /* --json */
+    TW_USES_JSON = 8,    /* --json */
+    TW_JSON_LIST = 16    /* no option: the JSON's "result" is an array */
 };
 struct tw_common {
     const char *output; /* NULL if not given */

@@ -32,7 +32,7 @@ static int print_json(struct tw_call *call, int rc)
     struct tw_json head = { 0 };
     bool ok;
 
-    tw_json_close(&call->json, '}');
+    tw_json_close(&call->json, call->cmd->uses & TW_JSON_LIST ? ']' : '}');
     tw_json_open(&head, NULL, '{');
     tw_json_text(&head, "command", call->cmd->name);
     tw_json_text(&head, "version", tw_version());
@@ -80,7 +80,7 @@ static int run(const struct tw_cmd *cmd, int argc, char **argv)
         call.common.threads = tw_host_threads();
     omp_set_num_threads((int)call.common.threads);
     tw_cmd_begin(&call);
-    tw_json_open(&call.json, "result", '{');
+    tw_json_open(&call.json, "result", cmd->uses & TW_JSON_LIST ? '[' : '{');
     rc = cmd->run(&call);
     if (call.common.json && rc != TW_EXIT_USAGE && call.err.code == TW_OK)
         rc = print_json(&call, rc);

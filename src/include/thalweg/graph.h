@@ -143,8 +143,13 @@ enum tw_status tw_exec_run(struct tw_exec *e, const struct tw_exec_run *run,
 /* A node list from a short spec: "mlp(784,512,10,act=gelu)", "resnet20(classes=10)", ...; see
  * thalweg-networks(7). TW_EINVAL names the place in the spec. NULL on failure. */
 struct tw_net *tw_family_net(const char *spec, struct tw_err *err);
+/* The spec with every argument written out, for self-describing checkpoints; the caller frees
+ * it. NULL on failure. It is the `source` of the family's node lists. */
+char *tw_family_spec(const char *spec, struct tw_err *err);
+struct family_def;
 struct tw_family {
     const char *name, *arguments, *summary;
+    const struct family_def *def; /* private */
 };
 extern const struct tw_family tw_families[]; /* ends with a NULL name */
 

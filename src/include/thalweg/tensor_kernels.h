@@ -107,7 +107,7 @@ struct tw_loop {
  * linear layer (columns: the positions), a convolution (koff: the taps; columns: output rows and
  * columns), and with store = TW_ADD and yoff the taps, the gradient of a convolution by its input:
  * offsets of different m may then coincide between columns but never within one column.
- */
+ * An activation wants TW_SET. */
 struct tw_gemm {
     size_t m, k;
     const void *a;    /* packed by the table's pack() */
@@ -126,8 +126,8 @@ struct tw_gemm {
 };
 
 /* dA[m * dam + k * dak] += sum over columns and lanes of GY[m][c] X[k][c]; offsets as above, GY
- * in the place of Y. Sums over the lanes end in double. weight: NULL, or `lanes` reals that each
- * lane's part is multiplied with (0 for padding). */
+ * in the place of Y. Short sums are of the table's type, and sums of these are double. Lanes that
+ * are padding must hold zeros in GY, finite numbers in X. */
 struct tw_gradw {
     size_t m, k;
     const void *gy;
@@ -144,7 +144,7 @@ struct tw_gradw {
 };
 
 /* Y[i,j] (store) sum over k of A[i,k] B[k,j] in each lane; any operand may be uniform
- * (lanes 1) as long as Y has the larger number of lanes. Strides in elements. */
+ * (lanes 1) as long as Y has the larger number of lanes of the two. */
 struct tw_bmm {
     size_t ni, nj, nk;
     const void *a;
@@ -161,8 +161,8 @@ struct tw_bmm {
 
 /* Scaled dot-product attention of one head, nothing of size nq * nk is stored:
  * Y[i] = sum over j of softmax_j(scale Q[i].K[j] + bias[i,j]) V[j]. All varying. causal: only
- * j <= i + nk - nq. bias: uniform, nq x nk with stride bi, or NULL. scratch: (nk + d) * lanes
- * reals at least. */
+ * j <= i + nk - nq; a query that sees no key gives NaN. bias: uniform, nq x nk with stride bi
+ * between queries, or NULL. scratch: attention_scratch() reals, aligned to 64 bytes. */
 struct tw_attention {
     size_t nq, nk, d, dv;
     const void *q, *k, *v;
@@ -176,7 +176,6 @@ struct tw_attention {
     size_t lanes;
     void *scratch;
 };
-/* (A block of queries at a time: see scratch_attention for the size.) */
 
 /* Pooling windows: outputs `out` by `out`, up to three spatial axes (1 where not needed); the
  * window of output o covers o * stride - pad + i * dilation. One channel plane at a time:
@@ -184,7 +183,7 @@ struct tw_attention {
 struct tw_pool {
     size_t planes;
     size_t in[3], out[3], window[3];
-    long stride[3], pad[3], dilation[3];
+    long stride[3], pad[3], pad_end[3], dilation[3];
     bool count_pad; /* average over the whole window, padding included */
     size_t lanes;
 };
@@ -194,7 +193,7 @@ struct tw_kernels {
     enum tw_real_type type;
     size_t size; /* of a real: 4 or 8 */
 
-    /* Elementwise. n counts reals. */
+    /* Elementwise. n counts reals. y may be x. */
     void (*unary)(enum tw_unary f, int order, double p0, double p1, size_t n, const void *x,
                   void *y);
     /* gx (store) f^(order)(x) g. */
@@ -211,7 +210,7 @@ struct tw_kernels {
     void (*axpy)(size_t n, double s, const void *x, void *y); /* y += s x */
 
     /* Reductions over a nest whose sy is 0 along what is summed. y holds the start value (0, or
-     * what is added to). TW_B_ADD, TW_B_MUL, TW_B_MAX, TW_B_MIN. */
+     * what is added to). TW_B_ADD, TW_B_MUL, TW_B_MAX, TW_B_MIN; NaN goes through all. */
     void (*reduce)(enum tw_binary f, const struct tw_loop *l, const void *a, size_t lanes, void *y);
     /* Varying into uniform: y[...] += sum over the nest and the lanes of a (times b if not NULL;
      * b varying, strides sb; blanes 1: uniform). y double. */
@@ -227,10 +226,12 @@ struct tw_kernels {
     size_t (*attention_scratch)(size_t nk, size_t d, size_t dv, size_t lanes); /* reals */
     void (*attention)(const struct tw_attention *a);
 
-    /* Rows of n elements with stride s between them; `rows` rows, row r at r * row. */
+    /* Rows of n elements with stride s between them. Row (o, i) of outer x inner begins at
+     * o * outer_stride + i. y may be x. */
     void (*softmax)(bool log, size_t outer, long outer_stride, size_t n, long s, size_t inner,
                     size_t lanes, const void *x, void *y);
-    /* y = (x - mean) / sqrt(var + eps) over n elements of stride s, then * scale + shift
+    /* y = (x - mean) / sqrt(var + eps) over n elements of stride s, row r at r * row, then * scale
+     * + shift
      * (uniform, n reals each, or NULL); rms: without the mean. The mean and 1/sqrt are kept if
      * stats is not NULL (2 elements a row). */
     void (*normalize)(bool rms, size_t rows, long row, size_t n, long s, double eps,
@@ -238,10 +239,11 @@ struct tw_kernels {
                       void *stats);
 
     /* Pooling. index: the winner's element within the plane, a real per output and lane (for
-     * the gradient and tangents), may be NULL. A window of nothing but padding gives -inf. */
+     * the gradient and tangents), may be NULL. NaN wins, else the first of equals. A window of
+     * nothing but padding gives -inf and index -1. */
     void (*maxpool)(const struct tw_pool *p, const void *x, void *y, void *index);
-    /* y[o] (store) x[index[o]], and its transpose x[index[o]] += g[o], a plane of nin elements
-     * and nout outputs at a time. */
+    /* y[o] = x[index[o]] (0 at index -1), and its transpose gx[index[o]] += g[o], a plane of nin
+     * elements and nout outputs at a time. */
     void (*pick)(size_t planes, size_t nin, size_t nout, size_t lanes, const void *index,
                  const void *x, void *y);
     void (*unpick)(size_t planes, size_t nin, size_t nout, size_t lanes, const void *index,

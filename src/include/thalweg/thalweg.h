@@ -11,6 +11,8 @@
 #include "thalweg/law.h"
 #include "thalweg/law_compare.h"
 #include "thalweg/law_schedule.h"
+#include "thalweg/loss.h"
+#include "thalweg/problem.h"
 #include "thalweg/schedule.h"
 #include "thalweg/store_data.h"
 #include "thalweg/store_log.h"
@@ -19,6 +21,7 @@
 #include "thalweg/store_table.h"
 #include "thalweg/store_weights.h"
 #include "thalweg/tensor.h"
+#include "thalweg/tensor_build.h"
 #include "thalweg/tensor_kernels.h"
 
 #endif

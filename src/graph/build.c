@@ -1,0 +1,587 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* From a node list to instructions: constants are folded by the reference interpreter, every
+ * other node is lowered by the row of its operator. */
+#include <fnmatch.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ir.h"
+
+enum tw_status tw_b_fail(struct tw_build *b, const char *fmt, ...)
+{
+    char text[512];
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    if (b->node && b->node->name && b->node->name[0])
+        return tw_err_set(b->err, TW_EFORMAT, "node '%s' (%s): %s", b->node->name, b->node->op,
+                          text);
+    return tw_err_set(b->err, TW_EFORMAT, "%s node: %s", b->node ? b->node->op : "a", text);
+}
+
+int tw_b_in(struct tw_build *b, size_t i)
+{
+    if (i >= b->node->nin || b->node->in[i] < 0)
+        return -1;
+    return b->of[b->node->in[i]];
+}
+
+void tw_b_out(struct tw_build *b, size_t i, int v)
+{
+    if (v >= 0 && i < b->node->nout && b->node->out[i] >= 0)
+        b->of[b->node->out[i]] = v;
+}
+
+const struct tw_val *tw_b_val(const struct tw_build *b, int v)
+{
+    return &b->g->val[v];
+}
+
+bool tw_b_is_const(const struct tw_build *b, int v)
+{
+    return v >= 0 && b->g->val[v].origin == TW_V_CONST;
+}
+
+/* ---- values ------------------------------------------------------------------------------ */
+
+static int new_value(struct tw_build *b, enum tw_origin origin, enum tw_dtype t, int rank,
+                     const size_t *dims)
+{
+    struct tw_graph *g = b->g;
+    struct tw_val v = { .dtype = t, .rank = rank, .n = 1, .origin = origin };
+
+    if (rank > TW_MAX_RANK) {
+        tw_b_fail(b, "has rank %d; at most %d is supported", rank, TW_MAX_RANK);
+        return -1;
+    }
+    for (int i = 0; i < rank; i++) {
+        v.dims[i] = dims[i];
+        if (dims[i] && v.n > ((size_t)1 << 31) / dims[i]) {
+            tw_b_fail(b, "makes a value of more than 2^31 elements a sample");
+            return -1;
+        }
+        v.n *= dims[i];
+    }
+    if (!tw_grow(&g->val, g->nval, &g->cap_val, sizeof *g->val)) {
+        tw_err_set(b->err, TW_ENOMEM, "out of memory for the values of the network");
+        return -1;
+    }
+    v.root = (int)g->nval;
+    g->val[g->nval] = v;
+    return (int)g->nval++;
+}
+
+int tw_b_const(struct tw_build *b, struct tw_array *a)
+{
+    int v = new_value(b, TW_V_CONST, a->dtype, a->rank, a->dims);
+
+    if (v < 0) {
+        tw_array_release(a);
+        return -1;
+    }
+    b->g->val[v].constant = *a;
+    *a = (struct tw_array){ 0 };
+    return v;
+}
+
+int tw_b_const_real(struct tw_build *b, double x)
+{
+    struct tw_array a = { 0 };
+
+    if (tw_array_make(&a, TW_F64, 0, NULL, b->err))
+        return -1;
+    tw_array_set_real(&a, 0, x);
+    return tw_b_const(b, &a);
+}
+
+int tw_b_temp(struct tw_build *b, enum tw_dtype t, int rank, const size_t *dims)
+{
+    return new_value(b, TW_V_TEMP, t, rank, dims);
+}
+
+int tw_b_alias(struct tw_build *b, int v, int rank, const size_t *dims)
+{
+    struct tw_val old;
+    int w;
+
+    if (v < 0)
+        return -1;
+    old = b->g->val[v];
+    if (old.origin == TW_V_CONST) {
+        struct tw_array a = { 0 };
+
+        if (tw_array_copy(&a, &old.constant, b->err))
+            return -1;
+        a.rank = rank;
+        for (int i = 0; i < rank; i++)
+            a.dims[i] = dims[i];
+        return tw_b_const(b, &a);
+    }
+    w = new_value(b, old.origin, old.dtype, rank, dims);
+    if (w < 0)
+        return -1;
+    if (b->g->val[w].n != old.n) {
+        tw_b_fail(b, "cannot give %zu elements a shape of %zu", old.n, b->g->val[w].n);
+        return -1;
+    }
+    b->g->val[w].root = old.root;
+    b->g->val[w].varying = old.varying;
+    b->g->val[w].active = old.active;
+    b->g->val[w].index = old.index;
+    return w;
+}
+
+int tw_b_cast(struct tw_build *b, int v, enum tw_dtype t)
+{
+    struct tw_val *w;
+    size_t dims[TW_MAX_RANK];
+    int a;
+
+    if (v < 0)
+        return -1;
+    memcpy(dims, b->g->val[v].dims, sizeof dims);
+    a = tw_b_alias(b, v, b->g->val[v].rank, dims);
+    if (a < 0)
+        return -1;
+    w = &b->g->val[a];
+    w->dtype = t;
+    if (w->origin == TW_V_CONST && w->constant.dtype != t) {
+        struct tw_array c = { 0 };
+
+        if (tw_array_convert(&c, t, &w->constant, b->err))
+            return -1;
+        tw_array_release(&w->constant);
+        w->constant = c;
+    }
+    return a;
+}
+
+/* ---- instructions ---------------------------------------------------------------------------- */
+
+int tw_b_instr(struct tw_build *b, const struct tw_op *op, size_t nin, const int *in, int out,
+               void *data, double flops)
+{
+    struct tw_graph *g = b->g;
+    struct tw_instr n = { .op = op,
+                          .nin = nin,
+                          .nout = 1,
+                          .data = data,
+                          .uniform = true,
+                          .flops = flops,
+                          .node = b->node ? b->node->op : "loss" };
+    bool active = false;
+
+    n.in = tw_alloc(nin, sizeof *n.in);
+    if (out < 0 || !n.in || !tw_grow(&g->instr, g->ninstr, &g->cap_instr, sizeof *g->instr)) {
+        free(n.in);
+        free(data);
+        if (out >= 0)
+            tw_err_set(b->err, TW_ENOMEM, "out of memory for the instructions of the network");
+        return -1;
+    }
+    for (size_t i = 0; i < nin; i++) {
+        n.in[i] = in[i];
+        if (in[i] < 0)
+            continue;
+        n.uniform = n.uniform && !g->val[in[i]].varying;
+        active = active || g->val[in[i]].active;
+    }
+    n.out[0] = out;
+    n.out[1] = -1;
+    g->val[out].varying = !n.uniform;
+    g->val[out].active = active && op->vjp && tw_dtype_is_real(g->val[out].dtype);
+    g->instr[g->ninstr++] = n;
+    return out;
+}
+
+/* ---- parameters ---------------------------------------------------------------------------------
+ */
+
+static bool matches(const char *name, size_t n, const char *const *globs)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!fnmatch(globs[i], name, 0))
+            return true;
+    return false;
+}
+
+static bool ends_with(const char *s, const char *end)
+{
+    size_t n = strlen(s), m = strlen(end);
+
+    return n >= m && !strcmp(s + n - m, end);
+}
+
+/* Names that frameworks give to tables which no optimiser touches. */
+static bool is_buffer_name(const char *name)
+{
+    static const char *const ends[] = { "running_mean",
+                                        "running_var",
+                                        "num_batches_tracked",
+                                        "inv_freq",
+                                        "cos_cached",
+                                        "sin_cached",
+                                        "rotary.cos",
+                                        "rotary.sin",
+                                        ".cos",
+                                        ".sin",
+                                        "attn.masked_bias",
+                                        "position_ids",
+                                        NULL };
+
+    for (size_t i = 0; ends[i]; i++)
+        if (ends_with(name, ends[i]))
+            return true;
+    return false;
+}
+
+static bool is_statistic(const struct tw_net *net, int value)
+{
+    for (size_t i = 0; i < net->nnode; i++) {
+        const struct tw_node *n = &net->node[i];
+
+        if (!strcmp(n->op, "BatchNormalization"))
+            for (size_t j = 3; j < n->nin && j < 5; j++)
+                if (n->in[j] == value)
+                    return true;
+    }
+    return false;
+}
+
+/* A parameter or a buffer of its own storage, with the given stored value (may be empty). */
+static int new_tensor(struct tw_build *b, const char *name, const struct tw_array *a,
+                      const struct tw_value *declared, bool buffer)
+{
+    struct tw_layout *l = &b->g->layout;
+    struct tw_param p = { .rank = a->rank, .n = a->n };
+    struct tw_param *grown;
+    size_t count = l->nparam + l->nbuffer;
+    int v;
+
+    (void)declared;
+    for (int i = 0; i < a->rank; i++)
+        p.dims[i] = a->dims[i];
+    v = new_value(b, buffer ? TW_V_BUFFER : TW_V_PARAM, TW_F32, a->rank, a->dims);
+    if (v < 0)
+        return -1;
+    p.name = tw_strdup(name);
+    grown = realloc(l->param, (count + 1) * sizeof *grown);
+    if (grown)
+        l->param = grown;
+    b->g->val[v].name = tw_strdup(name);
+    if (!p.name || !grown || !b->g->val[v].name) {
+        free(p.name);
+        tw_err_set(b->err, TW_ENOMEM, "out of memory for the parameters of the network");
+        return -1;
+    }
+    p.role = buffer ? TW_ROLE_BUFFER : TW_ROLE_WEIGHT;
+    p.filter_axis = -1;
+    /* Parameters come first: a new one moves the buffers up. */
+    if (buffer) {
+        l->param[count] = p;
+        b->g->val[v].index = l->nbuffer++;
+    } else {
+        memmove(&l->param[l->nparam + 1], &l->param[l->nparam], l->nbuffer * sizeof p);
+        l->param[l->nparam] = p;
+        b->g->val[v].index = l->nparam++;
+    }
+    b->g->val[v].active = !buffer;
+    return v;
+}
+
+static int tensor_of(struct tw_build *b, int value, const char *name)
+{
+    const struct tw_value *x = &b->net->value[value];
+    bool buffer = is_buffer_name(name) || is_statistic(b->net, value);
+
+    if (b->o) {
+        buffer = buffer && !matches(name, b->o->ntrain, b->o->train);
+        buffer = buffer || matches(name, b->o->nfreeze, b->o->freeze);
+    }
+    return new_tensor(b, name, &x->init, x, buffer);
+}
+
+/* ---- the pass
+ * ------------------------------------------------------------------------------------ */
+
+static enum tw_status make_inputs(struct tw_build *b)
+{
+    const struct tw_net *net = b->net;
+    struct tw_graph *g = b->g;
+
+    g->group = 1;
+    g->input = tw_alloc(net->ninput, sizeof *g->input);
+    if (!g->input)
+        return tw_err_set(b->err, TW_ENOMEM, "out of memory for the inputs of the network");
+    for (size_t i = 0; i < net->ninput; i++) {
+        const struct tw_value *x = &net->value[net->input[i]];
+        size_t dims[TW_MAX_RANK];
+        int v;
+
+        if (x->rank < 0)
+            return tw_err_set(b->err, TW_EFORMAT,
+                              "input '%s' has no declared shape: export the network with one",
+                              x->name);
+        for (int j = 0; j < x->rank; j++) {
+            if (x->dims[j] == TW_DIM_UNKNOWN && j > 0 && x->dims[0] != TW_DIM_UNKNOWN)
+                return tw_err_set(b->err, TW_EFORMAT,
+                                  "input '%s' leaves axis %d free: only the batch, its first axis, "
+                                  "may be; export the network with the other extents fixed",
+                                  x->name, j);
+            dims[j] = x->dims[j] == TW_DIM_UNKNOWN ? 1 : (size_t)x->dims[j];
+        }
+        if (i == 0 && x->rank > 0 && x->dims[0] > 0)
+            g->group = (size_t)x->dims[0];
+        v = new_value(b, TW_V_INPUT, x->dtype == TW_NONE ? TW_F32 : x->dtype, x->rank, dims);
+        if (v < 0)
+            return b->err->code;
+        g->val[v].varying = true;
+        g->val[v].index = i;
+        g->val[v].name = tw_strdup(x->name);
+        g->input[g->ninput++] = v;
+        b->of[net->input[i]] = v;
+    }
+    return TW_OK;
+}
+
+/* Initializers become values when something reads them, so that unused ones are left out. */
+static enum tw_status make_tensor(struct tw_build *b, int value)
+{
+    const struct tw_value *x = &b->net->value[value];
+    struct tw_array a = { 0 };
+
+    if (b->of[value] >= 0 || !x->is_init)
+        return TW_OK;
+    if (tw_dtype_is_real(x->init.dtype) && x->name) {
+        b->of[value] = tensor_of(b, value, x->name);
+        return b->of[value] < 0 ? b->err->code : TW_OK;
+    }
+    if (tw_array_copy(&a, &x->init, b->err))
+        return b->err->code;
+    b->of[value] = tw_b_const(b, &a);
+    return b->of[value] < 0 ? b->err->code : TW_OK;
+}
+
+static bool all_constant(struct tw_build *b, const struct tw_node *node)
+{
+    for (size_t i = 0; i < node->nin; i++)
+        if (node->in[i] >= 0 && !tw_b_is_const(b, b->of[node->in[i]]))
+            return false;
+    return true;
+}
+
+enum { FOLD_IN = 64, FOLD_OUT = 16 };
+
+static enum tw_status fold(struct tw_build *b, const struct tw_node *node)
+{
+    const struct tw_array *in[FOLD_IN];
+    struct tw_array out[FOLD_OUT] = { { 0 } };
+    enum tw_status st;
+
+    if (node->nin > FOLD_IN || node->nout > FOLD_OUT)
+        return tw_b_fail(b, "has %zu inputs and %zu outputs, too many to compute beforehand",
+                         node->nin, node->nout);
+    for (size_t i = 0; i < node->nin; i++)
+        in[i] = node->in[i] < 0 ? NULL : &b->g->val[b->of[node->in[i]]].constant;
+    st = tw_reference_node(node, b->net->opset, node->nin, in, node->nout, out, b->err);
+    for (size_t i = 0; i < node->nout; i++) {
+        if (st == TW_OK && node->out[i] >= 0) {
+            b->of[node->out[i]] = tw_b_const(b, &out[i]);
+            if (b->of[node->out[i]] < 0)
+                st = b->err->code;
+        }
+        tw_array_release(&out[i]);
+    }
+    return st;
+}
+
+/* An alias that an exporter made of tensors with equal contents is a tensor of its own (torch
+ * stores equal initializers once and names the others by Identity). */
+static bool is_twin(const struct tw_build *b, const struct tw_node *node)
+{
+    const struct tw_value *x, *y;
+
+    if (strcmp(node->op, "Identity") || node->nin != 1 || node->in[0] < 0 || node->out[0] < 0)
+        return false;
+    x = &b->net->value[node->in[0]];
+    y = &b->net->value[node->out[0]];
+    return x->is_init && tw_dtype_is_real(x->init.dtype) && !y->is_output && y->name &&
+           strchr(y->name, '.');
+}
+
+static enum tw_status lower_node(struct tw_build *b, const struct tw_node *node)
+{
+    const struct tw_lowering *row;
+    enum tw_status st;
+
+    b->node = node;
+    if (is_twin(b, node)) {
+        b->of[node->out[0]] = tensor_of(b, node->in[0], b->net->value[node->out[0]].name);
+        return b->of[node->out[0]] < 0 ? b->err->code : TW_OK;
+    }
+    for (size_t i = 0; i < node->nin; i++)
+        if (node->in[i] >= 0 && (st = make_tensor(b, node->in[i])))
+            return st;
+    if (all_constant(b, node))
+        return fold(b, node);
+    for (size_t i = 0; i < node->nin; i++)
+        if (node->in[i] >= 0 && b->of[node->in[i]] < 0)
+            return tw_b_fail(b, "reads '%s', which nothing before it makes",
+                             b->net->value[node->in[i]].name);
+    row = tw_lowering_find(node->op);
+    if (!row)
+        return tw_b_fail(b, "this operator is not supported; `thalweg info` lists those that the "
+                            "network uses");
+    st = row->lower(b, node);
+    if (st == TW_OK)
+        for (size_t i = 0; i < node->nout; i++)
+            if (node->out[i] >= 0 && b->of[node->out[i]] >= 0 &&
+                !b->g->val[b->of[node->out[i]]].name && b->net->value[node->out[i]].name)
+                b->g->val[b->of[node->out[i]]].name = tw_strdup(b->net->value[node->out[i]].name);
+    return st;
+}
+
+/* Nodes that no output needs are skipped. */
+static enum tw_status find_needed(const struct tw_net *net, bool *needed, struct tw_err *err)
+{
+    bool *wanted = tw_alloc(net->nvalue, sizeof *wanted);
+
+    if (!wanted)
+        return tw_err_set(err, TW_ENOMEM, "out of memory for the nodes of the network");
+    for (size_t i = 0; i < net->noutput; i++)
+        wanted[net->output[i]] = true;
+    for (size_t i = net->nnode; i-- > 0;) {
+        const struct tw_node *n = &net->node[i];
+
+        for (size_t j = 0; j < n->nout; j++)
+            needed[i] = needed[i] || (n->out[j] >= 0 && wanted[n->out[j]]);
+        for (size_t j = 0; j < n->nin && needed[i]; j++)
+            if (n->in[j] >= 0)
+                wanted[n->in[j]] = true;
+    }
+    free(wanted);
+    return TW_OK;
+}
+
+static enum tw_status make_outputs(struct tw_build *b)
+{
+    struct tw_graph *g = b->g;
+
+    b->node = NULL;
+    g->output = tw_alloc(b->net->noutput, sizeof *g->output);
+    if (!g->output)
+        return tw_err_set(b->err, TW_ENOMEM, "out of memory for the outputs of the network");
+    for (size_t i = 0; i < b->net->noutput; i++) {
+        enum tw_status st = make_tensor(b, b->net->output[i]);
+
+        if (st)
+            return st;
+        if (b->of[b->net->output[i]] < 0)
+            return tw_err_set(b->err, TW_EFORMAT, "nothing makes the output '%s'",
+                              b->net->value[b->net->output[i]].name);
+        g->output[g->noutput++] = b->of[b->net->output[i]];
+    }
+    return TW_OK;
+}
+
+/* Offsets, once all tensors are known, and the stored values. */
+static enum tw_status store_initial(struct tw_build *b)
+{
+    struct tw_graph *g = b->g;
+    struct tw_layout *l = &g->layout;
+
+    for (size_t i = 0; i < l->nparam + l->nbuffer; i++) {
+        size_t *total = i < l->nparam ? &l->n : &l->nb;
+
+        l->param[i].offset = *total;
+        *total += l->param[i].n;
+    }
+    g->initial_params = tw_alloc(l->n, sizeof *g->initial_params);
+    g->initial_buffers = tw_alloc(l->nb, sizeof *g->initial_buffers);
+    if (!g->initial_params || !g->initial_buffers)
+        return tw_err_set(b->err, TW_ENOMEM, "out of memory for %zu parameters", l->n + l->nb);
+    return TW_OK;
+}
+
+static void copy_initial(struct tw_build *b)
+{
+    struct tw_graph *g = b->g;
+
+    for (size_t i = 0; i < g->layout.nparam + g->layout.nbuffer; i++) {
+        const struct tw_param *p = &g->layout.param[i];
+        float *to = (i < g->layout.nparam ? g->initial_params : g->initial_buffers) + p->offset;
+        int v = tw_net_find(b->net, p->name);
+        const struct tw_array *a;
+
+        if (v < 0)
+            continue;
+        if (!b->net->value[v].is_init) /* a twin: its value is that of what it names */
+            for (size_t j = 0; j < b->net->nnode; j++)
+                if (b->net->node[j].nout && b->net->node[j].out[0] == v)
+                    v = b->net->node[j].in[0];
+        a = &b->net->value[v].init;
+        if (a->data && a->n == p->n)
+            for (size_t j = 0; j < p->n; j++)
+                to[j] = (float)tw_array_real(a, j);
+    }
+}
+
+static enum tw_status build(struct tw_build *b)
+{
+    bool *needed = tw_alloc(b->net->nnode, sizeof *needed);
+    enum tw_status st;
+
+    b->of = tw_alloc(b->net->nvalue, sizeof *b->of);
+    if (!needed || !b->of) {
+        free(needed);
+        return tw_err_set(b->err, TW_ENOMEM, "out of memory for the nodes of the network");
+    }
+    for (size_t i = 0; i < b->net->nvalue; i++)
+        b->of[i] = -1;
+    st = find_needed(b->net, needed, b->err);
+    if (st == TW_OK)
+        st = make_inputs(b);
+    for (size_t i = 0; i < b->net->nnode && st == TW_OK; i++)
+        if (needed[i])
+            st = lower_node(b, &b->net->node[i]);
+    free(needed);
+    if (st == TW_OK)
+        st = make_outputs(b);
+    if (st == TW_OK)
+        st = store_initial(b);
+    if (st == TW_OK) {
+        copy_initial(b);
+        st = tw_layout_describe(b);
+    }
+    return st;
+}
+
+struct tw_graph *tw_graph_new(const struct tw_net *net, const struct tw_graph_options *o,
+                              struct tw_err *err)
+{
+    struct tw_err mine = { 0 };
+    struct tw_build b = { .net = net, .o = o, .err = err ? err : &mine };
+    enum tw_status st;
+
+    if (!net->noutput) {
+        tw_err_set(b.err, TW_EFORMAT, "the network has no output");
+        return NULL;
+    }
+    b.g = tw_alloc(1, sizeof *b.g);
+    if (!b.g) {
+        tw_err_set(b.err, TW_ENOMEM, "out of memory for the network");
+        return NULL;
+    }
+    st = build(&b);
+    free(b.of);
+    if (st != TW_OK) {
+        tw_graph_free(b.g);
+        return NULL;
+    }
+    return b.g;
+}

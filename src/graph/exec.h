@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* graph/exec.h - a compiled network with the memory to run it. */
+#ifndef TW_GRAPH_EXEC_H
+#define TW_GRAPH_EXEC_H
+
+#include "ir.h"
+
+/* One thread's memory. */
+struct tw_worker {
+    char *arena, *garena, *scratch;
+    float *convert;    /* a row of an input that is not float32, for each lane */
+    const float **row; /* a pointer for each lane */
+    double *out;       /* rows of an output, for each lane */
+    double **out_row;
+    void *seed;           /* a real for each lane */
+    void **plane, **grad; /* for tw_run */
+    double **ugrad;
+};
+
+struct tw_exec {
+    const struct tw_graph *g;
+    const struct tw_kernels *k;
+    size_t lanes, threads, planes, max_tangents;
+    bool gradient;
+    size_t ndirection;
+    bool stale; /* uniform values and packed weights are not those of the point */
+    size_t memory;
+
+    /* Uniform values: `planes` planes of each root, one after another. */
+    size_t *uat;   /* [nval] in reals, of roots that are uniform */
+    size_t utotal; /* reals in one plane of all */
+    char *uniform; /* planes * utotal */
+    void **uplane; /* [nval * planes] */
+    void **kept;   /* by instruction */
+    char *keep;
+    char *uscratch;
+
+    /* Varying values: places in an arena, in elements. */
+    size_t *vat, *gat;
+    size_t arena, garena, scratch; /* elements */
+    size_t *first, *last;          /* by value: instruction that makes it, that reads it last */
+    size_t *storage;               /* root whose place it uses when functions are fused */
+    unsigned char *act;            /* by instruction: the function fused to its end */
+    bool *fused;                   /* by instruction: done by the one before */
+    size_t convert, out;           /* largest input, output */
+
+    struct tw_worker *worker;
+    double flops; /* of a sample */
+};
+
+/* Places, sizes, fusions; fills the fields above from `lanes` on. */
+enum tw_status tw_exec_plan(struct tw_exec *e, struct tw_err *err) TW_CHECKED;
+/* Bring uniform values and packed weights up to date. */
+void tw_exec_refresh(struct tw_exec *e, const struct tw_alg *alg);
+#endif

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* graph/lower.h - from operators of ONNX to instructions, a function for each row of the table
+ * in lower.c. Each gives the current node's outputs their values; NULL-like inputs (-1) go
+ * through, so the error record is what says whether it worked. */
+#ifndef TW_GRAPH_LOWER_H
+#define TW_GRAPH_LOWER_H
+
+#include "ir.h"
+
+/* ONNX's number of a type ("to" of Cast); TW_NONE if unknown. */
+enum tw_dtype tw_dtype_of_onnx(int64_t number);
+
+/* An axis given from either end, or -1 with the error set. */
+int tw_b_axis(struct tw_build *b, int64_t axis, int rank);
+/* Axes as a mask; none given: all, or none if `none_is_none`. */
+enum tw_status tw_b_axes(struct tw_build *b, size_t n, const int64_t *axes, int rank,
+                         bool none_is_none, bool mask[TW_MAX_RANK]) TW_CHECKED;
+
+#define TW_LOWER(name)                                                                             \
+    enum tw_status tw_lower_##name(struct tw_build *b, const struct tw_node *node)
+TW_LOWER(unary);
+TW_LOWER(gelu);
+TW_LOWER(clip);
+TW_LOWER(cast);
+TW_LOWER(div);
+TW_LOWER(binary);
+TW_LOWER(mod);
+TW_LOWER(pow);
+TW_LOWER(prelu);
+TW_LOWER(where);
+TW_LOWER(identity);
+TW_LOWER(dropout);
+TW_LOWER(reshape);
+TW_LOWER(flatten);
+TW_LOWER(squeeze);
+TW_LOWER(unsqueeze);
+TW_LOWER(shape);
+TW_LOWER(size);
+TW_LOWER(transpose);
+TW_LOWER(slice);
+TW_LOWER(split);
+TW_LOWER(concat);
+TW_LOWER(pad);
+TW_LOWER(expand);
+TW_LOWER(tile);
+TW_LOWER(gather);
+TW_LOWER(trilu);
+TW_LOWER(depth_to_space);
+TW_LOWER(matmul);
+TW_LOWER(gemm);
+TW_LOWER(conv);
+TW_LOWER(maxpool);
+TW_LOWER(avgpool);
+TW_LOWER(global_pool);
+TW_LOWER(softmax);
+TW_LOWER(batch_norm);
+TW_LOWER(layer_norm);
+TW_LOWER(instance_norm);
+TW_LOWER(group_norm);
+TW_LOWER(reduce);
+TW_LOWER(argmax);
+TW_LOWER(cross_entropy);
+TW_LOWER(bce);
+
+#endif

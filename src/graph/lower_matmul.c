@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* MatMul and Gemm. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "lower.h"
+
+/* Matrices with their batch axes; a vector becomes a matrix of one row or column. */
+static int as_matrix(struct tw_build *b, int v, bool row)
+{
+    size_t dims[2];
+
+    if (v < 0 || tw_b_val(b, v)->rank != 1)
+        return v;
+    dims[row ? 0 : 1] = 1;
+    dims[row ? 1 : 0] = tw_b_val(b, v)->n;
+    return tw_b_alias(b, v, 2, dims);
+}
+
+enum tw_status tw_lower_matmul(struct tw_build *b, const struct tw_node *node)
+{
+    int in[2] = { tw_b_in(b, 0), tw_b_in(b, 1) }, rank, out, nout = 0;
+    size_t batch[TW_MAX_RANK], dims[TW_MAX_RANK + 2], kept[TW_MAX_RANK];
+    struct tw_matmul_data *d;
+    const struct tw_val *x, *y;
+    long sx[TW_MAX_RANK], sy[TW_MAX_RANK], so[TW_MAX_RANK];
+    bool vector_x, vector_y;
+
+    (void)node;
+    if (in[0] < 0 || in[1] < 0 || !tw_b_val(b, in[0])->rank || !tw_b_val(b, in[1])->rank)
+        return tw_b_fail(b, "needs two matrices");
+    vector_x = tw_b_val(b, in[0])->rank == 1;
+    vector_y = tw_b_val(b, in[1])->rank == 1;
+    in[0] = as_matrix(b, in[0], true);
+    in[1] = as_matrix(b, in[1], false);
+    if (in[0] < 0 || in[1] < 0)
+        return b->err->code;
+    x = tw_b_val(b, in[0]);
+    y = tw_b_val(b, in[1]);
+    if (x->dims[x->rank - 1] != y->dims[y->rank - 2])
+        return tw_b_fail(b, "multiplies matrices with %zu columns and %zu rows",
+                         x->dims[x->rank - 1], y->dims[y->rank - 2]);
+    if (!tw_broadcast(x->rank - 2, x->dims, y->rank - 2, y->dims, &rank, batch))
+        return tw_b_fail(b, "the batch axes of its inputs do not go together");
+    d = tw_alloc(1, sizeof *d);
+    if (!d)
+        return tw_err_set(b->err, TW_ENOMEM, "out of memory for the network");
+    memcpy(dims, batch, (size_t)rank * sizeof *dims);
+    dims[rank] = d->ni = x->dims[x->rank - 2];
+    dims[rank + 1] = d->nj = y->dims[y->rank - 1];
+    d->nk = x->dims[x->rank - 1];
+    d->ai = (long)d->nk;
+    d->ak = 1;
+    d->bk = (long)d->nj;
+    d->bj = 1;
+    d->yi = (long)d->nj;
+    d->yj = 1;
+    tw_strides(x->rank, x->dims, true, sx);
+    tw_strides(y->rank, y->dims, true, sy);
+    tw_strides(rank + 2, dims, false, so);
+    d->batch.nd = rank;
+    for (int i = 0; i < rank; i++) {
+        int ix = i - (rank - (x->rank - 2)), iy = i - (rank - (y->rank - 2));
+
+        d->batch.n[i] = batch[i];
+        d->batch.sa[i] = ix >= 0 ? sx[ix] : 0;
+        d->batch.sb[i] = iy >= 0 ? sy[iy] : 0;
+        d->batch.sy[i] = so[i];
+    }
+    tw_loop_collapse(&d->batch);
+    /* Rows of a batch that follow each other are rows of one matrix. */
+    if (d->batch.nd == 1 && d->batch.sb[0] == 0 && d->batch.sa[0] == (long)(d->ni * d->nk)) {
+        d->ni *= d->batch.n[0];
+        d->batch.nd = 0;
+    }
+    for (int i = 0; i < rank + 2; i++)
+        if (!(vector_x && i == rank) && !(vector_y && i == rank + 1))
+            kept[nout++] = dims[i];
+    out = tw_b_temp(b, TW_F32, nout, kept);
+    tw_b_out(b, 0,
+             tw_b_instr(b, &tw_op_matmul, 2, in, out, d,
+                        2.0 * (double)d->ni * (double)d->nj * (double)d->nk *
+                            (double)tw_loop_count(&d->batch)));
+    return b->err->code;
+}
+
+/* alpha op(A) op(B) + beta C. */
+enum tw_status tw_lower_gemm(struct tw_build *b, const struct tw_node *node)
+{
+    int in[3] = { tw_b_in(b, 0), tw_b_in(b, 1), tw_b_in(b, 2) }, out, c = in[2];
+    bool ta = tw_node_int(node, "transA", 0) != 0, tb = tw_node_int(node, "transB", 0) != 0;
+    double alpha = tw_node_real(node, "alpha", 1.0), beta = tw_node_real(node, "beta", 1.0);
+    size_t dims[2], k, nin = 2;
+    struct tw_matmul_data *d;
+    const struct tw_val *x, *y;
+
+    if (in[0] < 0 || in[1] < 0 || tw_b_val(b, in[0])->rank != 2 || tw_b_val(b, in[1])->rank != 2)
+        return tw_b_fail(b, "needs two matrices");
+    x = tw_b_val(b, in[0]);
+    y = tw_b_val(b, in[1]);
+    k = x->dims[ta ? 0 : 1];
+    if (k != y->dims[tb ? 1 : 0])
+        return tw_b_fail(b, "multiplies matrices with %zu columns and %zu rows", k,
+                         y->dims[tb ? 1 : 0]);
+    d = tw_alloc(1, sizeof *d);
+    if (!d)
+        return tw_err_set(b->err, TW_ENOMEM, "out of memory for the network");
+    dims[0] = d->ni = x->dims[ta ? 1 : 0];
+    dims[1] = d->nj = y->dims[tb ? 0 : 1];
+    d->nk = k;
+    d->ai = ta ? 1 : (long)k;
+    d->ak = ta ? (long)d->ni : 1;
+    d->bk = tb ? 1 : (long)d->nj;
+    d->bj = tb ? (long)k : 1;
+    d->yi = (long)d->nj;
+    d->yj = 1;
+    if (c >= 0 && alpha == 1.0 && beta == 1.0 && x->varying && !y->varying &&
+        !tw_b_val(b, c)->varying && tw_b_val(b, c)->n == d->nj &&
+        tw_b_val(b, c)->dims[tw_b_val(b, c)->rank - 1] == d->nj) {
+        nin = 3; /* a bias: the kernel adds it */
+        c = -1;
+    }
+    out = tw_b_temp(b, TW_F32, 2, dims);
+    out = tw_b_instr(b, &tw_op_matmul, nin, in, out, d,
+                     2.0 * (double)d->ni * (double)d->nj * (double)d->nk);
+    if (alpha != 1.0)
+        out = tw_b_binary(b, TW_B_MUL, out, tw_b_const_real(b, alpha));
+    if (c >= 0) {
+        if (beta != 1.0)
+            c = tw_b_binary(b, TW_B_MUL, c, tw_b_const_real(b, beta));
+        out = tw_b_binary(b, TW_B_ADD, out, c);
+    }
+    tw_b_out(b, 0, out);
+    return b->err->code;
+}

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Softmax and the normalisations. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "lower.h"
+
+enum tw_status tw_lower_softmax(struct tw_build *b, const struct tw_node *node)
+{
+    bool old = b->net->opset < 13; /* then the axes from `axis` on were one */
+    int v = tw_b_in(b, 0), axis;
+    struct tw_softmax_data *d;
+    struct tw_val x;
+
+    if (v < 0)
+        return tw_b_fail(b, "has no input");
+    x = *tw_b_val(b, v);
+    axis = tw_b_axis(b, tw_node_int(node, "axis", old ? 1 : -1), x.rank);
+    if (axis < 0)
+        return b->err->code;
+    d = tw_alloc(1, sizeof *d);
+    if (!d)
+        return tw_err_set(b->err, TW_ENOMEM, "out of memory for the network");
+    *d = (struct tw_softmax_data){
+        .log = !strcmp(node->op, "LogSoftmax"), .outer = 1, .n = 1, .inner = 1
+    };
+    for (int i = 0; i < x.rank; i++)
+        *(i < axis ? &d->outer : i == axis || old ? &d->n : &d->inner) *= x.dims[i];
+    tw_b_out(b, 0,
+             tw_b_instr(b, &tw_op_softmax, 1, &v, tw_b_temp(b, x.dtype, x.rank, x.dims), d,
+                        5.0 * (double)x.n));
+    return b->err->code;
+}
+
+/* One number for each channel as [C, 1, 1]. */
+static int per_channel(struct tw_build *b, int v, int rank)
+{
+    size_t dims[TW_MAX_RANK];
+
+    if (v < 0)
+        return -1;
+    dims[0] = tw_b_val(b, v)->n;
+    for (int i = 1; i < rank - 1; i++)
+        dims[i] = 1;
+    return tw_b_alias(b, v, rank - 1, dims);
+}
+
+/* The convolution or product that makes x, if it is uniform in its weights, was the last
+ * instruction and nothing else can have read it: then what multiplies x's channels can
+ * multiply the weights instead. */
+static struct tw_instr *producer(struct tw_build *b, int x)
+{
+    struct tw_graph *g = b->g;
+    struct tw_instr *p = g->ninstr ? &g->instr[g->ninstr - 1] : NULL;
+    size_t readers = 0;
+
+    /* Uniform instructions may stand between. */
+    for (size_t i = g->ninstr; i-- > 0;) {
+        p = &g->instr[i];
+        if (p->out[0] == x)
+            break;
+        if (!p->uniform)
+            return NULL;
+    }
+    if (!p || p->out[0] != x || p->op != &tw_op_conv || g->val[p->in[1]].varying ||
+        !g->val[p->in[0]].varying)
+        return NULL;
+    for (size_t i = 0; i < b->net->nnode; i++)
+        for (size_t j = 0; j < b->net->node[i].nin; j++)
+            readers += b->net->node[i].in[j] >= 0 && b->of[b->net->node[i].in[j]] == x;
+    for (size_t i = 0; i < b->net->noutput; i++)
+        readers += b->of[b->net->output[i]] == x;
+    return readers == 1 ? p : NULL;
+}
+
+/* y = (x - mean) scale / sqrt(var + eps) + shift with the running statistics (Ioffe & Szegedy
+ * 2015, algorithm 2). After a convolution, scale and shift go into its weights and bias: these
+ * are uniform instructions, so derivatives by scale, shift and weights stay exact. */
+enum tw_status tw_lower_batch_norm(struct tw_build *b, const struct tw_node *node)
+{
+    int v[5], rank, factor, offset;
+    double eps = tw_node_real(node, "epsilon", 1e-5);
+    struct tw_instr *conv;
+    bool batch = (b->o && b->o->batch_statistics) || tw_node_int(node, "training_mode", 0);
+
+    for (size_t i = 0; i < 5; i++)
+        if ((v[i] = tw_b_in(b, i)) < 0)
+            return tw_b_fail(b, "needs five inputs");
+    rank = tw_b_val(b, v[0])->rank;
+    if (rank < 2)
+        return tw_b_fail(b, "needs an input with channels");
+    for (int i = 1; i < 5; i++)
+        if (tw_b_val(b, v[i])->n != tw_b_val(b, v[0])->dims[1])
+            return tw_b_fail(b, "has %zu statistics for %zu channels", tw_b_val(b, v[i])->n,
+                             tw_b_val(b, v[0])->dims[1]);
+    if (batch)
+        return tw_b_fail(b, "uses the statistics of the batch, which is not supported: export the "
+                            "network in evaluation mode");
+    factor = tw_b_binary(b, TW_B_ADD, v[4], tw_b_const_real(b, eps));
+    factor = tw_b_binary(b, TW_B_MUL, tw_b_unary(b, TW_U_RSQRT, 0, 0, factor), v[1]);
+    offset = tw_b_binary(b, TW_B_SUB, v[2], tw_b_binary(b, TW_B_MUL, v[3], factor));
+    if (factor < 0 || offset < 0)
+        return b->err->code;
+    conv = producer(b, v[0]);
+    if (conv && !tw_b_val(b, factor)->varying) {
+        size_t at = (size_t)(conv - b->g->instr);
+        struct tw_instr moved = *conv;
+        int in[3] = { moved.in[0], moved.in[1], moved.nin > 2 ? moved.in[2] : -1 };
+        int w = per_channel(b, factor, rank + 1);
+
+        in[1] = tw_b_binary(b, TW_B_MUL, in[1], w);
+        if (in[2] >= 0)
+            offset = tw_b_binary(b, TW_B_ADD, offset, tw_b_binary(b, TW_B_MUL, in[2], factor));
+        in[2] = offset;
+        if (in[1] < 0 || in[2] < 0)
+            return b->err->code;
+        /* Take the old instruction out and put it behind its new weights. */
+        memmove(&b->g->instr[at], &b->g->instr[at + 1], (b->g->ninstr - at - 1) * sizeof moved);
+        b->g->ninstr--;
+        free(moved.in);
+        tw_b_out(b, 0, tw_b_instr(b, moved.op, 3, in, moved.out[0], moved.data, moved.flops));
+        return b->err->code;
+    }
+    factor = per_channel(b, factor, rank);
+    offset = per_channel(b, offset, rank);
+    tw_b_out(b, 0, tw_b_binary(b, TW_B_ADD, tw_b_binary(b, TW_B_MUL, v[0], factor), offset));
+    return b->err->code;
+}
+
+/* Rows of the last n elements. */
+static int normalize(struct tw_build *b, int v, bool rms, size_t n, double eps)
+{
+    struct tw_normalize_data *d = tw_alloc(1, sizeof *d);
+    struct tw_val x;
+
+    if (v < 0 || !d) {
+        free(d);
+        return -1;
+    }
+    x = *tw_b_val(b, v);
+    *d = (struct tw_normalize_data){ rms, n ? x.n / n : 0, n, eps };
+    return tw_b_instr(b, &tw_op_normalize, 1, &v, tw_b_temp(b, x.dtype, x.rank, x.dims), d,
+                      8.0 * (double)x.n);
+}
+
+enum tw_status tw_lower_layer_norm(struct tw_build *b, const struct tw_node *node)
+{
+    bool rms = !strcmp(node->op, "RMSNormalization");
+    int v = tw_b_in(b, 0), axis, y;
+    size_t n = 1;
+
+    if (v < 0)
+        return tw_b_fail(b, "has no input");
+    if ((node->nout > 1 && node->out[1] >= 0) || (node->nout > 2 && node->out[2] >= 0))
+        return tw_b_fail(b, "gives mean and deviation, which is not supported");
+    axis = tw_b_axis(b, tw_node_int(node, "axis", -1), tw_b_val(b, v)->rank);
+    if (axis < 0)
+        return b->err->code;
+    for (int i = axis; i < tw_b_val(b, v)->rank; i++)
+        n *= tw_b_val(b, v)->dims[i];
+    y = normalize(b, v, rms, n, tw_node_real(node, "epsilon", 1e-5));
+    if (tw_b_in(b, 1) >= 0)
+        y = tw_b_binary(b, TW_B_MUL, y, tw_b_in(b, 1));
+    if (tw_b_in(b, 2) >= 0)
+        y = tw_b_binary(b, TW_B_ADD, y, tw_b_in(b, 2));
+    tw_b_out(b, 0, y);
+    return b->err->code;
+}
+
+enum tw_status tw_lower_instance_norm(struct tw_build *b, const struct tw_node *node)
+{
+    int v = tw_b_in(b, 0), scale, shift, y;
+    const struct tw_val *x;
+
+    if (v < 0 || tw_b_in(b, 1) < 0 || tw_b_in(b, 2) < 0 || tw_b_val(b, v)->rank < 3)
+        return tw_b_fail(b, "needs an input with spatial axes, a scale and a shift");
+    x = tw_b_val(b, v);
+    scale = per_channel(b, tw_b_in(b, 1), x->rank);
+    x = tw_b_val(b, v);
+    shift = per_channel(b, tw_b_in(b, 2), x->rank);
+    x = tw_b_val(b, v);
+    y = normalize(b, v, false, x->dims[0] && x->dims[1] ? x->n / (x->dims[0] * x->dims[1]) : 0,
+                  tw_node_real(node, "epsilon", 1e-5));
+    tw_b_out(b, 0, tw_b_binary(b, TW_B_ADD, tw_b_binary(b, TW_B_MUL, y, scale), shift));
+    return b->err->code;
+}
+
+/* Scale and shift for each group (before opset 21) or for each channel. */
+enum tw_status tw_lower_group_norm(struct tw_build *b, const struct tw_node *node)
+{
+    int64_t groups = tw_node_int(node, "num_groups", 1);
+    int v = tw_b_in(b, 0), scale = tw_b_in(b, 1), shift = tw_b_in(b, 2), y;
+    size_t dims[TW_MAX_RANK], n;
+    struct tw_val x;
+
+    if (v < 0 || scale < 0 || shift < 0 || tw_b_val(b, v)->rank < 2)
+        return tw_b_fail(b, "needs an input with channels, a scale and a shift");
+    x = *tw_b_val(b, v);
+    if (groups < 1 || x.dims[1] % (size_t)groups)
+        return tw_b_fail(b, "has %lld groups for %zu channels", (long long)groups, x.dims[1]);
+    y = normalize(b, v, false, x.n / (x.dims[0] * (size_t)groups),
+                  tw_node_real(node, "epsilon", 1e-5));
+    if (tw_b_val(b, scale)->n == x.dims[1]) {
+        scale = per_channel(b, scale, x.rank);
+        shift = per_channel(b, shift, x.rank);
+        tw_b_out(b, 0, tw_b_binary(b, TW_B_ADD, tw_b_binary(b, TW_B_MUL, y, scale), shift));
+        return b->err->code;
+    }
+    n = tw_b_val(b, scale)->n;
+    if (n != (size_t)groups || tw_b_val(b, shift)->n != n)
+        return tw_b_fail(b, "has %zu scales for %lld groups", n, (long long)groups);
+    dims[0] = x.dims[0];
+    dims[1] = n;
+    dims[2] = x.n / (x.dims[0] * n);
+    y = tw_b_alias(b, y, 3, dims);
+    dims[0] = n;
+    dims[1] = 1;
+    scale = tw_b_alias(b, scale, 2, dims);
+    shift = tw_b_alias(b, shift, 2, dims);
+    y = tw_b_binary(b, TW_B_ADD, tw_b_binary(b, TW_B_MUL, y, scale), shift);
+    tw_b_out(b, 0, tw_b_alias(b, y, x.rank, x.dims));
+    return b->err->code;
+}

@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "kern_tables.h"
+
+#ifdef __x86_64__
+#define KERN_BYTES 32
+#include "kern.h"
+
+const struct tw_kernels tw_kernels_avx2_f32 = KERN_TABLE("avx2");
+#endif

@@ -1,0 +1,6 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Vectors of 16 bytes, which every processor has in some form or compilers take apart. */
+#define KERN_BYTES 16
+#include "kern.h"
+
+const struct tw_kernels tw_kernels_generic_f32 = KERN_TABLE("generic");

@@ -1,0 +1,438 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Every differentiable operator: values against the reference interpreter, tangents, gradients
+ * and Hessian-vector products against differences. */
+#include "graph_test.h"
+
+#define DIMS(...)                                                                                  \
+    (const size_t[])                                                                               \
+    {                                                                                              \
+        __VA_ARGS__                                                                                \
+    }
+
+/* x w, then the function, so that the function sees values between about -2 and 2. */
+static void functions_of_one_number(void **state)
+{
+    static const struct {
+        const char *op;
+        double lo, hi;
+    } ops[] = { { "Neg", -1, 1 },         { "Abs", 0.2, 1 },      { "Exp", -1, 1 },
+                { "Log", 0.2, 1 },        { "Sqrt", 0.2, 1 },     { "Reciprocal", 0.3, 1 },
+                { "Sin", -1, 1 },         { "Cos", -1, 1 },       { "Tanh", -1, 1 },
+                { "Sigmoid", -1, 1 },     { "Erf", -1, 1 },       { "Relu", -1, 1 },
+                { "LeakyRelu", -1, 1 },   { "Elu", -1, 1 },       { "Selu", -1, 1 },
+                { "Celu", -1, 1 },        { "Softplus", -1, 1 },  { "Softsign", -1, 1 },
+                { "HardSigmoid", -1, 1 }, { "HardSwish", -1, 1 }, { "Gelu", -1, 1 },
+                { "Mish", -1, 1 } };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof ops / sizeof ops[0]; i++) {
+        struct tw_net *net = nets_new();
+        struct tw_array x = nets_data(1, DIMS(3), 0.5, 1.5);
+        int w = nets_param(net, "w", 2, DIMS(3, 4), ops[i].lo, ops[i].hi);
+        int y = nets_op2(net, "MatMul", nets_input(net, "x", 1, DIMS(3)), w);
+
+        if (!strcmp(ops[i].op, "Mish") || !strcmp(ops[i].op, "Gelu"))
+            net->opset = 20;
+        y = nets_op1(net, ops[i].op, y);
+        nets_ok(tw_net_output(net, y, &nets_err) == TW_OK);
+        nets_check(net, (const struct tw_array *const[]){ &x }, ops[i].op);
+        tw_array_release(&x);
+    }
+}
+
+static void functions_of_two_numbers(void **state)
+{
+    static const char *const ops[] = { "Add", "Sub", "Mul", "Div", "Max", "Min", "Pow" };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof ops / sizeof ops[0]; i++) {
+        struct tw_net *net = nets_new();
+        struct tw_array x = nets_data(2, DIMS(2, 3), 0.5, 1.5);
+        int in = nets_input(net, "x", 2, DIMS(2, 3));
+        int a = nets_op2(net, "Mul", in, nets_param(net, "a", 2, DIMS(2, 3), 0.5, 1.5));
+        int b = nets_param(net, "bb", 1, DIMS(3), 0.5, 1.5);
+        int c = nets_op2(net, "Mul", in, nets_param(net, "ccc", 2, DIMS(2, 1), 0.5, 1.5));
+        int y = nets_op2(net, ops[i], nets_op2(net, ops[i], a, b), c);
+        int z = nets_op2(net, ops[i], b, y); /* uniform on the left */
+        int u = nets_op2(net, ops[i], b, nets_param(net, "dddd", 2, DIMS(2, 1), 0.5, 1.5));
+
+        z = nets_op2(net, "Mul", z, nets_op1(net, "Tanh", u)); /* both uniform */
+        nets_ok(tw_net_output(net, z, &nets_err) == TW_OK);
+        nets_check(net, (const struct tw_array *const[]){ &x }, ops[i]);
+        tw_array_release(&x);
+    }
+}
+
+static void products_of_matrices(void **state)
+{
+    struct tw_array x = nets_data(2, DIMS(3, 4), -1, 1);
+
+    (void)state;
+    for (int kind = 0; kind < 5; kind++) {
+        struct tw_net *net = nets_new();
+        int in = nets_input(net, "x", 2, DIMS(3, 4)), y, w;
+        char what[32];
+
+        if (kind == 0) { /* weights on the right */
+            y = nets_op2(net, "MatMul", in, nets_param(net, "w", 2, DIMS(4, 5), -1, 1));
+        } else if (kind == 1) { /* on the left */
+            y = nets_op2(net, "MatMul", nets_param(net, "w", 2, DIMS(5, 3), -1, 1), in);
+        } else if (kind == 2) { /* both depend on the data */
+            y = nets_op2(net, "MatMul", in, nets_param(net, "w", 2, DIMS(4, 5), -1, 1));
+            y = nets_op2(net, "MatMul", nets_op1(net, "Tanh", y),
+                         nets_op2(net, "MatMul", nets_param(net, "vv", 2, DIMS(5, 3), -1, 1), in));
+        } else if (kind == 3) { /* weights for each of a batch */
+            y = nets_op2(net, "MatMul", nets_param(net, "w", 3, DIMS(2, 5, 3), -1, 1), in);
+        } else { /* a product of weights */
+            w = nets_op2(net, "MatMul", nets_param(net, "w", 2, DIMS(4, 2), -1, 1),
+                         nets_param(net, "vv", 2, DIMS(2, 6), -1, 1));
+            y = nets_op2(net, "MatMul", in, nets_op1(net, "Tanh", w));
+        }
+        y = nets_op1(net, "Tanh", y);
+        nets_ok(tw_net_output(net, y, &nets_err) == TW_OK);
+        snprintf(what, sizeof what, "MatMul %d", kind);
+        nets_check(net, (const struct tw_array *const[]){ &x }, what);
+    }
+    tw_array_release(&x);
+}
+
+static void gemm_in_all_forms(void **state)
+{
+    struct tw_array x = nets_data(1, DIMS(7), -1, 1);
+
+    (void)state;
+    for (int kind = 0; kind < 4; kind++) {
+        struct tw_net *net = nets_new();
+        bool tb = kind & 1, scaled = kind & 2;
+        int in = nets_input(net, "x", 1, DIMS(7)), y;
+        int w = nets_param(net, "w", 2, tb ? DIMS(9, 7) : DIMS(7, 9), -1, 1);
+
+        y = nets_op3(net, "Gemm", in, w, nets_param(net, "bb", 1, DIMS(9), -1, 1));
+        nets_ok(tw_net_attr_int(net, "transB", tb, &nets_err) == TW_OK);
+        if (scaled) {
+            nets_ok(tw_net_attr_real(net, "alpha", 0.5, &nets_err) == TW_OK);
+            nets_ok(tw_net_attr_real(net, "beta", 2.0, &nets_err) == TW_OK);
+        }
+        y = nets_op1(net, "Gelu", y);
+        net->opset = 20;
+        nets_ok(tw_net_output(net, y, &nets_err) == TW_OK);
+        nets_check(net, (const struct tw_array *const[]){ &x }, "Gemm");
+    }
+    tw_array_release(&x);
+}
+
+static void convolutions(void **state)
+{
+    static const struct {
+        int64_t group, stride, pad, dilation;
+        size_t cin, cout;
+    } kinds[] = { { 1, 1, 0, 1, 2, 3 }, { 1, 1, 1, 1, 3, 9 }, { 1, 2, 1, 1, 2, 4 },
+                  { 2, 1, 1, 1, 4, 6 }, { 1, 1, 2, 2, 2, 3 }, { 4, 1, 1, 1, 4, 4 },
+                  { 1, 3, 1, 1, 1, 2 } };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        struct tw_net *net = nets_new();
+        size_t cin = kinds[i].cin, cout = kinds[i].cout;
+        struct tw_array x = nets_data(3, DIMS(cin, 5, 6), -1, 1);
+        int64_t two[2], four[4];
+        char what[32];
+        int y =
+            nets_op3(net, "Conv", nets_input(net, "x", 3, DIMS(cin, 5, 6)),
+                     nets_param(net, "w", 4, DIMS(cout, cin / (size_t)kinds[i].group, 3, 3), -1, 1),
+                     nets_param(net, "bb", 1, DIMS(cout), -1, 1));
+
+        nets_ok(!tw_net_attr_int(net, "group", kinds[i].group, &nets_err));
+        two[0] = two[1] = kinds[i].stride;
+        nets_ok(!tw_net_attr_ints(net, "strides", 2, two, &nets_err));
+        two[0] = two[1] = kinds[i].dilation;
+        nets_ok(!tw_net_attr_ints(net, "dilations", 2, two, &nets_err));
+        four[0] = four[1] = four[2] = four[3] = kinds[i].pad;
+        nets_ok(!tw_net_attr_ints(net, "pads", 4, four, &nets_err));
+        /* A second one, so that the way back goes through an input as well. */
+        y = nets_op2(net, "Conv", nets_op1(net, "Tanh", y),
+                     nets_param(net, "vvv", 4, DIMS(2, cout, 1, 2), -1, 1));
+        nets_ok(tw_net_output(net, y, &nets_err) == TW_OK);
+        snprintf(what, sizeof what, "Conv %zu", i);
+        nets_check(net, (const struct tw_array *const[]){ &x }, what);
+        tw_array_release(&x);
+    }
+}
+
+static int attention(struct tw_net *net, int x)
+{
+    int q = nets_op2(net, "MatMul", x, nets_param(net, "q", 2, DIMS(4, 4), -1, 1));
+    int k = nets_op2(net, "MatMul", x, nets_param(net, "kk", 2, DIMS(4, 4), -1, 1));
+    int v = nets_op2(net, "MatMul", x, nets_param(net, "vvv", 2, DIMS(4, 4), -1, 1));
+    int64_t perm[] = { 0, 2, 1 };
+    int t = nets_op1(net, "Transpose", k), s;
+
+    nets_ok(!tw_net_attr_ints(net, "perm", 3, perm, &nets_err));
+    s = nets_op2(net, "MatMul", q, t);
+    s = nets_op1(net, "Softmax", s);
+    return nets_op2(net, "MatMul", s, v);
+}
+
+static void rows_normalised(void **state)
+{
+    struct tw_array x = nets_data(2, DIMS(5, 4), -1, 1);
+
+    (void)state;
+    for (int kind = 0; kind < 6; kind++) {
+        static const char *const names[] = { "Softmax",   "LogSoftmax", "LayerNormalization",
+                                             "attention", "ReduceMean", "InstanceNormalization" };
+        struct tw_net *net = nets_new();
+        int in = nets_input(net, "x", 2, DIMS(5, 4)), y;
+        int w = nets_param(net, "w", 2, DIMS(4, 4), -1, 1);
+
+        y = nets_op2(net, "MatMul", in, w);
+        if (kind < 2) {
+            y = nets_op1(net, names[kind], y);
+            nets_ok(!tw_net_attr_int(net, "axis", kind ? 1 : -1, &nets_err));
+        } else if (kind == 2) {
+            y = nets_op3(net, names[kind], y, nets_param(net, "gg", 1, DIMS(4), 0.5, 1.5),
+                         nets_param(net, "bbb", 1, DIMS(4), -1, 1));
+        } else if (kind == 3) {
+            y = attention(net, in);
+        } else if (kind == 4) {
+            y = nets_op1(net, "Tanh", y);
+            y = nets_op1(net, names[kind], y);
+            nets_ok(!tw_net_attr_ints(net, "axes", 1, (const int64_t[]){ 1 }, &nets_err));
+        } else {
+            y = nets_op3(net, names[kind], y, nets_param(net, "gg", 1, DIMS(5), 0.5, 1.5),
+                         nets_param(net, "bbb", 1, DIMS(5), -1, 1));
+        }
+        y = nets_op2(net, "Mul", y, nets_op1(net, "Sin", in));
+        if (kind != 4)
+            y = nets_op2(net, "Mul", y, y);
+        nets_ok(tw_net_output(net, y, &nets_err) == TW_OK);
+        nets_check(net, (const struct tw_array *const[]){ &x }, names[kind]);
+    }
+    tw_array_release(&x);
+}
+
+static void pools(void **state)
+{
+    struct tw_array x = nets_data(3, DIMS(2, 5, 6), -1, 1);
+    static const char *const names[] = { "MaxPool", "AveragePool", "GlobalAveragePool",
+                                         "GlobalMaxPool" };
+
+    (void)state;
+    for (int kind = 0; kind < 4; kind++) {
+        struct tw_net *net = nets_new();
+        int in = nets_input(net, "x", 3, DIMS(2, 5, 6));
+        int y = nets_op2(net, "Mul", in, nets_param(net, "w", 3, DIMS(2, 5, 6), 0.5, 1.5));
+
+        y = nets_op1(net, names[kind], nets_op1(net, "Tanh", y));
+        if (kind < 2) {
+            nets_ok(
+                !tw_net_attr_ints(net, "kernel_shape", 2, (const int64_t[]){ 3, 2 }, &nets_err));
+            nets_ok(!tw_net_attr_ints(net, "strides", 2, (const int64_t[]){ 2, 1 }, &nets_err));
+            nets_ok(!tw_net_attr_ints(net, "pads", 4, (const int64_t[]){ 1, 0, 1, 1 }, &nets_err));
+        }
+        y = nets_op1(net, "Exp", y);
+        nets_ok(tw_net_output(net, y, &nets_err) == TW_OK);
+        nets_check(net, (const struct tw_array *const[]){ &x }, names[kind]);
+    }
+    tw_array_release(&x);
+}
+
+static void numbers_moved(void **state)
+{
+    struct tw_array x = nets_data(2, DIMS(4, 6), -1, 1);
+    static const char *const names[] = { "Slice", "Concat", "Pad",   "Expand", "Gather",
+                                         "Split", "Tile",   "Where", "Trilu",  "Transpose" };
+
+    (void)state;
+    for (int kind = 0; kind < 10; kind++) {
+        struct tw_net *net = nets_new();
+        int in = nets_input(net, "x", 2, DIMS(4, 6)), y, z;
+        int w = nets_param(net, "w", 2, DIMS(4, 6), -1, 1);
+
+        y = nets_op1(net, "Tanh", nets_op2(net, "Mul", in, w));
+        if (kind == 0) {
+            int s = nets_ints(net, "s", 2, (const int64_t[]){ 3, 1 });
+            int e = nets_ints(net, "e", 2, (const int64_t[]){ -9, 6 });
+            int a = nets_ints(net, "a", 2, (const int64_t[]){ 1, 2 });
+            int p = nets_ints(net, "p", 2, (const int64_t[]){ -2, 2 });
+
+            y = nets_op(net, "Slice", 5, (const int[]){ y, s, e, a, p });
+        } else if (kind == 1) {
+            y = nets_op3(net, "Concat", y, in, y);
+            nets_ok(!tw_net_attr_int(net, "axis", 2, &nets_err));
+        } else if (kind == 2) {
+            z = nets_ints(net, "p", 6, (const int64_t[]){ 0, 1, 2, 0, 0, 1 });
+            y = nets_op2(net, "Pad", y, z);
+            z = nets_ints(net, "p2", 6, (const int64_t[]){ 0, 2, 1, 0, 1, 3 });
+            y = nets_op2(net, "Pad", y, z);
+            nets_ok(!tw_net_attr_text(net, "mode", "reflect", &nets_err));
+        } else if (kind == 3) {
+            y = nets_op2(net, "Unsqueeze", y, nets_ints(net, "u", 1, (const int64_t[]){ 1 }));
+            y = nets_op2(net, "Expand", y, nets_ints(net, "s", 4, (const int64_t[]){ 1, 3, 4, 6 }));
+        } else if (kind == 4) {
+            y = nets_op2(net, "Gather", y, nets_ints(net, "s", 3, (const int64_t[]){ 2, -1, 2 }));
+            nets_ok(!tw_net_attr_int(net, "axis", 1, &nets_err));
+            y = nets_op2(
+                net, "Mul", y,
+                nets_op2(net, "Gather", w, nets_ints(net, "t", 3, (const int64_t[]){ 0, 1, 0 })));
+        } else if (kind == 5) {
+            int out[2] = { tw_net_value(net, NULL, &nets_err), tw_net_value(net, NULL, &nets_err) };
+            int sizes = nets_ints(net, "s", 2, (const int64_t[]){ 2, 4 });
+
+            nets_ok(tw_net_node(net, "Split", NULL, 2, (const int[]){ y, sizes }, 2, out,
+                                &nets_err) >= 0);
+            nets_ok(!tw_net_attr_int(net, "axis", 2, &nets_err));
+            y = nets_op2(net, "MatMul", nets_op2(net, "Mul", out[0], out[0]),
+                         nets_param(net, "vv", 2, DIMS(2, 4), -1, 1));
+            y = nets_op2(net, "Mul", y, out[1]);
+        } else if (kind == 6) {
+            y = nets_op2(net, "Tile", y, nets_ints(net, "s", 3, (const int64_t[]){ 1, 2, 3 }));
+        } else if (kind == 7) {
+            int zero = tw_net_real(net, "zero", 0.0, &nets_err);
+            int c = nets_op2(net, "Greater", in, zero);
+
+            y = nets_op3(net, "Where", c, y, nets_op1(net, "Exp", w));
+        } else if (kind == 8) {
+            y = nets_op1(net, "Trilu", y);
+        } else {
+            y = nets_op1(net, "Transpose", y);
+            nets_ok(!tw_net_attr_ints(net, "perm", 3, (const int64_t[]){ 2, 0, 1 }, &nets_err));
+        }
+        y = nets_op2(net, "Mul", y, y);
+        nets_ok(tw_net_output(net, y, &nets_err) == TW_OK);
+        nets_check(net, (const struct tw_array *const[]){ &x }, names[kind]);
+    }
+    tw_array_release(&x);
+}
+
+static void reductions(void **state)
+{
+    struct tw_array x = nets_data(2, DIMS(4, 6), 0.5, 1.5);
+    static const char *const names[] = { "ReduceSum",      "ReduceMean", "ReduceMax",
+                                         "ReduceMin",      "ReduceL2",   "ReduceLogSumExp",
+                                         "ReduceSumSquare" };
+
+    (void)state;
+    for (int kind = 0; kind < 7; kind++)
+        for (int keep = 0; keep < 2; keep++) {
+            struct tw_net *net = nets_new();
+            int in = nets_input(net, "x", 2, DIMS(4, 6)), y;
+
+            y = nets_op2(net, "Mul", in, nets_param(net, "w", 2, DIMS(4, 6), 0.5, 1.5));
+            if (kind == 0)
+                y = nets_op2(net, names[kind], y, nets_ints(net, "a", 1, (const int64_t[]){ -1 }));
+            else
+                y = nets_op1(net, names[kind], y);
+            if (kind)
+                nets_ok(!tw_net_attr_ints(net, "axes", 1, (const int64_t[]){ 1 }, &nets_err));
+            nets_ok(!tw_net_attr_int(net, "keepdims", keep, &nets_err));
+            y = nets_op2(net, "Mul", y, y);
+            nets_ok(tw_net_output(net, y, &nets_err) == TW_OK);
+            nets_check(net, (const struct tw_array *const[]){ &x }, names[kind]);
+        }
+    tw_array_release(&x);
+}
+
+static void losses(void **state)
+{
+    struct tw_array x = nets_data(2, DIMS(6, 3), -1, 1), t = { 0 };
+
+    (void)state;
+    nets_ok(!tw_array_make(&t, TW_I64, 2, DIMS(NETS_SAMPLES, 3), &nets_err));
+    for (size_t i = 0; i < t.n; i++)
+        tw_array_set_int(&t, i, (int64_t)(i * 7 % 6));
+    for (int kind = 0; kind < 4; kind++) {
+        struct tw_net *net = nets_new();
+        int in = nets_input(net, "x", 2, DIMS(6, 3)), y;
+        int64_t dims[2] = { TW_DIM_UNKNOWN, 3 };
+        int target = tw_net_input(net, "target", TW_I64, 2, dims, &nets_err);
+        int w = nets_param(net, "w", 2, DIMS(6, 6), -2, 2);
+
+        y = nets_op2(net, "MatMul", w, in);
+        if (kind == 2) {
+            y = nets_op1(net, "LogSoftmax", y);
+            nets_ok(!tw_net_attr_int(net, "axis", 1, &nets_err));
+            y = nets_op2(net, "NegativeLogLikelihoodLoss", y, target);
+        } else if (kind == 3) {
+            y = nets_op3(net, "SoftmaxCrossEntropyLoss", y, target,
+                         nets_param(net, "classes", 1, DIMS(6), 0.5, 1.5));
+        } else {
+            y = nets_op2(net, "SoftmaxCrossEntropyLoss", y, target);
+        }
+        if (kind != 3)
+            nets_ok(!tw_net_attr_text(net, "reduction", kind ? "none" : "mean", &nets_err));
+        if (kind)
+            nets_ok(!tw_net_attr_int(net, "ignore_index", 2, &nets_err));
+        nets_ok(tw_net_output(net, y, &nets_err) == TW_OK);
+        nets_check(net, (const struct tw_array *const[]){ &x, &t }, "cross-entropy");
+    }
+    tw_array_release(&x);
+    tw_array_release(&t);
+}
+
+static void rows_of_a_table(void **state)
+{
+    struct tw_array t = { 0 };
+    struct tw_net *net = nets_new();
+    int64_t dims[2] = { TW_DIM_UNKNOWN, 5 };
+    int in, y;
+
+    (void)state;
+    nets_ok(!tw_array_make(&t, TW_I64, 2, DIMS(NETS_SAMPLES, 5), &nets_err));
+    for (size_t i = 0; i < t.n; i++)
+        tw_array_set_int(&t, i, (int64_t)(i * 5 % 8));
+    in = tw_net_input(net, "x", TW_I64, 2, dims, &nets_err);
+    y = nets_op2(net, "Gather", nets_param(net, "w", 2, DIMS(8, 3), -1, 1), in);
+    y = nets_op2(net, "Add", y, nets_param(net, "pp", 2, DIMS(5, 3), -1, 1));
+    y = nets_op1(net, "Exp", y);
+    nets_ok(tw_net_output(net, y, &nets_err) == TW_OK);
+    nets_check(net, (const struct tw_array *const[]){ &t }, "Gather of rows");
+    tw_array_release(&t);
+}
+
+static void batch_norm_goes_into_the_convolution(void **state)
+{
+    struct tw_array x = nets_data(3, DIMS(2, 4, 4), -1, 1);
+
+    (void)state;
+    for (int kind = 0; kind < 3; kind++) {
+        struct tw_net *net = nets_new();
+        int in = nets_input(net, "x", 3, DIMS(2, 4, 4)), y, v[5];
+
+        y = kind < 2 ? nets_op(net, "Conv", kind ? 2 : 3,
+                               (const int[]){ in, nets_param(net, "w", 4, DIMS(3, 2, 3, 3), -1, 1),
+                                              nets_param(net, "bb", 1, DIMS(3), -1, 1) })
+                     : nets_op2(net, "MatMul", nets_op1(net, "Tanh", in),
+                                nets_param(net, "w", 2, DIMS(4, 4), -1, 1));
+        v[0] = y;
+        v[1] = nets_param(net, "bn.weight", 1, DIMS(kind < 2 ? 3 : 2), 0.5, 1.5);
+        v[2] = nets_param(net, "bn.biases", 1, DIMS(kind < 2 ? 3 : 2), -1, 1);
+        v[3] = nets_param(net, "bn.running_mean", 1, DIMS(kind < 2 ? 3 : 2), -1, 1);
+        v[4] = nets_param(net, "bn.running_var", 1, DIMS(kind < 2 ? 3 : 2), 0.5, 2);
+        y = nets_op(net, "BatchNormalization", 5, v);
+        y = nets_op1(net, "Tanh", y);
+        nets_ok(tw_net_output(net, y, &nets_err) == TW_OK);
+        nets_check(net, (const struct tw_array *const[]){ &x }, "BatchNormalization");
+    }
+    tw_array_release(&x);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(functions_of_one_number),
+        cmocka_unit_test(functions_of_two_numbers),
+        cmocka_unit_test(products_of_matrices),
+        cmocka_unit_test(gemm_in_all_forms),
+        cmocka_unit_test(convolutions),
+        cmocka_unit_test(rows_normalised),
+        cmocka_unit_test(pools),
+        cmocka_unit_test(numbers_moved),
+        cmocka_unit_test(reductions),
+        cmocka_unit_test(losses),
+        cmocka_unit_test(rows_of_a_table),
+        cmocka_unit_test(batch_norm_goes_into_the_convolution),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
