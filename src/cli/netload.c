@@ -59,7 +59,7 @@ static char *model_of(struct tw_call *call, const char *checkpoint)
     return model;
 }
 
-static bool is_family(const char *model)
+bool tw_is_family(const char *model)
 {
     for (const struct tw_family *f = tw_families; f->name; f++)
         if (!strcmp(f->name, model))
@@ -79,7 +79,7 @@ struct tw_net *tw_load_net(struct tw_call *call, const struct tw_net_opts *o,
         (void)tw_err_set(&call->err, TW_ENOMEM, "out of memory");
         return NULL;
     }
-    if (stat(model, &st) != 0 && is_family(model)) {
+    if (stat(model, &st) != 0 && tw_is_family(model)) {
         net = tw_family_net(model, &call->err);
     } else if (tw_store_net_read(model, &net, &remarks, &call->err) == TW_OK) {
         tell(call, model, &remarks, true);
