@@ -6,15 +6,18 @@
 
 #include "cmd.h"
 #include "info.h"
+#include "thalweg/store_net.h"
 #include "thalweg/store_result.h"
-
-struct info_opts {
-    bool check;
-};
+#include "thalweg/store_weights.h"
 
 static const struct tw_opt opts[] = {
     { TW_OPT_FLAG, 0, "check", TW_OPT_FIELD(struct info_opts, check), NULL,
       "read the inputs again and say which differ from what was read then", 0, 0, NULL },
+    { TW_OPT_STR, 'm', "model", TW_OPT_FIELD(struct info_opts, model), "NET",
+      "compare the tensors of checkpoints with this network's: an ONNX file, or a built-in one", 0,
+      0, NULL },
+    { TW_OPT_FLAG, 0, "stats", TW_OPT_FIELD(struct info_opts, stats), NULL,
+      "the tensors' norms, ranges, and numbers that are not finite", 0, 0, NULL },
     { .type = TW_OPT_END },
 };
 
@@ -371,6 +374,20 @@ static int describe_hdf5(struct tw_call *call, const char *path)
     return rc;
 }
 
+static int describe(struct tw_call *call, const char *path)
+{
+    const struct info_opts *o = call->opts;
+    const bool hdf5 = tw_is_hdf5(path), numpy = !hdf5 && tw_is_numpy(path);
+
+    if (numpy || ((o->model || o->stats) && (hdf5 || tw_is_onnx(path))))
+        return tw_info_weights(call, path, o);
+    if (hdf5)
+        return describe_hdf5(call, path);
+    if (tw_is_onnx(path) || tw_info_is_family(path))
+        return tw_info_net(call, path);
+    return tw_info_log(call, path);
+}
+
 static int run(struct tw_call *call)
 {
     int rc = TW_EXIT_OK;
@@ -386,7 +403,7 @@ static int run(struct tw_call *call)
             putchar('\n');
         tw_json_open(&call->json, NULL, '{');
         tw_json_text(&call->json, "file", path);
-        one = tw_is_hdf5(path) ? describe_hdf5(call, path) : tw_info_log(call, path);
+        one = describe(call, path);
         rc = one != TW_EXIT_OK ? one : rc;
         tw_json_close(&call->json, '}');
     }
@@ -396,7 +413,13 @@ static int run(struct tw_call *call)
 
 static const struct info_opts defaults = { 0 };
 const struct tw_cmd tw_cmd_info = {
-    "info",          "Results",    "describe a result, an HDF5 file or a log",
-    "FILE...",       TW_USES_JSON, opts,
-    sizeof defaults, &defaults,    run,
+    "info",
+    "Results",
+    "describe a result, a network, a checkpoint, a data file or a log",
+    "FILE...",
+    TW_USES_JSON,
+    opts,
+    sizeof defaults,
+    &defaults,
+    run,
 };

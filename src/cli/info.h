@@ -5,7 +5,17 @@
 
 #include "cmd.h"
 
-/* Describe a file that is not HDF5; returns an exit code. */
-int tw_info_log(struct tw_call *call, const char *path);
+struct info_opts {
+    bool check, stats;
+    const char *model;
+};
+
+/* Each describes one file and returns an exit code. */
+int tw_info_log(struct tw_call *call, const char *path); /* a file that is nothing else */
+int tw_info_net(struct tw_call *call, const char *model);
+int tw_info_weights(struct tw_call *call, const char *path, const struct info_opts *o);
+
+/* No file of that name, but a built-in network's. */
+bool tw_info_is_family(const char *name);
 
 #endif

@@ -6,15 +6,20 @@
 #include <sys/stat.h>
 
 #include "thalweg/graph_match.h"
+#include "thalweg/store_data.h"
 #include "thalweg/store_net.h"
 #include "thalweg/store_weights.h"
 
-void tw_load_remarks(struct tw_call *call, const char *path, const struct tw_str *remarks)
+/* Sentences and newlines: each a warning, or a remark. */
+static void tell(struct tw_call *call, const char *path, const struct tw_str *remarks, bool warn)
 {
     for (const char *p = remarks->s; p && *p;) {
         const size_t n = strcspn(p, "\n");
 
-        tw_cmd_warn(call, "%s: %.*s", path, (int)n, p);
+        if (warn)
+            tw_cmd_warn(call, "%s: %.*s", path, (int)n, p);
+        else
+            tw_cmd_note(call, "%s: %.*s", path, (int)n, p);
         p += n + (p[n] == '\n');
     }
 }
@@ -54,7 +59,7 @@ static char *model_of(struct tw_call *call, const char *checkpoint)
     return model;
 }
 
-static bool is_family(const char *model)
+bool tw_is_family(const char *model)
 {
     for (const struct tw_family *f = tw_families; f->name; f++)
         if (!strcmp(f->name, model))
@@ -74,10 +79,10 @@ struct tw_net *tw_load_net(struct tw_call *call, const struct tw_net_opts *o,
         (void)tw_err_set(&call->err, TW_ENOMEM, "out of memory");
         return NULL;
     }
-    if (stat(model, &st) != 0 && is_family(model)) {
+    if (stat(model, &st) != 0 && tw_is_family(model)) {
         net = tw_family_net(model, &call->err);
     } else if (tw_store_net_read(model, &net, &remarks, &call->err) == TW_OK) {
-        tw_load_remarks(call, model, &remarks);
+        tell(call, model, &remarks, true);
         if (prov && tw_cmd_provenance_input(prov, model, NULL, &call->err) != TW_OK) {
             tw_net_free(net);
             net = NULL;
@@ -86,6 +91,55 @@ struct tw_net *tw_load_net(struct tw_call *call, const struct tw_net_opts *o,
     tw_str_release(&remarks);
     free(model);
     return net;
+}
+
+/* ---- data ------------------------------------------------------------------------------------ */
+
+/* "0.1,0.2": up to `max` numbers, one at least. */
+static enum tw_status read_list(struct tw_call *call, const char *option, const char *text,
+                                double *x, size_t max, size_t *n)
+{
+    *n = 0;
+    while (text) {
+        const size_t m = strcspn(text, ",");
+
+        if (*n == max)
+            return tw_err_set(&call->err, TW_EINVAL, "--%s: more than %zu numbers", option, max);
+        if (!tw_strn_to_real(text, m, &x[(*n)++]))
+            return tw_err_set(&call->err, TW_EINVAL, "--%s: '%.*s' is not a number", option,
+                              (int)(m < 40 ? m : 40), text);
+        text = text[m] ? text + m + 1 : NULL;
+    }
+    return TW_OK;
+}
+
+enum tw_status tw_load_data(struct tw_call *call, const struct tw_net_opts *o,
+                            struct tw_dataset *data, struct tw_cmd_provenance *prov)
+{
+    enum { CHANNELS = 64 };
+    double mean[CHANNELS], std[CHANNELS];
+    struct tw_data_options d = { .mean = mean, .std = std, .split = o->split };
+    struct tw_data_report report = { 0 };
+    struct tw_str remarks = { 0 };
+    enum tw_status rc;
+
+    d.scale = o->scale != 1.0 ? o->scale : 0.0;
+    rc = read_list(call, "mean", o->mean, mean, CHANNELS, &d.nmean);
+    if (rc == TW_OK)
+        rc = read_list(call, "std", o->std, std, CHANNELS, &d.nstd);
+    if (rc == TW_OK)
+        rc = tw_store_data_read(o->data, o->labels, &d, data, &report, &remarks, &call->err);
+    if (rc == TW_OK)
+        tell(call, o->data, &remarks, false);
+    if (rc == TW_OK && report.nonfinite)
+        tw_cmd_warn(call, "%s: %zu numbers of the samples are NaN or infinite", o->data,
+                    report.nonfinite);
+    if (rc == TW_OK && prov)
+        rc = tw_cmd_provenance_input(prov, o->data, NULL, &call->err);
+    if (rc == TW_OK && prov && o->labels)
+        rc = tw_cmd_provenance_input(prov, o->labels, NULL, &call->err);
+    tw_str_release(&remarks);
+    return rc;
 }
 
 /* ---- problems ----------------------------------------------------------------------------------
@@ -140,7 +194,7 @@ enum tw_status tw_load_weights(struct tw_call *call, const struct tw_net_opts *o
         else
             tw_match_remarks(&match, &remarks);
     }
-    tw_load_remarks(call, path, &remarks);
+    tell(call, path, &remarks, false);
     tw_str_release(&remarks);
     tw_match_release(&match);
     tw_named_release(&list);

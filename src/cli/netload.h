@@ -54,8 +54,10 @@ struct tw_net_opts {
       "compute in double precision", 0, 0, NULL }
 /* clang-format on */
 
-/* The network of --model, or of the checkpoint if NULL. Remarks are said as warnings; a file
- * is an input of `prov` (NULL: none). NULL on failure, with call->err set. */
+/* A built-in network by its name, or a spec with arguments. */
+bool tw_is_family(const char *model);
+/* The network of --model, or of the checkpoint if NULL. What its writer did wrong is a warning; a
+ * file is an input of `prov` (NULL: none). NULL on failure, with call->err set. */
 struct tw_net *tw_load_net(struct tw_call *call, const struct tw_net_opts *o,
                            const char *checkpoint, struct tw_cmd_provenance *prov);
 /* The data, scaled. */
@@ -71,7 +73,5 @@ struct tw_problem *tw_load_problem(struct tw_call *call, const struct tw_net_opt
 enum tw_status tw_load_weights(struct tw_call *call, const struct tw_net_opts *o, const char *path,
                                const struct tw_graph *g, const struct tw_net *net, float *params,
                                float *buffers, struct tw_cmd_provenance *prov) TW_CHECKED;
-/* Sentences and newlines, each a warning. */
-void tw_load_remarks(struct tw_call *call, const char *path, const struct tw_str *remarks);
 
 #endif

@@ -128,6 +128,10 @@ int family_act(struct tw_net_build *b, int x, int64_t act)
     y = tw_build_op1(b, op, x);
     if (act == family_choice(FAMILY_ACTS, "leaky_relu", 10))
         tw_build_real(b, "alpha", 0.01);
+    if (!strcmp(op, "Selu")) { /* Klambauer et al. 2017, arXiv:1706.02515, section 2 */
+        tw_build_real(b, "alpha", 1.6732632423543772848);
+        tw_build_real(b, "gamma", 1.0507009873554804934);
+    }
     if (!strcmp(op, "Gelu"))
         tw_build_text(b, "approximate",
                       act == family_choice(FAMILY_ACTS, "gelu_tanh", 9) ? "tanh" : "none");

@@ -217,8 +217,8 @@ static char *other_name(const struct tw_node *node, const char *name)
     if (!end)
         return NULL;
     tw_str_addn(&s, node->name + 1, (size_t)(end - node->name) - 1);
-    for (char *p = s.s; p && (p = strchr(p, '/')) != NULL;)
-        *p = '.';
+    for (size_t i = 0; i < s.n; i++)
+        s.s[i] = (char)(s.s[i] == '/' ? '.' : s.s[i]);
     tw_str_addf(&s, ".%s", last_part(name));
     if (s.failed)
         tw_str_release(&s);

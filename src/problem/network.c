@@ -13,11 +13,10 @@ struct network {
     struct tw_loss_ports ports;
     struct tw_graph *graph;
     struct tw_exec *exec;
-    struct tw_array x, y; /* headers over the caller's data, or converted copies */
-    bool x_is_ours, y_is_ours;
-    size_t *rows;      /* NULL: all */
-    double *sample[3]; /* loss, weight, correct of each sample: scratch */
-    double *tangent;   /* ndirections x n */
+    struct tw_array x, y; /* headers over the caller's data */
+    size_t *rows;         /* NULL: all */
+    double *sample[3];    /* loss, weight, correct of each sample: scratch */
+    double *tangent;      /* ndirections x n */
     size_t max_directions;
 };
 
@@ -27,10 +26,6 @@ static void release(struct tw_problem *p)
 
     tw_exec_free(s->exec);
     tw_graph_free(s->graph);
-    if (s->x_is_ours)
-        tw_array_release(&s->x);
-    if (s->y_is_ours)
-        tw_array_release(&s->y);
     free(s->rows);
     for (int i = 0; i < 3; i++)
         free(s->sample[i]);
@@ -40,19 +35,17 @@ static void release(struct tw_problem *p)
 
 /* ---- data ---------------------------------------------------------------------------------- */
 
-/* The data as an input wants them: `from` under another shape, or a copy of another type. */
-static enum tw_status fit(const struct tw_array *from, const char *what, enum tw_dtype want,
-                          int rank, const size_t *dims, struct tw_array *to, bool *ours,
-                          struct tw_err *err)
+/* The data as an input wants them: the caller's memory under another shape. */
+static enum tw_status fit(const struct tw_array *from, const char *what,
+                          const struct tw_graph_port *want, struct tw_array *to, struct tw_err *err)
 {
     size_t each = 1, n = from->rank ? from->dims[0] : 1;
     struct tw_str s[2] = { { 0 }, { 0 } };
-    enum tw_status rc;
 
-    for (int i = 1; i < rank; i++)
-        each *= dims[i];
+    for (int i = 1; i < want->rank; i++)
+        each *= want->dims[i];
     if (from->n != n * each) {
-        tw_array_describe(want, rank ? rank - 1 : 0, dims + 1, &s[0]);
+        tw_array_describe(want->dtype, want->rank ? want->rank - 1 : 0, want->dims + 1, &s[0]);
         tw_array_describe(from->dtype, from->rank ? from->rank - 1 : 0, from->dims + 1, &s[1]);
         tw_err_set(err, TW_EFORMAT, "the network takes %s a sample, the data's %s is %s a sample",
                    s[0].failed ? "?" : s[0].s, what, s[1].failed ? "?" : s[1].s);
@@ -60,23 +53,15 @@ static enum tw_status fit(const struct tw_array *from, const char *what, enum tw
         tw_str_release(&s[1]);
         return TW_EFORMAT;
     }
-    if (!tw_dtype_is_real(want) && tw_dtype_is_real(from->dtype))
+    if (!tw_dtype_is_real(want->dtype) && tw_dtype_is_real(from->dtype))
         return tw_err_set(err, TW_EFORMAT,
                           "the network takes whole numbers (%s), the data's %s is %s",
-                          tw_dtype_name(want), what, tw_dtype_name(from->dtype));
+                          tw_dtype_name(want->dtype), what, tw_dtype_name(from->dtype));
     *to = *from;
-    if (from->dtype != want) {
-        rc = tw_array_convert(to, want, from, err);
-        if (rc != TW_OK) {
-            *to = (struct tw_array){ 0 };
-            return rc;
-        }
-        *ours = true;
-    }
-    to->rank = rank ? rank : 1;
+    to->rank = want->rank ? want->rank : 1;
     to->dims[0] = n;
-    for (int i = 1; i < rank; i++)
-        to->dims[i] = dims[i];
+    for (int i = 1; i < want->rank; i++)
+        to->dims[i] = want->dims[i];
     return TW_OK;
 }
 
@@ -199,10 +184,10 @@ static enum tw_status compile(struct network *s, const struct tw_net *net,
     if (s->ports.logits >= 0)
         s->base.width = tw_graph_output(s->graph, (size_t)s->ports.logits).n;
     port = tw_graph_input(s->graph, 0);
-    rc = fit(&data->x, "x", port.dtype, port.rank, port.dims, &s->x, &s->x_is_ours, err);
+    rc = fit(&data->x, "x", &port, &s->x, err);
     if (rc == TW_OK && s->ports.target >= 0) {
         port = tw_graph_input(s->graph, (size_t)s->ports.target);
-        rc = fit(&data->y, "y", port.dtype, port.rank, port.dims, &s->y, &s->y_is_ours, err);
+        rc = fit(&data->y, "y", &port, &s->y, err);
         if (rc == TW_OK && s->y.dims[0] != s->x.dims[0])
             rc = tw_err_set(err, TW_EFORMAT, "%zu samples, but %zu targets", s->x.dims[0],
                             s->y.dims[0]);

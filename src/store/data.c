@@ -309,7 +309,7 @@ enum tw_status tw_store_data_read(const char *path, const char *labels_path,
                                   struct tw_err *err)
 {
     static const struct tw_data_options none;
-    struct tw_data_report own_report;
+    struct tw_data_report own_report = { 0 };
     struct reading r = { .o = options ? options : &none,
                          .out = out,
                          .report = report ? report : &own_report,

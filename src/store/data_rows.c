@@ -187,7 +187,7 @@ static enum tw_status check_label(const struct tw_array *y, size_t i, const stru
     size_t row = rows->row[i / (y->n / rows->n)];
     double x = tw_array_real(y, i);
 
-    if (!(x >= -0x1p62 && x <= 0x1p62) || x != floor(x))
+    if (!(fabs(x) < 1e15) || x != floor(x))
         return tw_err_set(err, TW_EFORMAT, "y: row %zu is %g, which is no class number", row, x);
     *label = tw_array_int(y, i);
     if (*label < 0 && *label != IGNORED)

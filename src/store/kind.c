@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include "h5.h"
+#include "thalweg/store_net.h"
+#include "thalweg/store_weights.h"
 
 enum { HEAD = 64 };
 
@@ -112,4 +114,21 @@ enum tw_status tw_kind_foreign(const char *path, struct tw_err *err)
             return tw_err_set(err, TW_EFORMAT, "this is %s", foreign[i].what);
     return tw_err_set(err, TW_EFORMAT,
                       "its kind is not known; HDF5, npz, npy and ONNX files are read");
+}
+
+static bool is_kind(const char *path, enum tw_kind kind)
+{
+    enum tw_kind k;
+
+    return tw_kind_read(path, &k, NULL) == TW_OK && k == kind;
+}
+
+bool tw_is_onnx(const char *path)
+{
+    return is_kind(path, TW_KIND_ONNX);
+}
+
+bool tw_is_numpy(const char *path)
+{
+    return is_kind(path, TW_KIND_ZIP) || is_kind(path, TW_KIND_NPY);
 }

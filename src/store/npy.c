@@ -185,9 +185,9 @@ static void swap_bytes(struct tw_array *a)
 /* a is stored by columns, its first index fastest; afterwards by rows. */
 static enum tw_status to_rows(struct tw_array *a, struct tw_err *err)
 {
-    size_t at[TW_MAX_RANK] = { 0 }, stride[TW_MAX_RANK], from = 0;
+    size_t at[TW_MAX_RANK] = { 0 }, stride[TW_MAX_RANK] = { 0 }, from = 0;
     const size_t size = tw_dtype_size(a->dtype);
-    struct tw_array rows;
+    struct tw_array rows = { 0 };
     enum tw_status rc = tw_array_make(&rows, a->dtype, a->rank, a->dims, err);
 
     if (rc != TW_OK)

@@ -35,10 +35,11 @@ enum tw_status onnx_net(const Tw__Onnx__Model *m, struct onnx_beside *e, struct 
 /* What is remarkable about how it was written, a line each. */
 void onnx_remarks(const struct tw_net *net, struct tw_str *remarks);
 
-/* From memory: `path` names the file in net->source and, unless `alone`, its folder. */
-enum tw_status onnx_read(const struct tw_bytes *b, const char *path, bool alone,
-                         struct tw_net **net, struct tw_str *remarks,
-                         struct tw_err *err) TW_CHECKED;
+/* err must not be NULL. From memory: `path` is the source's name, and no other file is read. */
+enum tw_status onnx_read(const struct tw_bytes *b, const char *path, struct tw_net **net,
+                         struct tw_str *remarks, struct tw_err *err) TW_CHECKED;
+enum tw_status onnx_read_file(const char *path, struct tw_net **net, struct tw_str *remarks,
+                              struct tw_err *err) TW_CHECKED;
 enum tw_status onnx_array_read(const struct tw_bytes *b, struct tw_array *a,
                                struct tw_err *err) TW_CHECKED;
 

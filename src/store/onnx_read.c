@@ -4,28 +4,29 @@
 #include "kind.h"
 #include "onnx.h"
 
-enum tw_status onnx_read(const struct tw_bytes *b, const char *path, bool alone,
-                         struct tw_net **net, struct tw_str *remarks, struct tw_err *err)
+static enum tw_status parse(const struct tw_bytes *b, Tw__Onnx__Model **m, struct tw_err *err)
 {
-    struct onnx_beside e = { .path = alone ? NULL : path, .fd = -1 };
-    struct tw_err own = { 0 };
-    Tw__Onnx__Model *m;
-    enum tw_status rc;
+    enum tw_status rc = onnx_scan(&tw__onnx__model__descriptor, b, err);
 
-    err = err ? err : &own;
-    *net = NULL;
-    rc = onnx_scan(&tw__onnx__model__descriptor, b, err);
     if (rc != TW_OK)
         return rc;
-    m = tw__onnx__model__unpack(NULL, b->n, b->p);
-    if (!m)
+    *m = tw__onnx__model__unpack(NULL, b->n, b->p);
+    if (!*m)
         return tw_err_set(err, TW_EFORMAT,
                           "it cannot be parsed as an ONNX model: a field of another type than "
                           "ONNX says, or too little memory");
+    return TW_OK;
+}
+
+static enum tw_status build(const Tw__Onnx__Model *m, const char *path, bool alone,
+                            struct tw_net **net, struct tw_str *remarks, struct tw_err *err)
+{
+    struct onnx_beside e = { .path = alone ? NULL : path, .fd = -1 };
+    enum tw_status rc;
+
     *net = tw_net_new(path, err);
     rc = *net ? onnx_net(m, &e, *net, err) : err->code;
     onnx_beside_close(&e);
-    tw__onnx__model__free_unpacked(m, NULL);
     if (rc == TW_OK && remarks) {
         onnx_remarks(*net, remarks);
         if (remarks->failed)
@@ -35,6 +36,38 @@ enum tw_status onnx_read(const struct tw_bytes *b, const char *path, bool alone,
         tw_net_free(*net);
         *net = NULL;
     }
+    return rc;
+}
+
+enum tw_status onnx_read(const struct tw_bytes *b, const char *path, struct tw_net **net,
+                         struct tw_str *remarks, struct tw_err *err)
+{
+    Tw__Onnx__Model *m = NULL;
+    enum tw_status rc = parse(b, &m, err);
+
+    *net = NULL;
+    if (rc == TW_OK)
+        rc = build(m, path, true, net, remarks, err);
+    if (m)
+        tw__onnx__model__free_unpacked(m, NULL);
+    return rc;
+}
+
+enum tw_status onnx_read_file(const char *path, struct tw_net **net, struct tw_str *remarks,
+                              struct tw_err *err)
+{
+    Tw__Onnx__Model *m = NULL;
+    struct tw_bytes b = { 0 };
+    enum tw_status rc = tw_file_bytes(path, &b, err);
+
+    *net = NULL;
+    if (rc == TW_OK)
+        rc = parse(&b, &m, err);
+    free(b.p); /* the numbers are in memory twice, but not three times */
+    if (rc == TW_OK)
+        rc = build(m, path, false, net, remarks, err);
+    if (m)
+        tw__onnx__model__free_unpacked(m, NULL);
     return rc;
 }
 
@@ -59,22 +92,19 @@ enum tw_status onnx_array_read(const struct tw_bytes *b, struct tw_array *a, str
 enum tw_status tw_store_net_read(const char *path, struct tw_net **net, struct tw_str *remarks,
                                  struct tw_err *err)
 {
-    struct tw_bytes b = { 0 };
-    enum tw_status rc = tw_file_bytes(path, &b, err);
+    struct tw_err own = { 0 };
+    enum tw_kind kind;
+    enum tw_status rc;
 
+    err = err ? err : &own;
     *net = NULL;
-    if (rc == TW_OK) {
-        enum tw_kind kind = tw_kind_of(b.p, b.n);
-
-        if (kind != TW_KIND_ONNX && kind != TW_KIND_OTHER)
-            rc = tw_err_set(err, TW_EFORMAT,
-                            "this is %s, not a network; weights go to a network, which is an "
-                            "ONNX file",
-                            tw_kind_name(kind));
-    }
+    rc = tw_kind_read(path, &kind, err);
+    if (rc == TW_OK && kind != TW_KIND_ONNX && kind != TW_KIND_OTHER)
+        rc = tw_err_set(err, TW_EFORMAT,
+                        "this is %s, not a network; weights go to a network, which is an ONNX file",
+                        tw_kind_name(kind));
     if (rc == TW_OK)
-        rc = onnx_read(&b, path, false, net, remarks, err);
-    free(b.p);
+        rc = onnx_read_file(path, net, remarks, err);
     return rc == TW_OK ? rc : tw_err_ctx(err, rc, "%s", path);
 }
 

@@ -73,13 +73,9 @@ static enum tw_status take_initializers(struct tw_net *net, struct tw_named_list
 static enum tw_status read_onnx(const char *path, struct tw_named_list *out, struct tw_str *remarks,
                                 struct tw_err *err)
 {
-    struct tw_bytes b = { 0 };
     struct tw_net *net = NULL;
-    enum tw_status rc = tw_file_bytes(path, &b, err);
+    enum tw_status rc = onnx_read_file(path, &net, remarks, err);
 
-    if (rc == TW_OK)
-        rc = onnx_read(&b, path, false, &net, remarks, err);
-    free(b.p);
     if (rc == TW_OK)
         rc = take_initializers(net, out, err);
     tw_net_free(net);

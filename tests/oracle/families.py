@@ -288,6 +288,12 @@ CASES = [
 ]
 CASES += [(f"act-{a}", f"mlp(5,6,3,act={a})", lambda a=a: Mlp(5, 6, 3, act=a), (5,), 3)
           for a in ACTS]
+CASES += [(f"loss-{i}", "mlp(5,4,3,act=tanh)", lambda: Mlp(5, 4, 3, act="tanh"), (5,), 3, loss)
+          for i, loss in enumerate((
+              "cross-entropy(label_smoothing=0.3)", "cross-entropy(ignore_index=2)", "nll", "mse",
+              "l1", "huber(delta=0.5)", "bce"))]
+CASES.append(("loss-gpt", "gpt(1,4,1,3,5)", lambda: Gpt(1, 4, 1, 3, 5), (3,), 5,
+              "cross-entropy(ignore_index=2,label_smoothing=0.3)"))
 # Too large to be stored: made when the tests run.
 LARGE = [
     ("resnet18", "resnet18(4,stem=3,in=3x16x16)", lambda: ResNet18(3, 4, True, 3), (3, 16, 16), 4),
@@ -332,7 +338,35 @@ def put(file, path, x, meaning, unit=""):
     d.attrs["meaning"], d.attrs["unit"] = meaning, unit
 
 
-def write(folder, name, spec, make, shape, classes):
+def each_loss(loss, x, y):
+    """The loss of every position (or element), by PyTorch."""
+    if loss == "nll":
+        return F.nll_loss(x, y, reduction="none")
+    if loss == "mse":
+        return F.mse_loss(x, y, reduction="none")
+    if loss == "l1":
+        return F.l1_loss(x, y, reduction="none")
+    if loss == "huber(delta=0.5)":
+        return F.huber_loss(x, y, reduction="none", delta=0.5)
+    if loss == "bce":
+        return F.binary_cross_entropy_with_logits(x, y, reduction="none")
+    smoothing = 0.3 if "label_smoothing=0.3" in loss else 0.0
+    ignore = 2 if "ignore_index=2" in loss else -100
+    classes = x.shape[-1]
+    return F.cross_entropy(x.reshape(-1, classes), y.reshape(-1), reduction="none",
+                           ignore_index=ignore, label_smoothing=smoothing)
+
+
+def mean_loss(loss, x, y):
+    """What training minimises: PyTorch's reduction="mean"."""
+    smoothing = 0.3 if "label_smoothing=0.3" in loss else 0.0
+    if not loss.startswith("cross-entropy"):
+        return each_loss(loss, x, y).mean()
+    return F.cross_entropy(x.reshape(-1, x.shape[-1]), y.reshape(-1), label_smoothing=smoothing,
+                           ignore_index=2 if "ignore_index=2" in loss else -100)
+
+
+def write(folder, name, spec, make, shape, classes, objective="cross-entropy"):
     seed = sum(map(ord, name))
     torch.manual_seed(seed)
     net = make().eval()
@@ -342,14 +376,18 @@ def write(folder, name, spec, make, shape, classes):
     if tokens:
         x = torch.randint(classes, (n, *shape))
         y = torch.randint(classes, (n, *shape))
-        y[1, 2] = y[3, 0] = -100
+        y[1, 2] = y[3, 0] = 2 if "ignore_index=2" in objective else -100
     else:
         x, y = torch.randn(n, *shape), torch.randint(classes, (n,))
+    if objective in ("mse", "l1", "huber(delta=0.5)"):
+        y = torch.randn(n, classes).double()
+    elif objective == "bce":
+        y = torch.rand(n, classes).round().double()
+        y[0, 0] = 0.25
     net = net.double()
     params = list(net.named_parameters())
     logits = net(x if tokens else x.double())
-    loss = F.cross_entropy(logits.reshape(-1, classes), y.reshape(-1), reduction="none")
-    loss = loss.reshape(n, -1).sum(1)
+    loss = each_loss(objective, logits, y).reshape(n, -1).sum(1)
     grad = torch.autograd.grad(loss.sum(), [p for _, p in params], create_graph=True)
     direction = [torch.randn(p.shape).double() for _, p in params]
     hvp = torch.autograd.grad(sum((g * d).sum() for g, d in zip(grad, direction)),
@@ -361,8 +399,10 @@ def write(folder, name, spec, make, shape, classes):
             if value.dtype.is_floating_point:
                 put(f, f"weights/{key}", value.numpy().astype(np.float32), "parameter or buffer")
         put(f, "input", x.numpy().astype(np.float64 if tokens else np.float32), "samples")
-        put(f, "target", y.numpy().astype(np.float64), "class numbers")
+        put(f, "target", y.numpy().astype(np.float64), "class numbers or reals")
         put(f, "logits", logits.detach().numpy(), "output")
+        put(f, "objective", np.bytes_(objective), "loss")
+        put(f, "mean_loss", mean_loss(objective, logits, y).detach().numpy(), "mean of them all")
         put(f, "loss", loss.detach().numpy(), "sum over a sample's positions")
         put(f, "parameters", np.array([key for key, _ in params], dtype=np.bytes_),
             "order of the parts of what follows")

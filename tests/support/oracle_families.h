@@ -14,12 +14,14 @@ static const char *const oracle_names[] = {
     "mlp",         "mlp-batch",     "lenet",         "resnet20-a",   "resnet20-b", "resnet20-plain",
     "gpt",         "gpt-untied",    "vit",           "conv1d",       "act-relu",   "act-tanh",
     "act-gelu",    "act-gelu_tanh", "act-silu",      "act-elu",      "act-selu",   "act-leaky_relu",
-    "act-sigmoid", "act-softplus",  "act-hardswish", "act-identity", NULL
+    "act-sigmoid", "act-softplus",  "act-hardswish", "act-identity", "loss-0",     "loss-1",
+    "loss-2",      "loss-3",        "loss-4",        "loss-5",       "loss-6",     "loss-gpt",
+    NULL
 };
 
 struct oracle {
     struct tw_result *r;
-    char *spec;
+    char *spec, *objective;
     size_t nweights;
 };
 
@@ -43,6 +45,7 @@ static inline struct oracle oracle_open(const char *name)
     (void)snprintf(path, sizeof path, "tests/samples/families/%s.h5", name);
     o.r = tw_result_open(path, "oracle", &err);
     if (!o.r || tw_result_get_text(o.r, "/spec", &o.spec, &err) != TW_OK ||
+        tw_result_get_text(o.r, "/objective", &o.objective, &err) != TW_OK ||
         tw_info_hdf5(path, oracle_count, &o.nweights, &err) != TW_OK)
         fail_msg("%s", err.msg);
     return o;
@@ -52,9 +55,10 @@ static inline void oracle_close(struct oracle *o)
 {
     tw_result_done(o->r);
     free(o->spec);
+    free(o->objective);
 }
 
-/* The data set FOLDER/NAME; the caller frees it. */
+/* The data set FOLDER/NAME ("": of the root); the caller frees it. */
 static inline double *oracle_get(struct oracle *o, const char *folder, const char *name, int rank,
                                  size_t *dims)
 {
@@ -62,7 +66,7 @@ static inline double *oracle_get(struct oracle *o, const char *folder, const cha
     double *x = NULL;
     char path[256];
 
-    (void)snprintf(path, sizeof path, "%s%s/%s", *folder ? "/" : "", folder, name);
+    (void)snprintf(path, sizeof path, "%s/%s", folder, name);
     if (tw_result_get_reals(o->r, path, rank, dims, &x, &err) != TW_OK)
         fail_msg("%s", err.msg);
     return x;

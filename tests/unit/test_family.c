@@ -195,7 +195,7 @@ static void names_and_shapes_are_those_of_the_same_pytorch_modules(void **state)
             if (!net->value[v].is_init)
                 continue;
             found++;
-            free(oracle_get(&o, "weights", net->value[v].name, a->rank, dims));
+            free(oracle_get(&o, "/weights", net->value[v].name, a->rank, dims));
             for (int k = 0; k < a->rank; k++)
                 assert_int_equal(dims[k], a->dims[k]);
         }

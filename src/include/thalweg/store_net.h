@@ -21,6 +21,9 @@
 enum tw_status tw_store_net_read(const char *path, struct tw_net **net, struct tw_str *remarks,
                                  struct tw_err *err) TW_CHECKED;
 
+/* True if the file starts as ONNX models do. */
+bool tw_is_onnx(const char *path);
+
 /* One tensor in a file of its own (a TensorProto), as ONNX's test data are. */
 enum tw_status tw_store_array_read(const char *path, struct tw_array *a,
                                    struct tw_err *err) TW_CHECKED;

@@ -22,4 +22,7 @@ enum tw_status tw_store_weights_read(const char *path, const char *state_key,
                                      struct tw_named_list *out, struct tw_str *remarks,
                                      struct tw_err *err) TW_CHECKED;
 
+/* True if the file starts as npz and npy do. */
+bool tw_is_numpy(const char *path);
+
 #endif
