@@ -326,7 +326,7 @@ enum tw_status tw_figure_curves(const char *path, const struct tw_figure_curves 
     if (st == TW_OK) {
         curves_data(&p, &files.dat);
         curves_script(&p, &files, opts);
-        st = fig_make(&files, &p.page, path, err);
+        st = fig_make(&files, &p.page, path, opts, err);
     }
     curves_plan_release(&p);
     fig_files_release(&files);
