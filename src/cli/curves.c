@@ -11,8 +11,9 @@
 
 /* `told`: what reading said of the curve. */
 static void tell_logged(struct tw_call *call, const struct tw_curve *c, const char *told,
-                        const struct tw_schedule *s, const struct tw_lr_report *r)
+                        const struct tw_schedule *s)
 {
+    const struct tw_lr_report *r = &s->logged;
     static const char *const how[] = {
         [TW_LR_DENSE] = "logged at every step",
         [TW_LR_LINEAR] = "straight lines between logged points, exact here",
@@ -55,10 +56,9 @@ static enum tw_status units_per_step(const struct tw_curve *c, double given, dou
 }
 
 static enum tw_status logged_schedule(struct tw_call *call, const struct tw_curve *c,
-                                      const char *told, const struct tw_curve_source *source,
-                                      struct tw_schedule *out, struct tw_err *err)
+                                      const struct tw_curve_source *source, struct tw_schedule *out,
+                                      struct tw_err *err)
 {
-    struct tw_lr_report report;
     struct tw_err why = { 0 };
     enum tw_status rc;
     double batch;
@@ -72,31 +72,39 @@ static enum tw_status logged_schedule(struct tw_call *call, const struct tw_curv
     rc = units_per_step(c, source->batch, &batch, err);
     if (rc != TW_OK)
         return rc;
-    rc = tw_schedule_from_log(c->lr_x, c->lr, c->nlr, 0, batch, out, &report, &why);
+    rc = tw_schedule_from_log(c->lr_x, c->lr, c->nlr, 0, batch, out, &why);
     if (rc == TW_EDOMAIN) /* what is wrong is the file */
         rc = TW_EFORMAT;
     if (rc != TW_OK)
         return tw_err_set(err, rc, "%s: '%s': %s", c->path, c->lr_name, why.msg);
-    tell_logged(call, c, told, out, &report);
-    if (isnan(source->batch) && c->x_unit == TW_X_UNKNOWN && report.spacing > 1e5)
+    if (isnan(source->batch) && c->x_unit == TW_X_UNKNOWN && out->logged.spacing > 1e5)
         tw_cmd_warn(call,
                     "%s: x rises by %.3g from one logged rate to the next and is taken as steps; "
                     "if it counts tokens or samples give their number per step (--batch)",
-                    c->name, report.spacing);
+                    c->name, out->logged.spacing);
     return TW_OK;
 }
 
 /* ---- curves -------------------------------------------------------------------------------- */
 
+/* Does the log seem to count from 1 what the schedule, which did not say, counts from 0? */
+static bool counts_from_one(const struct tw_curve *c, const struct tw_schedule *s)
+{
+    return s->logged.source == TW_LR_SPEC && s->base == 0 && !strstr(s->spec, "base=") && c->n &&
+           (c->x[0] == s->batch || c->x[c->n - 1] == (double)s->n * s->batch);
+}
+
 /* Keep the points that are steps of the schedule. */
 static enum tw_status clip(struct tw_call *call, struct tw_curve *c, const struct tw_schedule *s,
                            struct tw_err *err)
 {
-    const double last = ((double)(s->n - 1) + s->base) * s->batch;
-    size_t keep = 0, past = 0, i, n = c->n;
+    const double first = s->base * s->batch, last = first + (double)(s->n - 1) * s->batch;
+    const bool from_one = counts_from_one(c, s);
+    size_t keep = 0, past = 0, before = 0, i, n = c->n;
 
     for (size_t k = 0; k < n; k++) {
         past += c->x[k] > last;
+        before += c->x[k] < first;
         if (tw_schedule_index(s, c->x[k], &i)) {
             c->x[keep] = c->x[k];
             c->y[keep++] = c->y[k];
@@ -109,15 +117,25 @@ static enum tw_status clip(struct tw_call *call, struct tw_curve *c, const struc
                           "runs from %g to %.10g: do they belong together? If x counts tokens or "
                           "samples, give the units per step (batch= in the "
                           "schedule)",
-                          c->path, keep, n, s->spec, s->base * s->batch, last);
+                          c->path, keep, n, s->spec, first, last);
     if (past)
         tw_cmd_warn(call,
                     "%s: %zu of %zu points lie past %.10g, the last step of the schedule '%s', and "
                     "are left out",
                     c->name, past, n, last, s->spec);
-    if (keep + past < n)
+    if (before)
+        tw_cmd_warn(call,
+                    "%s: %zu of %zu points lie before %g, the first step of '%s', and are "
+                    "left out",
+                    c->name, before, n, first, s->spec);
+    if (keep + past + before < n)
         tw_cmd_warn(call, "%s: %zu of %zu points lie between the steps of '%s' and are left out",
-                    c->name, n - keep - past, n, s->spec);
+                    c->name, n - keep - past - before, n, s->spec);
+    if (from_one)
+        tw_cmd_warn(call,
+                    "%s: the log seems to count its steps from 1, the schedule from 0: if so, add "
+                    "base=1 to '%s', else base=0",
+                    c->name, s->spec);
     return TW_OK;
 }
 
@@ -168,10 +186,14 @@ static enum tw_status add_one(struct tw_call *call, struct tw_curve_set *set,
         spec = row.s;
     }
     if (!spec && rc == TW_OK)
-        rc = logged_schedule(call, c, told, source, s, err);
+        rc = logged_schedule(call, c, source, s, err);
     else if (rc == TW_OK)
         rc = tw_cli_schedule(spec, s, err);
+    if (rc == TW_OK && c->n)
+        rc = tw_schedule_hold(s, c->x[c->n - 1], err);
     set->n++; /* its schedule is to be released from here on */
+    if (rc == TW_OK && !spec)
+        tell_logged(call, c, told, s);
     if (rc == TW_OK && spec)
         tw_cmd_note(call, "%s; rates of %zu steps from '%s'", told, s->n, s->spec);
     if (rc == TW_OK)

@@ -52,4 +52,33 @@ expect_err 'a forecast repeats what the fit does not know' 0 'cannot be told apa
 log >zero.csv
 expect_err 'points whose rates sum to 0 are left out' 0 '1 of 200 points are left out' \
     fit "zero.csv@constant:peak=0.01,warmup=5,ramp=s/w,total=200"
+
+# ---- steps counted from 1, from 0 -----------------------------------------------------------------
+hint='seems to count its steps from 1, the schedule from 0: if so, add base=1 to'
+log -v first=1 >one.csv
+expect_err 'a log that counts from 1' 0 "one: the log $hint 'linear:peak=0.01,total=200,end=0.005'" \
+    fit one.csv@linear:peak=0.01,total=200,end=0.005
+expect_err 'its last step, too, is said to be lost' 0 '1 of 200 points lie past 199, the last step' \
+    fit one.csv@linear:peak=0.01,total=200,end=0.005
+log -v first=10 -v every=10 -v n=20 >tens.csv
+expect_err 'a log every ten steps that ends one past the schedule' 0 "$hint" \
+    fit tens.csv@linear:peak=0.01,total=200,end=0.005
+for base in 0 1; do
+    expect "with base=$base" 0 - fit "one.csv@linear:peak=0.01,total=200,end=0.005,base=$base"
+    ! grep -q 'count its steps from 1' err
+    report $? 'there is nothing to say'
+done
+! grep -q 'are left out' err
+report $? 'with base=1 no point is left out'
+expect_err 'a log from 0 under a schedule from 1 loses a point' 0 \
+    '1 of 200 points lie before 1, the first step of' \
+    fit "zero.csv@linear:peak=0.01,total=200,end=0.005,base=1"
+
+# ---- losses that follow the last logged rate --------------------------------------------------------
+log -v every=5 -v n=40 | awk -F , 'NR == 1 || !(NR % 2) { print; next } { print $1 "," $2 "," }' >sparse.csv
+tail -n 1 sparse.csv | grep -q ',$'
+report $? 'a log whose last loss has no rate'
+expect_err 'the last logged rate holds up to it' 0 "40 points.*; rates of 196 steps from 'lr'" fit sparse.csv
+! grep -q 'are left out' err
+report $? 'and no point is left out'
 done_testing

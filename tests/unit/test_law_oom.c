@@ -280,14 +280,13 @@ static void a_schedule_that_runs_out_of_memory_says_so(void **state)
     skip_if_deaf(state);
     for (size_t k = 1; k <= 4; k++) {
         struct tw_schedule s = { 0 };
-        struct tw_lr_report report;
         struct tw_err err = { 0 };
         enum tw_status rc;
 
         countdown = k;
         failures = 0;
         armed = true;
-        rc = tw_schedule_from_log(x, lr, 3, 0, 1.0, &s, &report, &err);
+        rc = tw_schedule_from_log(x, lr, 3, 0, 1.0, &s, &err);
         armed = false;
         assert_int_equal(rc, failures ? TW_ENOMEM : TW_OK);
         tw_schedule_release(&s);
