@@ -55,6 +55,14 @@ static enum tw_status units_per_step(const struct tw_curve *c, double given, dou
     return TW_OK;
 }
 
+/* A log whose x, of losses and of rates, begins at 1 counts its steps from 1. */
+static unsigned first_number(const struct tw_curve *c, double batch)
+{
+    const double first = c->n ? fmin(c->x[0], c->lr_x[0]) : c->lr_x[0];
+
+    return first == batch ? 1 : 0; /* exactly: whole numbers */
+}
+
 static enum tw_status logged_schedule(struct tw_call *call, const struct tw_curve *c,
                                       const struct tw_curve_source *source, struct tw_schedule *out,
                                       struct tw_err *err)
@@ -72,7 +80,7 @@ static enum tw_status logged_schedule(struct tw_call *call, const struct tw_curv
     rc = units_per_step(c, source->batch, &batch, err);
     if (rc != TW_OK)
         return rc;
-    rc = tw_schedule_from_log(c->lr_x, c->lr, c->nlr, 0, batch, out, &why);
+    rc = tw_schedule_from_log(c->lr_x, c->lr, c->nlr, first_number(c, batch), batch, out, &why);
     if (rc == TW_EDOMAIN) /* what is wrong is the file */
         rc = TW_EFORMAT;
     if (rc != TW_OK)

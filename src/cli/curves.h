@@ -46,7 +46,8 @@ void tw_curve_set_point(struct tw_curve_set *set);
  * Read one operand and append its curves. The learning rate of every step is, in this order,
  * that of `@SCHEDULE` behind the operand, of the row of source->schedules whose curve is named
  * like the file (with that table a curve must have a row), of `otherwise` (NULL:
- * source->schedule), or of the log. Says on stderr which was used, in one line a curve, and
+ * source->schedule), or of the log (whose first
+ * step is 1 if its x begins there). Says on stderr which was used, in one line a curve, and
  * warns when it could matter. Points past the schedule's end are left out. TW_EFORMAT names the
  * file, also for a loss that is not positive.
  */

@@ -54,8 +54,20 @@ expect_err 'points whose rates sum to 0 are left out' 0 '1 of 200 points are lef
     fit "zero.csv@constant:peak=0.01,warmup=5,ramp=s/w,total=200"
 
 # ---- steps counted from 1, from 0 -----------------------------------------------------------------
-hint='seems to count its steps from 1, the schedule from 0: if so, add base=1 to'
 log -v first=1 >one.csv
+expect_err 'logged rates from 1 are those of 200 steps' 0 "rates of 200 steps from 'lr'" fit one.csv
+grep -v '^one ' "$tmp/out" >one.txt
+expect_err 'as are those from 0' 0 "rates of 200 steps from 'lr'" fit zero.csv
+grep -v '^zero ' "$tmp/out" >zero.txt
+expect 'and it is the same fit' 0 - diff one.txt zero.txt
+grep -q '^L0 ' one.txt
+report $? 'which has been printed'
+cut -d , -f 1,3 one.csv >rates.csv
+expect_err 'a file of rates from 1' 0 "rates of 200 steps from 'file:rates.csv'" \
+    fit one.csv@file:rates.csv
+! grep -q 'are left out' err
+report $? 'loses no point'
+hint='seems to count its steps from 1, the schedule from 0: if so, add base=1 to'
 expect_err 'a log that counts from 1' 0 "one: the log $hint 'linear:peak=0.01,total=200,end=0.005'" \
     fit one.csv@linear:peak=0.01,total=200,end=0.005
 expect_err 'its last step, too, is said to be lost' 0 '1 of 200 points lie past 199, the last step' \

@@ -35,7 +35,8 @@ struct tw_schedule {
     struct tw_lr_report logged; /* of rates from a file or a log */
 };
 
-/* The rates of a file, for `file:PATH`: n pairs, x increasing. The caller frees both. */
+/* The rates of a file, for `file:PATH`: n pairs, x increasing; if x begins at 1 the schedule's
+ * base is 1. The caller frees both. */
 typedef enum tw_status tw_schedule_load_fn(void *ctx, const char *path, size_t *n, double **x,
                                            double **lr, struct tw_err *err);
 
