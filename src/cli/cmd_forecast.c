@@ -67,6 +67,8 @@ static enum tw_status add_schedules(struct tw_call *call, struct tw_forecast_set
 
         rc = tw_cli_schedule(o->schedule.v[i], &s, &call->err);
         if (rc == TW_OK)
+            tw_cli_schedule_warn(call, &s);
+        if (rc == TW_OK)
             rc = tw_forecast_set_add(set, s.spec, &s, NULL, &call->err);
         tw_schedule_release(&s);
     }

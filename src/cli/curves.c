@@ -9,30 +9,63 @@
 
 /* ---- rates from the log -------------------------------------------------------------------- */
 
-/* `told`: what reading said of the curve. */
-static void tell_logged(struct tw_call *call, const struct tw_curve *c, const char *told,
-                        const struct tw_schedule *s)
+static void warn_logged(struct tw_call *call, const struct tw_schedule *s, const char *name,
+                        const char *instead)
 {
     const struct tw_lr_report *r = &s->logged;
-    static const char *const how[] = {
-        [TW_LR_DENSE] = "logged at every step",
-        [TW_LR_LINEAR] = "straight lines between logged points, exact here",
-        [TW_LR_INTERPOLATED] = "straight lines between logged points",
-        [TW_LR_SPEC] = "",
-    };
 
-    tw_cmd_note(call, "%s; rates of %zu steps from '%s', %s", told, s->n, c->lr_name,
-                how[r->source]);
     if (r->s1_error > 1e-3)
         tw_cmd_warn(call,
                     "%s: learning rates between logged points may be off: their sum by up to "
-                    "%.2g %%; give the schedule (%s@KIND:...)",
-                    c->name, 100.0 * r->s1_error, c->path);
+                    "%.2g %%; give %s",
+                    name, 100.0 * r->s1_error, instead);
     if ((double)r->unlogged_start > 1.5 * r->spacing)
         tw_cmd_warn(call,
                     "%s: the first %zu steps are not in the log; their rates are taken to rise "
                     "linearly from 0 (a warm-up); give the schedule if they did not",
-                    c->name, r->unlogged_start);
+                    name, r->unlogged_start);
+}
+
+static const char *how_had(const struct tw_schedule *s)
+{
+    static const char *const how[] = {
+        [TW_LR_SPEC] = "",
+        [TW_LR_DENSE] = ", logged at every step",
+        [TW_LR_LINEAR] = ", straight lines between logged points, exact here",
+        [TW_LR_INTERPOLATED] = ", straight lines between logged points",
+    };
+
+    return how[s->logged.source];
+}
+
+void tw_cli_schedule_warn(struct tw_call *call, const struct tw_schedule *s)
+{
+    if (s->logged.source != TW_LR_SPEC)
+        warn_logged(call, s, s->spec, "more of its rows, or a formula");
+}
+
+/* `told`: what reading said of the curve last added. What is to be said of a file of rates that
+ * several curves share is said once. */
+static void tell(struct tw_call *call, const struct tw_curve_set *set, bool from_log,
+                 const char *told)
+{
+    const size_t last = set->n - 1;
+    const struct tw_curve *c = &set->log.v[last];
+    const struct tw_schedule *s = &set->schedule[last];
+    struct tw_str instead = { 0 };
+    bool said = false;
+
+    tw_cmd_note(call, "%s; rates of %zu steps from '%s'%s", told, s->n,
+                from_log ? c->lr_name : s->spec, how_had(s));
+    for (size_t i = 0; i < last; i++)
+        said = said || !strcmp(set->schedule[i].spec, s->spec);
+    if (from_log) {
+        tw_str_addf(&instead, "the schedule (%s@KIND:...)", c->path);
+        warn_logged(call, s, c->name, instead.s ? instead.s : "the schedule");
+    } else if (!said) {
+        tw_cli_schedule_warn(call, s);
+    }
+    tw_str_release(&instead);
 }
 
 /* The units of x per step. A count of tokens is never a count of steps; --batch is what tells. */
@@ -200,10 +233,8 @@ static enum tw_status add_one(struct tw_call *call, struct tw_curve_set *set,
     if (rc == TW_OK && c->n)
         rc = tw_schedule_hold(s, c->x[c->n - 1], err);
     set->n++; /* its schedule is to be released from here on */
-    if (rc == TW_OK && !spec)
-        tell_logged(call, c, told, s);
-    if (rc == TW_OK && spec)
-        tw_cmd_note(call, "%s; rates of %zu steps from '%s'", told, s->n, s->spec);
+    if (rc == TW_OK)
+        tell(call, set, !spec, told);
     if (rc == TW_OK)
         rc = clip(call, c, s, err);
     if (rc == TW_OK)

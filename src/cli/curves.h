@@ -63,6 +63,9 @@ void tw_curve_set_release(struct tw_curve_set *set);
 enum tw_status tw_cli_schedule(const char *spec, struct tw_schedule *out,
                                struct tw_err *err) TW_CHECKED;
 
+/* Warn of rates from a file that may be wrong between its rows, or before them. */
+void tw_cli_schedule_warn(struct tw_call *call, const struct tw_schedule *s);
+
 #define TW_CURVE_SOURCE_ROWS(type, field)                                                          \
     { TW_OPT_STR,                                                                                  \
       's',                                                                                         \

@@ -93,4 +93,23 @@ report $? 'a log whose last loss has no rate'
 expect_err 'the last logged rate holds up to it' 0 "40 points.*; rates of 196 steps from 'lr'" fit sparse.csv
 ! grep -q 'are left out' err
 report $? 'and no point is left out'
+
+# ---- what a file of rates does not say ------------------------------------------------------------
+sum='learning rates between logged points may be off: their sum by up to'
+printf 'step,lr\n30,0.01\n60,0.002\n90,0.01\n199,0.001\n' >rough.csv
+expect_err 'a file of few rates' 0 "warning: file:rough.csv: $sum [0-9.e+]+ %; give more of its rows" \
+    fit zero.csv one.csv -s file:rough.csv
+[ "$(grep -c "$sum" err)" = 1 ]
+report $? 'is warned of once, whatever the number of curves'
+[ "$(grep -c "rates of 200 steps from 'file:rough.csv', straight lines between logged points$" err)" = 1 ]
+report $? 'each curve is told how its rates were had'
+printf 'step,lr\n20,0.01\n25,0.01\n30,0.01\n199,0.002\n' >begin.csv
+expect_err 'nor does it say how it began' 0 \
+    'warning: file:begin.csv: the first 20 steps are not in the log' fit zero.csv -s file:begin.csv
+expect 'a fit to forecast from' 0 - fit zero.csv -o zero.h5
+expect_err 'a forecast warns of it too' 0 'warning: file:begin.csv: the first 20 steps' \
+    thalweg forecast -q zero.h5 -s file:begin.csv
+expect_err 'a file of every rate' 0 "from 'file:rates.csv', logged at every step" fit one.csv@file:rates.csv
+! grep -q "warning: file:rates" err
+report $? 'is nothing to warn of'
 done_testing
