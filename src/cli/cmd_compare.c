@@ -6,6 +6,7 @@
 #include "comparereport.h"
 #include "fitfile_parts.h"
 #include "fitreport.h"
+#include "given.h"
 #include "runs.h"
 
 struct compare_opts {
@@ -164,11 +165,16 @@ static enum tw_status read_all(struct tw_call *call, const struct choice *laws,
 
     source.y = o->source.read.y;
     for (size_t k = 0; k < (runs ? laws->n : 1); k++) {
-        for (int i = 0; rc == TW_OK && i < call->argc; i++)
+        for (int i = 0; rc == TW_OK && i < call->argc; i++) {
+            const size_t before = set[k].n;
+
             rc = runs
                      ? tw_run_set_add(call, &set[k], laws->law[k], call->argv[i], &source,
                                       &call->err)
                      : tw_curve_set_add(call, &set[k], call->argv[i], &o->source, NULL, &call->err);
+            if (rc == TW_OK && k == 0)
+                tw_warn_given_twice(call, &set[k], before);
+        }
         if (rc == TW_OK && o->source.read.group && !runs)
             rc = tw_curve_set_group(call, &set[k], &call->err);
     }

@@ -9,6 +9,7 @@
 #include "fitfig.h"
 #include "fitfile_parts.h"
 #include "fitreport.h"
+#include "given.h"
 #include "provenance.h"
 #include "runs.h"
 
@@ -214,10 +215,15 @@ static enum tw_status read_all(struct tw_call *call, const struct tw_law *law,
     enum tw_status rc = TW_OK;
 
     runs.y = o->source.read.y;
-    for (int i = 1; rc == TW_OK && i < call->argc; i++)
+    for (int i = 1; rc == TW_OK && i < call->argc; i++) {
+        const size_t before = set->n;
+
         rc = law->ninputs
                  ? tw_run_set_add(call, set, law, call->argv[i], &runs, &call->err)
                  : tw_curve_set_add(call, set, call->argv[i], &o->source, NULL, &call->err);
+        if (rc == TW_OK)
+            tw_warn_given_twice(call, set, before);
+    }
     for (size_t i = 0; rc == TW_OK && i < set->n; i++)
         rc = tw_cmd_provenance_input(prov, set->log.v[i].path, set->log.v[i].digest, &call->err);
     for (size_t i = 0; rc == TW_OK && !law->ninputs && i < set->n; i++)

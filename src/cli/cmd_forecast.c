@@ -10,6 +10,7 @@
 #include "fitreport.h"
 #include "forecast.h"
 #include "forecast_runs.h"
+#include "given.h"
 #include "provenance.h"
 
 struct forecast_opts {
@@ -105,6 +106,8 @@ static enum tw_status add_measured(struct tw_call *call, const struct tw_fit_fil
             tw_cmd_provenance_input(prov, curves.log.v[i].path, curves.log.v[i].digest, &call->err);
     if (rc == TW_OK && o->source.read.group)
         rc = tw_curve_set_group(call, &curves, &call->err);
+    if (rc == TW_OK)
+        tw_warn_fitted(call, f, &curves);
     for (size_t i = 0; rc == TW_OK && i < curves.n; i++)
         rc = tw_forecast_set_add(set, curves.log.v[i].name, &curves.schedule[i], &curves.law[i],
                                  &call->err);

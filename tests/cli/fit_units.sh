@@ -112,4 +112,24 @@ expect_err 'a forecast warns of it too' 0 'warning: file:begin.csv: the first 20
 expect_err 'a file of every rate' 0 "from 'file:rates.csv', logged at every step" fit one.csv@file:rates.csv
 ! grep -q "warning: file:rates" err
 report $? 'is nothing to warn of'
+
+# ---- what counts more often than it should --------------------------------------------------------
+cp zero.csv copy.csv
+expect_err 'a file given twice' 0 'warning: zero.csv is given twice: its points count twice' \
+    fit zero.csv zero.csv
+expect_err 'a copy of it' 0 'warning: zero.csv and copy.csv are the same file: its points count twice' \
+    fit zero.csv one.csv copy.csv
+expect 'two files' 0 - fit zero.csv one.csv
+! grep -q 'twice' err
+report $? 'do not'
+expect_err 'a forecast of what was fitted' 0 \
+    'warning: copy: 200 of its 200 points took part in the fit: its scores are no test of the law' \
+    thalweg forecast -q zero.h5 --against copy.csv --from 0
+expect 'a fit of its first half' 0 - fit zero.csv --to 99 -o half.h5
+expect_err 'of which the forecast repeats a part' 0 '50 of its 150 points took part in the fit' \
+    thalweg forecast -q half.h5 --against zero.csv --from 50
+expect 'and of its second half there is nothing to say' 0 - \
+    thalweg forecast -q half.h5 --against zero.csv --from 100
+! grep -q 'took part' err
+report $? 'nothing is said'
 done_testing

@@ -127,6 +127,10 @@ has 'far runs are warned of' 0 'N = 1e\+10 is 6 times|D = 1e\+12 is 10 times' \
     thalweg forecast f.h5 --run=N=1e10,D=1e12
 expect_json 'JSON of a forecast' 0 thalweg forecast f.h5 --run=N=1e10,D=1e12 --json
 has 'runs left out are scored' 0 '^runs +4 ' thalweg forecast f.h5 --against=runs.csv --where=set=test
+! grep -q 'took part' "$tmp/err"
+report $? 'they took no part in the fit'
+has 'runs that did are told' 0 'runs: 32 of its 36 points took part in the fit' \
+    thalweg forecast f.h5 --against=runs.csv
 has 'a run lacks an input' 2 "run 'N=1e10': D= \(training tokens\) is missing" \
     thalweg forecast f.h5 --run=N=1e10
 has 'a run has too many' 2 "run 'N=1,D=2,x=3': expected INPUT=NUMBER" \
