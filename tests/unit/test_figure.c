@@ -328,6 +328,32 @@ static void test_locale_does_not_matter(void **state)
 
 /* ---- side files and failures -------------------------------------------------------------- */
 
+static void test_residuals_beyond_the_edge_are_marked(void **state)
+{
+    struct tw_err err = { 0 };
+    struct sample s;
+    char *text;
+
+    (void)state;
+    if (!have_gnuplot)
+        skip();
+    fill(&s);
+    must(tw_figure_curves(in_folder("all.svg"), &s.f, &plain, &err), &err);
+    text = slurp(in_folder("all.gp"));
+    assert_null(strstr(text, "RMAX"));
+    free(text);
+    s.y[0][12] *= 1.2;
+    s.y[1][7] = nan("");
+    must(tw_figure_curves(in_folder("out.svg"), &s.f, &plain, &err), &err);
+    text = slurp(in_folder("out.gp"));
+    assert_non_null(strstr(text, "$3 > RMAX ? 0.9 * RMAX"));
+    assert_non_null(strstr(text, "-$3 > RMAX ? -0.9 * RMAX"));
+    free(text);
+    text = slurp(in_folder("out.svg"));
+    assert_non_null(strstr(text, "1 of 59 points beyond"));
+    free(text);
+}
+
 struct kept {
     char s[256];
     size_t n;
@@ -474,6 +500,7 @@ int main(void)
         cmocka_unit_test(test_formats),
         cmocka_unit_test(test_odd_curves),
         cmocka_unit_test(test_locale_does_not_matter),
+        cmocka_unit_test(test_residuals_beyond_the_edge_are_marked),
         cmocka_unit_test(test_side_files_are_safe),
         cmocka_unit_test(test_without_gnuplot),
         cmocka_unit_test(test_doctor),

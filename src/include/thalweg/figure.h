@@ -55,7 +55,8 @@ struct tw_figure_curves {
     size_t n;
     const struct tw_figure_curve *curves;
     bool show_lr;        /* a low panel with the learning rates */
-    bool show_residuals; /* a low panel with (measured - law) / law in per cent */
+    bool show_residuals; /* a low panel with (measured - law) / law in per cent; points beyond
+                            its edge are marked there and counted */
     bool log_x, log_y;
 };
 /* The y range shows the ends of all curves and nearly all of the rest: a steep start or a
