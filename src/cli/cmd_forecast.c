@@ -159,9 +159,9 @@ static void warn_early(struct tw_call *call, const struct tw_fit_file *f,
             early += set->v[i].x[k] < first;
     if (early)
         tw_cmd_warn(call,
-                    "%zu measured points lie before x = %.10g, where the fit begins, and count in "
-                    "the scores: leave them out (--from=%.10g)",
-                    early, first, first);
+                    "%zu measured point%s before x = %.10g, where the fit begins, count%s in "
+                    "the scores: leave such points out (--from=%.10g)",
+                    early, tw_plural(early), first, early == 1 ? "s" : "", first);
 }
 
 /* A forecast far past the fitted sum of rates is an extrapolation: say how far. */

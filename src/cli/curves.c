@@ -20,10 +20,11 @@ static void warn_logged(struct tw_call *call, const struct tw_schedule *s, const
                     "%.2g %%; give %s",
                     name, 100.0 * r->s1_error, instead);
     if ((double)r->unlogged_start > 1.5 * r->spacing)
-        tw_cmd_warn(call,
-                    "%s: the first %zu steps are not in the log; their rates are taken to rise "
-                    "linearly from 0 (a warm-up); give the schedule if they did not",
-                    name, r->unlogged_start);
+        tw_cmd_warn(
+            call,
+            "%s: the log begins %zu step%s in; the rates before are taken to rise linearly from "
+            "0 (a warm-up); give the schedule if they did not",
+            name, r->unlogged_start, tw_plural(r->unlogged_start));
 }
 
 static const char *how_had(const struct tw_schedule *s)
@@ -55,7 +56,7 @@ static void tell(struct tw_call *call, const struct tw_curve_set *set, bool from
     struct tw_str instead = { 0 };
     bool said = false;
 
-    tw_cmd_note(call, "%s; rates of %zu steps from '%s'%s", told, s->n,
+    tw_cmd_note(call, "%s; rates of %zu step%s from '%s'%s", told, s->n, tw_plural(s->n),
                 from_log ? c->lr_name : s->spec, how_had(s));
     for (size_t i = 0; i < last; i++)
         said = said || !strcmp(set->schedule[i].spec, s->spec);
@@ -154,24 +155,25 @@ static enum tw_status clip(struct tw_call *call, struct tw_curve *c, const struc
     c->n = keep;
     if (keep < 2)
         return tw_err_set(err, TW_EFORMAT,
-                          "%s: only %zu of %zu points are at steps of the schedule '%s', which "
+                          "%s: only %zu of %zu point%s are at steps of the schedule '%s', which "
                           "runs from %g to %.10g: do they belong together? If x counts tokens or "
                           "samples, give the units per step (batch= in the "
                           "schedule)",
-                          c->path, keep, n, s->spec, first, last);
+                          c->path, keep, n, tw_plural(n), s->spec, first, last);
     if (past)
-        tw_cmd_warn(call,
-                    "%s: %zu of %zu points lie past %.10g, the last step of the schedule '%s', and "
-                    "are left out",
-                    c->name, past, n, last, s->spec);
+        tw_cmd_warn(
+            call,
+            "%s: %zu of %zu point%s lie past %.10g, the last step of the schedule '%s', and "
+            "are left out",
+            c->name, past, n, tw_plural(n), last, s->spec);
     if (before)
         tw_cmd_warn(call,
-                    "%s: %zu of %zu points lie before %g, the first step of '%s', and are "
+                    "%s: %zu of %zu point%s lie before %g, the first step of '%s', and are "
                     "left out",
-                    c->name, before, n, first, s->spec);
+                    c->name, before, n, tw_plural(n), first, s->spec);
     if (keep + past + before < n)
-        tw_cmd_warn(call, "%s: %zu of %zu points lie between the steps of '%s' and are left out",
-                    c->name, n - keep - past - before, n, s->spec);
+        tw_cmd_warn(call, "%s: %zu of %zu point%s lie between the steps of '%s' and are left out",
+                    c->name, n - keep - past - before, n, tw_plural(n), s->spec);
     if (from_one)
         tw_cmd_warn(call,
                     "%s: the log seems to count its steps from 1, the schedule from 0: if so, add "

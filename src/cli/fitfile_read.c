@@ -32,9 +32,9 @@ static double *get(struct source *s, const char *path, size_t *n)
         s->rc = tw_result_get_reals(s->r, path, 1, &found, &x, s->err);
     if (s->rc == TW_OK && *n != SIZE_MAX && found != *n)
         s->rc = tw_err_set(s->err, TW_EFORMAT,
-                           "%s: not a fit that this program can use: %s has %zu values, expected "
+                           "%s: not a fit that this program can use: %s has %zu value%s, expected "
                            "%zu",
-                           s->path, path, found, *n);
+                           s->path, path, found, tw_plural(found), *n);
     *n = found;
     return x;
 }
@@ -70,9 +70,9 @@ static char **get_texts(struct source *s, const char *path, size_t n)
         free(v);
         v = NULL;
         s->rc = tw_err_set(s->err, TW_EFORMAT,
-                           "%s: not a fit that this program can use: %s has %zu texts, expected "
+                           "%s: not a fit that this program can use: %s has %zu text%s, expected "
                            "%zu",
-                           s->path, path, found, n);
+                           s->path, path, found, tw_plural(found), n);
     }
     return v;
 }
@@ -416,6 +416,13 @@ enum tw_status tw_fit_file_read(const char *path, struct tw_fit_file *f, struct 
     const char *kind;
 
     s.r = tw_result_open(path, NULL, s.err);
+    if (!s.r && s.err->code == TW_EFORMAT && !tw_is_hdf5(path)) {
+        *s.err = (struct tw_err){ 0 };
+        return tw_err_set(s.err, TW_EFORMAT,
+                          "%s: expected a fit, a file that 'thalweg fit LAW FILE... -o FIT.h5' "
+                          "writes; this is not an HDF5 file",
+                          path);
+    }
     if (!s.r)
         return s.err->code;
     kind = tw_result_kind(s.r);

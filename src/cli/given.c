@@ -55,8 +55,8 @@ void tw_warn_fitted(struct tw_call *call, const struct tw_fit_file *f,
             }
         if (most)
             tw_cmd_warn(call,
-                        "%s: %zu of its %zu points took part in the fit: its scores are no test "
+                        "%s: %zu of its %zu point%s took part in the fit: its scores are no test "
                         "of the law",
-                        set->log.v[i].name, most, set->law[i].n);
+                        set->log.v[i].name, most, set->law[i].n, tw_plural(set->law[i].n));
     }
 }

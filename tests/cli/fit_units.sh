@@ -105,9 +105,9 @@ report $? 'is warned of once, whatever the number of curves'
 report $? 'each curve is told how its rates were had'
 printf 'step,lr\n20,0.01\n25,0.01\n30,0.01\n199,0.002\n' >begin.csv
 expect_err 'nor does it say how it began' 0 \
-    'warning: file:begin.csv: the first 20 steps are not in the log' fit zero.csv -s file:begin.csv
+    'warning: file:begin.csv: the log begins 20 steps in; the rates before' fit zero.csv -s file:begin.csv
 expect 'a fit to forecast from' 0 - fit zero.csv -o zero.h5
-expect_err 'a forecast warns of it too' 0 'warning: file:begin.csv: the first 20 steps' \
+expect_err 'a forecast warns of it too' 0 'warning: file:begin.csv: the log begins 20 steps in' \
     thalweg forecast -q zero.h5 -s file:begin.csv
 expect_err 'a file of every rate' 0 "from 'file:rates.csv', logged at every step" fit one.csv@file:rates.csv
 ! grep -q "warning: file:rates" err
