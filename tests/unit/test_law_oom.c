@@ -180,6 +180,8 @@ static void check_same(const struct tw_law_fit *got, const struct tw_law_fit *wa
     assert_int_equal(got->failed, want->failed);
     assert_int_equal(got->opts.warmup, want->opts.warmup);
     assert_int_equal(got->nprofiles, want->nprofiles);
+    if (!spare_gsl) /* a refit without a curve may then end in another minimum */
+        return;
     assert_int_equal(got->left_out, want->left_out);
     check_close(got->model_error, want->model_error, 1e-3, 0.0);
 }
