@@ -212,6 +212,49 @@ static void read_settings(struct source *s, struct tw_law_fit *fit)
     free(bytes);
 }
 
+static void read_trials(struct source *s, struct tw_law_fit *fit)
+{
+    size_t n = SIZE_MAX;
+    double *objective = get(s, "/trials/objective", &n), *mae = get(s, "/trials/left_out_mae", &n);
+    double *left = get(s, "/trials/left_out", &n), *condition = get(s, "/trials/condition", &n);
+
+    if (s->rc == TW_OK && n != fit->law->nrestrictions + 1)
+        bad(s, "/trials has not one row for each restriction of the law");
+    if (s->rc == TW_OK) {
+        fit->trials = tw_alloc(n, sizeof *fit->trials);
+        if (!fit->trials)
+            s->rc = tw_err_set(s->err, TW_ENOMEM, "%s: out of memory", s->path);
+    }
+    for (size_t k = 0; s->rc == TW_OK && k < n; k++) {
+        if (!(left[k] >= 0.0) || !(left[k] <= 1e9))
+            bad(s, "/trials/left_out is no count");
+        else
+            fit->trials[fit->ntrials++] = (struct tw_law_trial){ .objective = objective[k],
+                                                                 .condition = condition[k],
+                                                                 .left_out = (size_t)left[k],
+                                                                 .left_out_mae = mae[k] };
+    }
+    free(objective);
+    free(mae);
+    free(left);
+    free(condition);
+}
+
+/* What was held together, of a law that has restrictions, and how that was chosen. Files of
+ * earlier versions do not say. */
+static void read_restriction(struct source *s, struct tw_law_fit *fit)
+{
+    const char *words[8] = { "none" };
+    size_t n = 1;
+
+    for (; n <= fit->law->nrestrictions && n < sizeof words / sizeof *words; n++)
+        words[n] = fit->law->restrictions[n - 1].name;
+    if (s->rc == TW_OK && n > 1 && tw_result_has(s->r, "/settings/restriction"))
+        fit->opts.restriction = get_word(s, "/settings/restriction", words, n);
+    if (s->rc == TW_OK && n > 1 && tw_result_has(s->r, "/trials/condition"))
+        read_trials(s, fit);
+}
+
 /* A count that a file states as a real: whole, at least 1 and at most `most`. */
 static size_t count(struct source *s, double x, size_t most, const char *what)
 {
@@ -426,7 +469,8 @@ enum tw_status tw_fit_file_read(const char *path, struct tw_fit_file *f, struct 
     if (!s.r)
         return s.err->code;
     kind = tw_result_kind(s.r);
-    if (strcmp(kind, "fit") != 0 && strcmp(kind, "forecast") != 0) {
+    if (strcmp(kind, "fit") != 0 && strcmp(kind, "forecast") != 0 &&
+        strcmp(kind, "schedule") != 0) {
         s.rc = tw_err_set(s.err, TW_EFORMAT, "%s: expected a fit, found a file of kind '%s'", path,
                           kind);
         goto out;
@@ -436,6 +480,8 @@ enum tw_status tw_fit_file_read(const char *path, struct tw_fit_file *f, struct 
         goto out;
     if (s.rc == TW_OK)
         read_settings(&s, &f->fit);
+    if (s.rc == TW_OK)
+        read_restriction(&s, &f->fit);
     if (s.rc == TW_OK)
         read_curves(&s, f);
     if (s.rc == TW_OK)

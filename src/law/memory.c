@@ -255,7 +255,8 @@ bool tw_law_inflation(const struct tw_law_problem *p, const struct tw_law_fit *f
     return ok;
 }
 
-/* ---- resampling -------------------------------------------------------------------------------- */
+/* ---- resampling --------------------------------------------------------------------------------
+ */
 
 double tw_law_memory_torn(const struct tw_law_memory *m, size_t block)
 {
@@ -274,5 +275,6 @@ double tw_law_resample_scale(const struct tw_law_problem *p, const struct tw_law
     const double curves = 1.0 + m->shared * ((double)p->ncurves - 1.0);
     const double worth = (double)p->n / (longest * curves);
 
-    return sqrt(fmax(1.0, worth / tw_law_freedom(p, worth)) / (1.0 - fmin(0.5, tw_law_memory_torn(m, block))));
+    return sqrt(fmax(1.0, worth / tw_law_freedom(p, worth)) /
+                (1.0 - fmin(0.5, tw_law_memory_torn(m, block))));
 }

@@ -30,8 +30,13 @@ static void make_set(const struct noise *noise, uint64_t item, struct ref_data *
     if (noise->shared)
         ar1(5000 + item, 2e-3, noise->phi, common, POINTS);
     for (size_t c = 0; c < NC; c++) {
-        struct made m = { specs[c], 200, 20, noise->shared ? 0.0 : 2e-3, noise->phi,
-                          NC * item + c, noise->shared ? common : NULL };
+        struct made m = { specs[c],
+                          200,
+                          20,
+                          noise->shared ? 0.0 : 2e-3,
+                          noise->phi,
+                          NC * item + c,
+                          noise->shared ? common : NULL };
 
         assert_true(made_curve(&m, truth, TW_WARMUP_SKIP, &d[c]));
         assert_int_equal(d[c].n, POINTS);
@@ -91,9 +96,9 @@ static void check(const char *noise, const char *kind, const double *share)
 static void intervals_hold_the_truth_as_often_as_they_say(void **state)
 {
     static const struct noise kinds[] = {
-        { "independent", 0.0, false },       { "shared", 0.0, true },
-        { "AR(0.4) each", 0.4, false },      { "AR(0.4) shared", 0.4, true },
-        { "AR(0.8) each", 0.8, false },      { "AR(0.8) shared", 0.8, true },
+        { "independent", 0.0, false },  { "shared", 0.0, true },
+        { "AR(0.4) each", 0.4, false }, { "AR(0.4) shared", 0.4, true },
+        { "AR(0.8) each", 0.8, false }, { "AR(0.8) shared", 0.8, true },
     };
     const char *asked = getenv("TW_COVERAGE");
     const size_t sets = asked ? (size_t)strtoul(asked, NULL, 10) : 60;
