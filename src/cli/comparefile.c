@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct field {
     const char *path, *meaning;
@@ -48,7 +49,10 @@ static const struct field cell_fields[] = {
 
 static double at(const void *base, size_t off)
 {
-    return *(const double *)((const char *)base + off);
+    double x;
+
+    memcpy(&x, (const char *)base + off, sizeof x);
+    return x;
 }
 
 static enum tw_status put_names(const struct tw_compare *cmp, struct tw_result *r,
