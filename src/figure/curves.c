@@ -131,8 +131,8 @@ static enum tw_status range_residual(struct curves_plan *p, struct tw_err *err)
     free(v);
     for (size_t i = 0; i < p->f->n; i++)
         for (size_t j = 0; p->c[i].residual && j < p->f->curves[i].n; j++) {
-            p->residuals += isfinite(p->c[i].residual[j]);
-            p->residuals_beyond += fabs(p->c[i].residual[j]) > most; /* NaN is not */
+            p->residuals += isfinite(p->c[i].residual[j]) ? 1 : 0;
+            p->residuals_beyond += fabs(p->c[i].residual[j]) > most ? 1 : 0; /* NaN is not */
         }
     return TW_OK;
 }
