@@ -370,6 +370,22 @@ static void reductions_have_their_closed_forms(void **state)
     }
 }
 
+static void norms_take_the_size_of_integers_too(void **state)
+{
+    static const enum tw_dtype types[] = { TW_F32, TW_I32 };
+
+    (void)state;
+    for (size_t k = 0; k < 2; k++) {
+        struct call c = begin("ReduceL1", 13);
+
+        set_int(&c, "keepdims", 0);
+        give(&c, types[k], DIMS(3), REALS(-3, 4, -5));
+        run(&c, 1);
+        check_out(&c, 0, types[k], SCALAR, REALS(12), 0.0);
+        end(&c);
+    }
+}
+
 static void large_terms_do_not_overflow_log_sum_exp(void **state)
 {
     struct call c = begin("ReduceLogSumExp", 13);
@@ -460,6 +476,7 @@ int main(void)
         cmocka_unit_test(elements_are_gathered_by_index),
         cmocka_unit_test(the_largest_and_smallest_are_found),
         cmocka_unit_test(reductions_have_their_closed_forms),
+        cmocka_unit_test(norms_take_the_size_of_integers_too),
         cmocka_unit_test(large_terms_do_not_overflow_log_sum_exp),
         cmocka_unit_test(running_sums_go_both_ways),
         cmocka_unit_test(products_of_matrices_in_three_spellings),
