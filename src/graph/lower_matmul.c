@@ -17,6 +17,32 @@ static int as_matrix(struct tw_build *b, int v, bool row)
     return tw_b_alias(b, v, 2, dims);
 }
 
+/* A uniform matrix that is the transpose of another can be read from that one: torch writes a
+ * linear layer on rank 3 as Transpose and MatMul. Gives the other matrix, or v itself. */
+static int untransposed(struct tw_build *b, int v, bool *swapped)
+{
+    *swapped = false;
+    if (tw_b_val(b, v)->rank != 2 || tw_b_val(b, v)->varying)
+        return v;
+    for (size_t i = b->g->ninstr; i-- > 0;) {
+        const struct tw_instr *in = &b->g->instr[i];
+        const struct tw_assemble_data *d = in->data;
+        const struct tw_loop *l;
+
+        if (in->out[0] != v)
+            continue;
+        if (in->op != &tw_op_assemble || d->npiece != 1 || !d->covered)
+            return v;
+        l = &d->piece[0].loop;
+        if (l->nd != 2 || d->piece[0].from || d->piece[0].to || l->sa[0] != 1 ||
+            l->sa[1] != (long)l->n[0] || tw_b_val(b, in->in[0])->n != tw_b_val(b, v)->n)
+            return v;
+        *swapped = true;
+        return in->in[0];
+    }
+    return v;
+}
+
 enum tw_status tw_lower_matmul(struct tw_build *b, const struct tw_node *node)
 {
     int in[2] = { tw_b_in(b, 0), tw_b_in(b, 1) }, rank, out, nout = 0;
@@ -24,7 +50,7 @@ enum tw_status tw_lower_matmul(struct tw_build *b, const struct tw_node *node)
     struct tw_matmul_data *d;
     const struct tw_val *x, *y;
     long sx[TW_MAX_RANK], sy[TW_MAX_RANK], so[TW_MAX_RANK];
-    bool vector_x, vector_y;
+    bool vector_x, vector_y, swapped;
 
     (void)node;
     if (in[0] < 0 || in[1] < 0 || !tw_b_val(b, in[0])->rank || !tw_b_val(b, in[1])->rank)
@@ -68,6 +94,11 @@ enum tw_status tw_lower_matmul(struct tw_build *b, const struct tw_node *node)
         d->batch.sy[i] = so[i];
     }
     tw_loop_collapse(&d->batch);
+    in[1] = untransposed(b, in[1], &swapped);
+    if (swapped) {
+        d->bk = 1;
+        d->bj = (long)d->nk;
+    }
     /* Rows of a batch that follow each other are rows of one matrix. */
     if (d->batch.nd == 1 && d->batch.sb[0] == 0 && d->batch.sa[0] == (long)(d->ni * d->nk)) {
         d->ni *= d->batch.n[0];

@@ -64,7 +64,7 @@ static int by_size(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-enum { TIMES = 9 };
+enum { TIMES = 3 };
 
 static double median_run(struct tw_exec *e, const struct tw_exec_run *run)
 {
