@@ -372,13 +372,21 @@ static bool of_other(const struct match *m, const char *name)
     return false;
 }
 
+/* Masks and the like are constants of the network, neither parameters nor buffers. */
+static bool constant(const struct match *m, const char *name)
+{
+    int value = m->net ? tw_net_find(m->net, match_bare(name)) : -1;
+
+    return value >= 0 && m->net->value[value].is_init;
+}
+
 static enum tw_status extras(struct match *m)
 {
     for (size_t i = 0; i < m->npart; i++) {
         const char *all = m->from->item[m->part[i].index].name, *name = all + m->length;
 
         if (m->used[m->part[i].index] || match_ignored(name) || of_other(m, all) ||
-            match_optimizer(name, strlen(name)))
+            match_optimizer(name, strlen(name)) || constant(m, name))
             continue;
         if (!match_add(&m->report->list[TW_MATCH_EXTRA], "%s", name))
             return no_memory(m);

@@ -276,6 +276,13 @@ static void statistics_must_be_there_other_buffers_need_not(void **state)
     assert_string_equal(l.report.list[TW_MATCH_KEPT].text[0], "mask");
     assert_true(l.buffers[0] == 77.0f);
     tw_named_release(&c);
+    /* A constant of the network is none of its tensors, and nothing that it lacks. */
+    free(l.layout.param[l.layout.nparam].name);
+    l.layout.nbuffer = 0;
+    add(&c, "gpt.npz", "module.", NULL, NULL);
+    matches(&l, &c);
+    assert_int_equal(lines(&l, TW_MATCH_EXTRA), 0);
+    tw_named_release(&c);
     take_up(&l);
 }
 
