@@ -128,8 +128,7 @@ static size_t lines(const struct laid *l, enum tw_match_what what)
     return l->report.list[what].n;
 }
 
-/* ---- tests --------------------------------------------------------------------------------------
- */
+/* ---- tests --------------------------------------------------------------------------------- */
 
 static void names_that_are_equal_match(void **state)
 {
