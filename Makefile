@@ -141,6 +141,7 @@ COMPLETE := $B/completion/thalweg.bash $B/completion/_thalweg $B/completion/thal
 LIB_A    := $B/lib/libthalweg.a
 LIB_SO   := $B/lib/libthalweg.so.$(VERSION)
 
+comma := ,
 # `make V=1` shows every command whole.
 Q = $(if $(V),,@echo '  $1' $(or $2,$@) &&)
 
@@ -236,6 +237,7 @@ $(BENCH): $B/bench/%: $B/obj/tests/bench/%.o
 $(FUZZ): $B/%: $B/obj/tests/fuzz/%.o
 $(CONFORM): $(CONFORM_OBJ)
 $(UNIT): LINK := -lcmocka
+$B/test/test_reference_oom: LINK += $(patsubst %,-Wl$(comma)--wrap=%,malloc calloc realloc aligned_alloc)
 $(FUZZ): LINK := -fsanitize=fuzzer
 $(UNIT) $(BENCH) $(FUZZ) $(CONFORM): $(filter-out %/main.o,$(CLI_OBJ)) $(LIB_A)
 	@mkdir -p $(@D)

@@ -223,3 +223,8 @@ bool tw_strn_to_real(const char *s, size_t n, double *x)
     buf[n] = '\0';
     return tw_str_to_real(buf, x);
 }
+
+const char *tw_plural(size_t n)
+{
+    return n == 1 ? "" : "s";
+}

@@ -191,10 +191,10 @@ static void print_certificate(const struct tw_best_plan *plan)
                "than %.2g\n",
                fmax(b->gap, 1e-14)); /* rounding */
     else
-        printf("%zu of %zu starts within 1e-6 of it; no schedule near it is better to first order "
+        printf("%zu of %zu start%s within 1e-6 of it; no schedule near it is better to first order "
                "by more than %.2g; this law's loss is not convex in the rates, so this is no "
                "proof\n",
-               b->at_best, b->starts, b->gap);
+               b->at_best, b->starts, tw_plural(b->starts), b->gap);
 }
 
 void tw_best_plan_report(struct tw_call *call, const struct tw_fit_file *f,

@@ -3,9 +3,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "comparefile.h"
 #include "comparereport.h"
+#include "curve_schedule.h"
 #include "fitfile_parts.h"
 #include "fitreport.h"
+#include "given.h"
+#include "provenance.h"
 #include "runs.h"
 
 struct compare_opts {
@@ -164,11 +168,16 @@ static enum tw_status read_all(struct tw_call *call, const struct choice *laws,
 
     source.y = o->source.read.y;
     for (size_t k = 0; k < (runs ? laws->n : 1); k++) {
-        for (int i = 0; rc == TW_OK && i < call->argc; i++)
+        for (int i = 0; rc == TW_OK && i < call->argc; i++) {
+            const size_t before = set[k].n;
+
             rc = runs
                      ? tw_run_set_add(call, &set[k], laws->law[k], call->argv[i], &source,
                                       &call->err)
                      : tw_curve_set_add(call, &set[k], call->argv[i], &o->source, NULL, &call->err);
+            if (rc == TW_OK && k == 0)
+                tw_warn_given_twice(call, &set[k], before);
+        }
         if (rc == TW_OK && o->source.read.group && !runs)
             rc = tw_curve_set_group(call, &set[k], &call->err);
     }
@@ -177,12 +186,66 @@ static enum tw_status read_all(struct tw_call *call, const struct choice *laws,
     return rc;
 }
 
+/* Every file that was read. */
+static enum tw_status add_inputs(struct tw_call *call, const struct tw_curve_set *set,
+                                 struct tw_cmd_provenance *prov)
+{
+    const struct compare_opts *o = call->opts;
+    enum tw_status rc = TW_OK;
+
+    for (size_t i = 0; rc == TW_OK && i < set->n; i++) {
+        rc = tw_cmd_provenance_input(prov, set->log.v[i].path, set->log.v[i].digest, &call->err);
+        if (rc == TW_OK && set->schedule[i].spec)
+            rc = tw_schedule_input(prov, &set->schedule[i], &call->err);
+    }
+    if (rc == TW_OK && o->source.schedules)
+        rc = tw_cmd_provenance_input(prov, o->source.schedules, NULL, &call->err);
+    return rc;
+}
+
+/* Takes the file. */
+static enum tw_status save(struct tw_call *call, const struct tw_compare *cmp, struct tw_result *r)
+{
+    enum tw_status rc = tw_compare_write(cmp, r, &call->err);
+
+    if (rc != TW_OK) {
+        tw_result_abandon(r);
+        return rc;
+    }
+    rc = tw_result_close(r, &call->err);
+    if (rc == TW_OK) {
+        tw_cmd_note(call, "wrote %s", call->common.output);
+        tw_json_text(&call->json, "output", call->common.output);
+    }
+    return rc;
+}
+
+/* The file, if one is asked for, before the long computation: it may not be overwritten. */
+static enum tw_status open_output(struct tw_call *call, const struct tw_curve_set *set,
+                                  struct tw_cmd_provenance *prov, struct tw_result **r)
+{
+    enum tw_status rc = TW_OK;
+
+    if (!call->common.output)
+        return TW_OK;
+    rc = tw_cmd_provenance_start(prov, call, &call->err);
+    if (rc == TW_OK)
+        rc = add_inputs(call, set, prov);
+    if (rc != TW_OK)
+        return rc;
+    *r = tw_result_create(call->common.output, "compare", TW_RESULT_ATOMIC, call->common.force,
+                          &prov->record, &call->err);
+    return *r ? TW_OK : call->err.code;
+}
+
 static int run(struct tw_call *call)
 {
     struct tw_curve_set set[MAX_LAWS] = { { 0 } };
     struct tw_compare_entry entry[MAX_LAWS];
     struct choice laws = { 0 };
     struct tw_compare cmp = { 0 };
+    struct tw_cmd_provenance prov = { 0 };
+    struct tw_result *result = NULL;
     enum tw_compare_hold hold = TW_COMPARE_CURVE;
     struct tw_compare_opts co;
     int rc = choose_laws(call, &laws);
@@ -195,6 +258,7 @@ static int run(struct tw_call *call)
         return tw_cmd_usage(call, "no file given");
     compare_opts(call, hold, &co);
     if (read_all(call, &laws, set, entry) == TW_OK &&
+        open_output(call, set, &prov, &result) == TW_OK &&
         tw_compare_run(entry, laws.n, set[0].n, &co, &cmp, &call->err) == TW_OK) {
         if (hold == TW_COMPARE_CURVE && cmp.nunits < set[0].n)
             tw_cmd_note(call,
@@ -202,11 +266,16 @@ static int run(struct tw_call *call)
                         "together",
                         set[0].n, cmp.nunits);
         tw_compare_report(call, &cmp, &co);
+        rc = result && save(call, &cmp, result) != TW_OK ? tw_cmd_fail_late(call) : TW_EXIT_OK;
+    } else {
+        tw_result_abandon(result);
+        rc = tw_cmd_fail(call);
     }
     tw_compare_release(&cmp);
+    tw_cmd_provenance_release(&prov);
     for (size_t k = 0; k < MAX_LAWS; k++)
         tw_curve_set_release(&set[k]);
-    return call->err.code == TW_OK ? TW_EXIT_OK : tw_cmd_fail(call);
+    return rc;
 }
 
 static const struct compare_opts defaults = {
@@ -223,7 +292,7 @@ const struct tw_cmd tw_cmd_compare = {
     "Loss curves",
     "say which law predicts held-out data best",
     "FILE[@SCHEDULE]...",
-    TW_USES_SEED | TW_USES_THREADS | TW_USES_JSON,
+    TW_USES_OUTPUT | TW_USES_SEED | TW_USES_THREADS | TW_USES_JSON,
     opts,
     sizeof defaults,
     &defaults,

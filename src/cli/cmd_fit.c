@@ -4,11 +4,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "curve_schedule.h"
 #include "fitfig.h"
 #include "fitfile_parts.h"
 #include "fitreport.h"
+#include "given.h"
 #include "provenance.h"
 #include "runs.h"
 
@@ -214,10 +216,15 @@ static enum tw_status read_all(struct tw_call *call, const struct tw_law *law,
     enum tw_status rc = TW_OK;
 
     runs.y = o->source.read.y;
-    for (int i = 1; rc == TW_OK && i < call->argc; i++)
+    for (int i = 1; rc == TW_OK && i < call->argc; i++) {
+        const size_t before = set->n;
+
         rc = law->ninputs
                  ? tw_run_set_add(call, set, law, call->argv[i], &runs, &call->err)
                  : tw_curve_set_add(call, set, call->argv[i], &o->source, NULL, &call->err);
+        if (rc == TW_OK)
+            tw_warn_given_twice(call, set, before);
+    }
     for (size_t i = 0; rc == TW_OK && i < set->n; i++)
         rc = tw_cmd_provenance_input(prov, set->log.v[i].path, set->log.v[i].digest, &call->err);
     for (size_t i = 0; rc == TW_OK && !law->ninputs && i < set->n; i++)
@@ -320,13 +327,25 @@ static int finish(struct tw_call *call, const struct tw_fit_file *f, struct tw_r
     if (rc == TW_EXIT_OK && !f->fit.min.converged && !f->fit.min.at_bounds &&
         isfinite(f->fit.min.condition)) {
         (void)tw_err_set(&call->err, TW_ENOCONV,
-                         "the best of %zu starts stopped before its minimum (relative gradient "
+                         "the best of %zu start%s stopped before its minimum (relative gradient "
                          "%.1e): what is printed%s is where it stopped; try more --starts, or hold "
                          "a parameter (--fix)",
-                         f->fit.starts, f->fit.min.gradient, result ? " and saved" : "");
+                         f->fit.starts, tw_plural(f->fit.starts), f->fit.min.gradient,
+                         result ? " and saved" : "");
         rc = tw_cmd_fail_late(call);
     }
     return rc;
+}
+
+/* "thalweg fit cosine.csv": a file stands where the law belongs. */
+static bool is_file(const char *operand)
+{
+    const char *spec = tw_operand_schedule(operand);
+    char *path = tw_strndup(operand, spec ? (size_t)(spec - 1 - operand) : strlen(operand));
+    const bool there = path && access(path, F_OK) == 0;
+
+    free(path);
+    return there;
 }
 
 static int run(struct tw_call *call)
@@ -339,9 +358,17 @@ static int run(struct tw_call *call)
     struct tw_law_fit_opts lo;
     int rc;
 
-    if (call->argc < 2)
-        return tw_cmd_usage(call, call->argc ? "no file given" : "no law given");
+    if (call->argc < 1)
+        return tw_cmd_usage(call, "no law given");
     law = tw_law_find(call->argv[0]);
+    if (!law && is_file(call->argv[0]))
+        return tw_cmd_usage(
+            call,
+            "'%s' is a file, and the law comes first: 'thalweg fit %s %s' ('thalweg "
+            "laws' lists them)",
+            call->argv[0], tw_laws[0]->name, call->argv[0]);
+    if (law && call->argc < 2)
+        return tw_cmd_usage(call, "no file given");
     if (!law)
         return tw_law_unknown(call, call->argv[0]);
     if (law_opts(call, law, &lo, &call->err) != TW_OK || check_figures(call, &lo) != TW_OK)

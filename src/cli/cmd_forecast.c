@@ -10,6 +10,7 @@
 #include "fitreport.h"
 #include "forecast.h"
 #include "forecast_runs.h"
+#include "given.h"
 #include "provenance.h"
 
 struct forecast_opts {
@@ -67,6 +68,8 @@ static enum tw_status add_schedules(struct tw_call *call, struct tw_forecast_set
 
         rc = tw_cli_schedule(o->schedule.v[i], &s, &call->err);
         if (rc == TW_OK)
+            tw_cli_schedule_warn(call, &s);
+        if (rc == TW_OK)
             rc = tw_forecast_set_add(set, s.spec, &s, NULL, &call->err);
         tw_schedule_release(&s);
     }
@@ -103,6 +106,8 @@ static enum tw_status add_measured(struct tw_call *call, const struct tw_fit_fil
             tw_cmd_provenance_input(prov, curves.log.v[i].path, curves.log.v[i].digest, &call->err);
     if (rc == TW_OK && o->source.read.group)
         rc = tw_curve_set_group(call, &curves, &call->err);
+    if (rc == TW_OK)
+        tw_warn_fitted(call, f, &curves);
     for (size_t i = 0; rc == TW_OK && i < curves.n; i++)
         rc = tw_forecast_set_add(set, curves.log.v[i].name, &curves.schedule[i], &curves.law[i],
                                  &call->err);
@@ -154,9 +159,9 @@ static void warn_early(struct tw_call *call, const struct tw_fit_file *f,
             early += set->v[i].x[k] < first;
     if (early)
         tw_cmd_warn(call,
-                    "%zu measured points lie before x = %.10g, where the fit begins, and count in "
-                    "the scores: leave them out (--from=%.10g)",
-                    early, first, first);
+                    "%zu measured point%s before x = %.10g, where the fit begins, count%s in "
+                    "the scores: leave such points out (--from=%.10g)",
+                    early, tw_plural(early), first, early == 1 ? "s" : "", first);
 }
 
 /* A forecast far past the fitted sum of rates is an extrapolation: say how far. */

@@ -229,6 +229,24 @@ static void show_origin(struct tw_call *call, const struct origin *o)
     tw_json_size(&call->json, "threads", o->threads);
 }
 
+/* What a fit is of, in words that its files hold. */
+static void show_law(struct tw_call *call, struct tw_result *r)
+{
+    static const char *const what[][2] = { { "law", "/law" }, { "held", "/settings/restriction" } };
+
+    for (size_t k = 0; k < 2; k++) {
+        struct tw_err none = { 0 };
+        char *word = NULL;
+
+        if (tw_result_has(r, what[k][1]) &&
+            tw_result_get_text(r, what[k][1], &word, &none) == TW_OK) {
+            show_line(call, what[k][0], word);
+            tw_json_text(&call->json, what[k][0], word);
+        }
+        free(word);
+    }
+}
+
 /* In-place files say of each point how far it is. */
 static enum tw_status show_status(struct tw_call *call, struct tw_result *r)
 {
@@ -308,6 +326,7 @@ static int describe_result(struct tw_call *call, const char *path, const struct 
     tw_json_text(&call->json, "format", "thalweg");
     tw_json_text(&call->json, "kind", tw_result_kind(r));
     if (read_origin(r, &origin, &call->err) == TW_OK) {
+        show_law(call, r);
         show_origin(call, &origin);
         (void)show_status(call, r);
         differs = show_inputs(call, &origin, o->check);

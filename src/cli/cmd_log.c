@@ -166,12 +166,14 @@ static bool describe(struct tw_call *call, const struct tw_log *log, const struc
         tw_str_addf(&head_line, "%s: %s, %zu run%s, x is %s", log->path, log->format, log->nruns,
                     log->nruns == 1 ? "" : "s", log->runs[0].x_name);
         if (log->lines_ignored)
-            tw_str_addf(&head_line, ", %zu lines ignored", log->lines_ignored);
+            tw_str_addf(&head_line, ", %zu line%s ignored", log->lines_ignored,
+                        tw_plural(log->lines_ignored));
         printf("%s\n", head_line.failed ? "" : tw_cmd_clean(head_line.s));
         tw_table_print(&t);
     }
     if (useless > 1)
-        tw_cmd_note(call, "%s (and %zu runs more without a curve)", first.msg, useless - 1);
+        tw_cmd_note(call, "%s (and %zu more run%s without a curve)", first.msg, useless - 1,
+                    tw_plural(useless - 1));
     else if (useless)
         tw_cmd_note(call, "%s", first.msg);
     tw_str_release(&t.cells);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "comparefile.h"
 #include "fitreport.h"
 #include "forecast.h"
 #include "provenance.h"
@@ -37,11 +38,18 @@ static enum tw_status draw_result(struct tw_call *call, const char *kind, const 
     struct tw_fit_file f = { 0 };
     enum tw_status rc;
 
-    if (!strcmp(kind, "forecast")) {
+    if (!strcmp(kind, "compare")) {
+        rc = o->profiles ? tw_err_set(&call->err, TW_EINVAL,
+                                      "--profiles draws a fit, and %s is none", call->argv[0])
+                         : tw_compare_figure(call->argv[0], path, fo, &call->err);
+    } else if (!strcmp(kind, "forecast") || !strcmp(kind, "schedule")) {
         rc = tw_forecast_read(call->argv[0], &f, &set, &call->err);
-        if (rc == TW_OK)
-            rc = o->profiles ? tw_fit_profile_figure(&f, path, fo, &call->err)
-                             : tw_forecast_figure(&f, &set, path, &o->look, fo, &call->err);
+        if (rc == TW_OK && o->profiles)
+            rc = tw_fit_profile_figure(&f, path, fo, &call->err);
+        else if (rc == TW_OK && !strcmp(kind, "schedule"))
+            rc = tw_schedule_figure(&f, &set, path, &o->look, fo, &call->err);
+        else if (rc == TW_OK)
+            rc = tw_forecast_figure(&f, &set, path, &o->look, fo, &call->err);
     } else {
         rc = tw_fit_file_read(call->argv[0], &f, &call->err);
         if (rc == TW_OK)

@@ -333,7 +333,6 @@ static enum tw_status draw(struct tw_call *call, const struct tw_fit_file *f,
 {
     const struct schedule_opts *o = call->opts;
     const struct tw_fit_figure_opts look = { 0 };
-    struct tw_fit_file none = *f; /* the figure shows no measured curve */
     struct tw_str lines = { 0 }, store = { 0 };
     struct tw_figure_opts fo;
     enum tw_status rc;
@@ -341,11 +340,10 @@ static enum tw_status draw(struct tw_call *call, const struct tw_fit_file *f,
 
     if (!o->figure.plot)
         return TW_OK;
-    none.n = 0;
     tw_cmd_provenance_lines(prov, &lines);
     tw_figure_cli_opts(&o->figure, call, lines.s, &fo);
     path = tw_figure_cli_path(&o->figure, "schedule.pdf", &store);
-    rc = tw_forecast_figure(&none, &plan->set, path, &look, &fo, &call->err);
+    rc = tw_schedule_figure(f, &plan->set, path, &look, &fo, &call->err);
     if (rc == TW_OK)
         tw_figure_cli_done(&o->figure, call, "figure", path);
     tw_str_release(&lines);

@@ -375,8 +375,8 @@ static void warn(struct tw_call *call, const struct tw_compare *cmp)
         else if (row->unclear)
             tw_cmd_warn(call, "%s: %s", row->law->name, row->unclear);
         else if (!row->fit.min.converged)
-            tw_cmd_warn(call, "%s: the best of %zu starts stopped before its minimum",
-                        row->law->name, row->fit.starts);
+            tw_cmd_warn(call, "%s: the best of %zu start%s stopped before its minimum",
+                        row->law->name, row->fit.starts, tw_plural(row->fit.starts));
     }
     if (cmp->ncommon < cmp->nunits && cmp->ncommon > 0)
         tw_cmd_warn(call, "%zu of %zu %s count: the others could not be predicted by every law",

@@ -179,8 +179,8 @@ static enum tw_status choose_row(const char *table, const struct tw_text_table *
     }
     if (rc == TW_OK && best == 0)
         rc = tw_err_set(err, TW_EFORMAT,
-                        "%s: none of its %zu rows has the curve '%s' (of %s) in the column '%s'",
-                        table, t->nrow, c->name, c->path, t->names[col]);
+                        "%s: none of its %zu row%s has the curve '%s' (of %s) in the column '%s'",
+                        table, t->nrow, tw_plural(t->nrow), c->name, c->path, t->names[col]);
     if (rc == TW_OK && (other.failed || spec->failed))
         rc = tw_err_set(err, TW_ENOMEM, "out of memory");
     tw_str_release(&other);

@@ -9,29 +9,64 @@
 
 /* ---- rates from the log -------------------------------------------------------------------- */
 
-/* `told`: what reading said of the curve. */
-static void tell_logged(struct tw_call *call, const struct tw_curve *c, const char *told,
-                        const struct tw_schedule *s, const struct tw_lr_report *r)
+static void warn_logged(struct tw_call *call, const struct tw_schedule *s, const char *name,
+                        const char *instead)
 {
-    static const char *const how[] = {
-        [TW_LR_DENSE] = "logged at every step",
-        [TW_LR_LINEAR] = "straight lines between logged points, exact here",
-        [TW_LR_INTERPOLATED] = "straight lines between logged points",
-        [TW_LR_SPEC] = "",
-    };
+    const struct tw_lr_report *r = &s->logged;
 
-    tw_cmd_note(call, "%s; rates of %zu steps from '%s', %s", told, s->n, c->lr_name,
-                how[r->source]);
     if (r->s1_error > 1e-3)
         tw_cmd_warn(call,
                     "%s: learning rates between logged points may be off: their sum by up to "
-                    "%.2g %%; give the schedule (%s@KIND:...)",
-                    c->name, 100.0 * r->s1_error, c->path);
+                    "%.2g %%; give %s",
+                    name, 100.0 * r->s1_error, instead);
     if ((double)r->unlogged_start > 1.5 * r->spacing)
-        tw_cmd_warn(call,
-                    "%s: the first %zu steps are not in the log; their rates are taken to rise "
-                    "linearly from 0 (a warm-up); give the schedule if they did not",
-                    c->name, r->unlogged_start);
+        tw_cmd_warn(
+            call,
+            "%s: the log begins %zu step%s in; the rates before are taken to rise linearly from "
+            "0 (a warm-up); give the schedule if they did not",
+            name, r->unlogged_start, tw_plural(r->unlogged_start));
+}
+
+static const char *how_had(const struct tw_schedule *s)
+{
+    static const char *const how[] = {
+        [TW_LR_SPEC] = "",
+        [TW_LR_DENSE] = ", logged at every step",
+        [TW_LR_LINEAR] = ", straight lines between logged points, exact here",
+        [TW_LR_INTERPOLATED] = ", straight lines between logged points",
+    };
+
+    return how[s->logged.source];
+}
+
+void tw_cli_schedule_warn(struct tw_call *call, const struct tw_schedule *s)
+{
+    if (s->logged.source != TW_LR_SPEC)
+        warn_logged(call, s, s->spec, "more of its rows, or a formula");
+}
+
+/* `told`: what reading said of the curve last added. What is to be said of a file of rates that
+ * several curves share is said once. */
+static void tell(struct tw_call *call, const struct tw_curve_set *set, bool from_log,
+                 const char *told)
+{
+    const size_t last = set->n - 1;
+    const struct tw_curve *c = &set->log.v[last];
+    const struct tw_schedule *s = &set->schedule[last];
+    struct tw_str instead = { 0 };
+    bool said = false;
+
+    tw_cmd_note(call, "%s; rates of %zu step%s from '%s'%s", told, s->n, tw_plural(s->n),
+                from_log ? c->lr_name : s->spec, how_had(s));
+    for (size_t i = 0; i < last; i++)
+        said = said || !strcmp(set->schedule[i].spec, s->spec);
+    if (from_log) {
+        tw_str_addf(&instead, "the schedule (%s@KIND:...)", c->path);
+        warn_logged(call, s, c->name, instead.s ? instead.s : "the schedule");
+    } else if (!said) {
+        tw_cli_schedule_warn(call, s);
+    }
+    tw_str_release(&instead);
 }
 
 /* The units of x per step. A count of tokens is never a count of steps; --batch is what tells. */
@@ -54,11 +89,18 @@ static enum tw_status units_per_step(const struct tw_curve *c, double given, dou
     return TW_OK;
 }
 
-static enum tw_status logged_schedule(struct tw_call *call, const struct tw_curve *c,
-                                      const char *told, const struct tw_curve_source *source,
-                                      struct tw_schedule *out, struct tw_err *err)
+/* A log whose x, of losses and of rates, begins at 1 counts its steps from 1. */
+static unsigned first_number(const struct tw_curve *c, double batch)
 {
-    struct tw_lr_report report;
+    const double first = c->n ? fmin(c->x[0], c->lr_x[0]) : c->lr_x[0];
+
+    return first == batch ? 1 : 0; /* exactly: whole numbers */
+}
+
+static enum tw_status logged_schedule(struct tw_call *call, const struct tw_curve *c,
+                                      const struct tw_curve_source *source, struct tw_schedule *out,
+                                      struct tw_err *err)
+{
     struct tw_err why = { 0 };
     enum tw_status rc;
     double batch;
@@ -72,31 +114,39 @@ static enum tw_status logged_schedule(struct tw_call *call, const struct tw_curv
     rc = units_per_step(c, source->batch, &batch, err);
     if (rc != TW_OK)
         return rc;
-    rc = tw_schedule_from_log(c->lr_x, c->lr, c->nlr, 0, batch, out, &report, &why);
+    rc = tw_schedule_from_log(c->lr_x, c->lr, c->nlr, first_number(c, batch), batch, out, &why);
     if (rc == TW_EDOMAIN) /* what is wrong is the file */
         rc = TW_EFORMAT;
     if (rc != TW_OK)
         return tw_err_set(err, rc, "%s: '%s': %s", c->path, c->lr_name, why.msg);
-    tell_logged(call, c, told, out, &report);
-    if (isnan(source->batch) && c->x_unit == TW_X_UNKNOWN && report.spacing > 1e5)
+    if (isnan(source->batch) && c->x_unit == TW_X_UNKNOWN && out->logged.spacing > 1e5)
         tw_cmd_warn(call,
                     "%s: x rises by %.3g from one logged rate to the next and is taken as steps; "
                     "if it counts tokens or samples give their number per step (--batch)",
-                    c->name, report.spacing);
+                    c->name, out->logged.spacing);
     return TW_OK;
 }
 
 /* ---- curves -------------------------------------------------------------------------------- */
 
+/* Does the log seem to count from 1 what the schedule, which did not say, counts from 0? */
+static bool counts_from_one(const struct tw_curve *c, const struct tw_schedule *s)
+{
+    return s->logged.source == TW_LR_SPEC && s->base == 0 && !strstr(s->spec, "base=") && c->n &&
+           (c->x[0] == s->batch || c->x[c->n - 1] == (double)s->n * s->batch);
+}
+
 /* Keep the points that are steps of the schedule. */
 static enum tw_status clip(struct tw_call *call, struct tw_curve *c, const struct tw_schedule *s,
                            struct tw_err *err)
 {
-    const double last = ((double)(s->n - 1) + s->base) * s->batch;
-    size_t keep = 0, past = 0, i, n = c->n;
+    const double first = s->base * s->batch, last = first + (double)(s->n - 1) * s->batch;
+    const bool from_one = counts_from_one(c, s);
+    size_t keep = 0, past = 0, before = 0, i, n = c->n;
 
     for (size_t k = 0; k < n; k++) {
         past += c->x[k] > last;
+        before += c->x[k] < first;
         if (tw_schedule_index(s, c->x[k], &i)) {
             c->x[keep] = c->x[k];
             c->y[keep++] = c->y[k];
@@ -105,19 +155,30 @@ static enum tw_status clip(struct tw_call *call, struct tw_curve *c, const struc
     c->n = keep;
     if (keep < 2)
         return tw_err_set(err, TW_EFORMAT,
-                          "%s: only %zu of %zu points are at steps of the schedule '%s', which "
+                          "%s: only %zu of %zu point%s are at steps of the schedule '%s', which "
                           "runs from %g to %.10g: do they belong together? If x counts tokens or "
                           "samples, give the units per step (batch= in the "
                           "schedule)",
-                          c->path, keep, n, s->spec, s->base * s->batch, last);
+                          c->path, keep, n, tw_plural(n), s->spec, first, last);
     if (past)
+        tw_cmd_warn(
+            call,
+            "%s: %zu of %zu point%s lie past %.10g, the last step of the schedule '%s', and "
+            "are left out",
+            c->name, past, n, tw_plural(n), last, s->spec);
+    if (before)
         tw_cmd_warn(call,
-                    "%s: %zu of %zu points lie past %.10g, the last step of the schedule '%s', and "
-                    "are left out",
-                    c->name, past, n, last, s->spec);
-    if (keep + past < n)
-        tw_cmd_warn(call, "%s: %zu of %zu points lie between the steps of '%s' and are left out",
-                    c->name, n - keep - past, n, s->spec);
+                    "%s: %zu of %zu point%s lie before %g, the first step of '%s', and are "
+                    "left out",
+                    c->name, before, n, tw_plural(n), first, s->spec);
+    if (keep + past + before < n)
+        tw_cmd_warn(call, "%s: %zu of %zu point%s lie between the steps of '%s' and are left out",
+                    c->name, n - keep - past - before, n, tw_plural(n), s->spec);
+    if (from_one)
+        tw_cmd_warn(call,
+                    "%s: the log seems to count its steps from 1, the schedule from 0: if so, add "
+                    "base=1 to '%s', else base=0",
+                    c->name, s->spec);
     return TW_OK;
 }
 
@@ -168,12 +229,14 @@ static enum tw_status add_one(struct tw_call *call, struct tw_curve_set *set,
         spec = row.s;
     }
     if (!spec && rc == TW_OK)
-        rc = logged_schedule(call, c, told, source, s, err);
+        rc = logged_schedule(call, c, source, s, err);
     else if (rc == TW_OK)
         rc = tw_cli_schedule(spec, s, err);
+    if (rc == TW_OK && c->n)
+        rc = tw_schedule_hold(s, c->x[c->n - 1], err);
     set->n++; /* its schedule is to be released from here on */
-    if (rc == TW_OK && spec)
-        tw_cmd_note(call, "%s; rates of %zu steps from '%s'", told, s->n, s->spec);
+    if (rc == TW_OK)
+        tell(call, set, !spec, told);
     if (rc == TW_OK)
         rc = clip(call, c, s, err);
     if (rc == TW_OK)

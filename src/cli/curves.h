@@ -46,7 +46,8 @@ void tw_curve_set_point(struct tw_curve_set *set);
  * Read one operand and append its curves. The learning rate of every step is, in this order,
  * that of `@SCHEDULE` behind the operand, of the row of source->schedules whose curve is named
  * like the file (with that table a curve must have a row), of `otherwise` (NULL:
- * source->schedule), or of the log. Says on stderr which was used, in one line a curve, and
+ * source->schedule), or of the log (whose first
+ * step is 1 if its x begins there). Says on stderr which was used, in one line a curve, and
  * warns when it could matter. Points past the schedule's end are left out. TW_EFORMAT names the
  * file, also for a loss that is not positive.
  */
@@ -61,6 +62,9 @@ void tw_curve_set_release(struct tw_curve_set *set);
 /* A schedule from the command line; `file:` reads a log. */
 enum tw_status tw_cli_schedule(const char *spec, struct tw_schedule *out,
                                struct tw_err *err) TW_CHECKED;
+
+/* Warn of rates from a file that may be wrong between its rows, or before them. */
+void tw_cli_schedule_warn(struct tw_call *call, const struct tw_schedule *s);
 
 #define TW_CURVE_SOURCE_ROWS(type, field)                                                          \
     { TW_OPT_STR,                                                                                  \

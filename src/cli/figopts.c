@@ -19,8 +19,13 @@ const char *tw_figure_cli_path(const struct tw_figure_cli *f, const char *otherw
     return store->s ? store->s : otherwise;
 }
 
-void tw_figure_cli_opts(const struct tw_figure_cli *f, const struct tw_call *call,
-                        const char *inputs, struct tw_figure_opts *o)
+static void tell_kept(void *ctx, const char *path, const char *as)
+{
+    tw_cmd_warn(ctx, "%s was edited by hand; your version is %s now", path, as);
+}
+
+void tw_figure_cli_opts(const struct tw_figure_cli *f, struct tw_call *call, const char *inputs,
+                        struct tw_figure_opts *o)
 {
     *o = (struct tw_figure_opts){
         .venue = f->venue,
@@ -30,6 +35,8 @@ void tw_figure_cli_opts(const struct tw_figure_cli *f, const struct tw_call *cal
         .format = f->format,
         .command = call->command_line.s,
         .inputs = inputs,
+        .kept = tell_kept,
+        .kept_ctx = call,
     };
 }
 

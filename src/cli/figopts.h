@@ -89,8 +89,8 @@ const char *tw_figure_cli_path(const struct tw_figure_cli *f, const char *otherw
 
 /* Sizes, fonts and provenance of this call; `inputs` is "path sha256" lines or NULL. What *o
  * points to lives as long as the call and `inputs`. */
-void tw_figure_cli_opts(const struct tw_figure_cli *f, const struct tw_call *call,
-                        const char *inputs, struct tw_figure_opts *o);
+void tw_figure_cli_opts(const struct tw_figure_cli *f, struct tw_call *call, const char *inputs,
+                        struct tw_figure_opts *o);
 
 /* Before the computation: is `path` (NULL: no figure) a figure's name, and the look possible? */
 enum tw_status tw_figure_cli_check(const struct tw_figure_cli *f, struct tw_call *call,

@@ -22,7 +22,7 @@ enum tw_status tw_fit_file_adopt(struct tw_fit_file *f, struct tw_curve_set *set
                                  struct tw_err *err) TW_CHECKED;
 enum tw_status tw_fit_file_write(const struct tw_fit_file *f, struct tw_result *r,
                                  struct tw_err *err) TW_CHECKED;
-/* From a file of kind "fit" or "forecast". *f is {0} on entry; release it even after a
+/* From a file of kind "fit", "forecast" or "schedule". *f is {0} on entry; release it even after a
  * failure. Every size that the file claims is
  * checked against the others. */
 enum tw_status tw_fit_file_read(const char *path, struct tw_fit_file *f,

@@ -32,9 +32,9 @@ static double *get(struct source *s, const char *path, size_t *n)
         s->rc = tw_result_get_reals(s->r, path, 1, &found, &x, s->err);
     if (s->rc == TW_OK && *n != SIZE_MAX && found != *n)
         s->rc = tw_err_set(s->err, TW_EFORMAT,
-                           "%s: not a fit that this program can use: %s has %zu values, expected "
+                           "%s: not a fit that this program can use: %s has %zu value%s, expected "
                            "%zu",
-                           s->path, path, found, *n);
+                           s->path, path, found, tw_plural(found), *n);
     *n = found;
     return x;
 }
@@ -70,9 +70,9 @@ static char **get_texts(struct source *s, const char *path, size_t n)
         free(v);
         v = NULL;
         s->rc = tw_err_set(s->err, TW_EFORMAT,
-                           "%s: not a fit that this program can use: %s has %zu texts, expected "
+                           "%s: not a fit that this program can use: %s has %zu text%s, expected "
                            "%zu",
-                           s->path, path, found, n);
+                           s->path, path, found, tw_plural(found), n);
     }
     return v;
 }
@@ -210,6 +210,49 @@ static void read_settings(struct source *s, struct tw_law_fit *fit)
     for (size_t j = 0; s->rc == TW_OK && j < n; j++)
         fit->min.at_bounds |= (bytes[j] ? 1u : 0u) << j;
     free(bytes);
+}
+
+static void read_trials(struct source *s, struct tw_law_fit *fit)
+{
+    size_t n = SIZE_MAX;
+    double *objective = get(s, "/trials/objective", &n), *mae = get(s, "/trials/left_out_mae", &n);
+    double *left = get(s, "/trials/left_out", &n), *condition = get(s, "/trials/condition", &n);
+
+    if (s->rc == TW_OK && n != fit->law->nrestrictions + 1)
+        bad(s, "/trials has not one row for each restriction of the law");
+    if (s->rc == TW_OK) {
+        fit->trials = tw_alloc(n, sizeof *fit->trials);
+        if (!fit->trials)
+            s->rc = tw_err_set(s->err, TW_ENOMEM, "%s: out of memory", s->path);
+    }
+    for (size_t k = 0; s->rc == TW_OK && k < n; k++) {
+        if (!(left[k] >= 0.0) || !(left[k] <= 1e9))
+            bad(s, "/trials/left_out is no count");
+        else
+            fit->trials[fit->ntrials++] = (struct tw_law_trial){ .objective = objective[k],
+                                                                 .condition = condition[k],
+                                                                 .left_out = (size_t)left[k],
+                                                                 .left_out_mae = mae[k] };
+    }
+    free(objective);
+    free(mae);
+    free(left);
+    free(condition);
+}
+
+/* What was held together, of a law that has restrictions, and how that was chosen. Files of
+ * earlier versions do not say. */
+static void read_restriction(struct source *s, struct tw_law_fit *fit)
+{
+    const char *words[8] = { "none" };
+    size_t n = 1;
+
+    for (; n <= fit->law->nrestrictions && n < sizeof words / sizeof *words; n++)
+        words[n] = fit->law->restrictions[n - 1].name;
+    if (s->rc == TW_OK && n > 1 && tw_result_has(s->r, "/settings/restriction"))
+        fit->opts.restriction = get_word(s, "/settings/restriction", words, n);
+    if (s->rc == TW_OK && n > 1 && tw_result_has(s->r, "/trials/condition"))
+        read_trials(s, fit);
 }
 
 /* A count that a file states as a real: whole, at least 1 and at most `most`. */
@@ -416,10 +459,18 @@ enum tw_status tw_fit_file_read(const char *path, struct tw_fit_file *f, struct 
     const char *kind;
 
     s.r = tw_result_open(path, NULL, s.err);
+    if (!s.r && s.err->code == TW_EFORMAT && !tw_is_hdf5(path)) {
+        *s.err = (struct tw_err){ 0 };
+        return tw_err_set(s.err, TW_EFORMAT,
+                          "%s: expected a fit, a file that 'thalweg fit LAW FILE... -o FIT.h5' "
+                          "writes; this is not an HDF5 file",
+                          path);
+    }
     if (!s.r)
         return s.err->code;
     kind = tw_result_kind(s.r);
-    if (strcmp(kind, "fit") != 0 && strcmp(kind, "forecast") != 0) {
+    if (strcmp(kind, "fit") != 0 && strcmp(kind, "forecast") != 0 &&
+        strcmp(kind, "schedule") != 0) {
         s.rc = tw_err_set(s.err, TW_EFORMAT, "%s: expected a fit, found a file of kind '%s'", path,
                           kind);
         goto out;
@@ -429,6 +480,8 @@ enum tw_status tw_fit_file_read(const char *path, struct tw_fit_file *f, struct 
         goto out;
     if (s.rc == TW_OK)
         read_settings(&s, &f->fit);
+    if (s.rc == TW_OK)
+        read_restriction(&s, &f->fit);
     if (s.rc == TW_OK)
         read_curves(&s, f);
     if (s.rc == TW_OK)

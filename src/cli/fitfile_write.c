@@ -5,13 +5,13 @@
  *   /law             name of the law; /parameters/names, value, lo, hi (p);
  *                    replicates (B, p), correlation (p, p) if there was a bootstrap
  *   /settings        how it was fitted
- *   /trials          objective, left_out_mae, left_out of each restriction tried (if any)
- *   /certificate     how sure the optimum is
- *   /curves          names, paths, digests, series, schedules (n texts); points, steps, base,
- *                    batch, warm_end (n); rates: all schedules' learning rates one after another
- *   /points          x (or input/NAME of a law of runs), loss, fitted, residual, left_out_residual:
- * curves one after another /scores          one array (n) a score /profiles/NAME   x, rise (m);
- * threshold, inflation, lo, hi /model_error     value, left_out, mae (n)
+ *   /trials          objective, left_out_mae, left_out, condition of each restriction tried (if
+ * any) /certificate     how sure the optimum is /curves          names, paths, digests, series,
+ * schedules (n texts); points, steps, base, batch, warm_end (n); rates: all schedules' learning
+ * rates one after another /points          x (or input/NAME of a law of runs), loss, fitted,
+ * residual, left_out_residual: curves one after another /scores          one array (n) a score
+ * /profiles/NAME   x, rise (m); threshold, inflation, lo, hi /model_error     value, left_out, mae
+ * (n)
  */
 #include "fitfile_parts.h"
 
@@ -209,7 +209,7 @@ static void write_settings(struct writer *w, const struct tw_law_fit *fit)
 static void write_restriction(struct writer *w, const struct tw_law_fit *fit)
 {
     const struct tw_law_restriction *r = fit->law->restrictions;
-    double *v = tw_alloc(fit->ntrials, 3 * sizeof *v);
+    double *v = tw_alloc(fit->ntrials, 4 * sizeof *v);
 
     put_text(w, "/settings/restriction",
              fit->opts.restriction ? r[fit->opts.restriction - 1].name : "none",
@@ -218,6 +218,7 @@ static void write_restriction(struct writer *w, const struct tw_law_fit *fit)
         v[k] = fit->trials[k].objective;
         v[fit->ntrials + k] = fit->trials[k].left_out_mae;
         v[2 * fit->ntrials + k] = (double)fit->trials[k].left_out;
+        v[3 * fit->ntrials + k] = fit->trials[k].condition;
     }
     if (v && fit->ntrials) {
         put(w, "/trials/objective", fit->ntrials, v, "",
@@ -226,6 +227,8 @@ static void write_restriction(struct writer *w, const struct tw_law_fit *fit)
             "their mean error of curves left out; NaN: none could be");
         put(w, "/trials/left_out", fit->ntrials, v + 2 * fit->ntrials, "",
             "curves that could be left out");
+        put(w, "/trials/condition", fit->ntrials, v + 3 * fit->ntrials, "",
+            "condition number of the Hessian");
     }
     free(v);
 }

@@ -268,16 +268,17 @@ static void print(const struct tw_fit_file *f)
     putchar('\n');
     curve_table(f);
     bounds(fit, &at);
-    printf("\nobjective %.8g; %zu of %zu starts agree; gradient %.1e; condition %.3g; at bounds: "
+    printf("\nobjective %.8g; %zu of %zu start%s agree; gradient %.1e; condition %.3g; at bounds: "
            "%s\n",
-           fit->min.objective, fit->at_optimum, fit->starts, fit->min.gradient, fit->min.condition,
-           at.n ? at.s : "none");
+           fit->min.objective, fit->at_optimum, fit->starts, tw_plural(fit->starts),
+           fit->min.gradient, fit->min.condition, at.n ? at.s : "none");
     tw_str_release(&at);
     if (fit->replicates && fit->law->ninputs)
-        printf("%zu bootstrap replicates of the runs, %zu failed\n", fit->replicates, fit->failed);
+        printf("%zu bootstrap replicate%s of the runs, %zu failed\n", fit->replicates,
+               tw_plural(fit->replicates), fit->failed);
     else if (fit->replicates)
-        printf("%zu bootstrap replicates of blocks of %zu points, %zu failed\n", fit->replicates,
-               o->block, fit->failed);
+        printf("%zu bootstrap replicate%s of blocks of %zu point%s, %zu failed\n", fit->replicates,
+               tw_plural(fit->replicates), o->block, tw_plural(o->block), fit->failed);
     print_model_error(fit);
     if (fit->replicates) {
         putchar('\n');
@@ -432,13 +433,13 @@ static void warn(struct tw_call *call, const struct tw_law_fit *fit)
 {
     warn_determined(call, fit);
     if (fit->at_optimum * 2 < fit->starts)
-        tw_cmd_warn(call, "only %zu of %zu starts reached the best objective", fit->at_optimum,
-                    fit->starts);
+        tw_cmd_warn(call, "only %zu of %zu start%s reached the best objective", fit->at_optimum,
+                    fit->starts, tw_plural(fit->starts));
     if (fit->replicates && fit->failed * 20 > fit->replicates)
         tw_cmd_warn(call,
-                    "%zu of %zu bootstrap replicates did not converge: the intervals are of "
+                    "%zu of %zu bootstrap replicate%s did not converge: the intervals are of "
                     "the others",
-                    fit->failed, fit->replicates);
+                    fit->failed, fit->replicates, tw_plural(fit->replicates));
     for (size_t i = 0; i < fit->nprofiles; i++)
         if (isnan(fit->profiles[i].lo) || isnan(fit->profiles[i].hi))
             tw_cmd_warn(call, "the profile of %s has no %s end: these curves do not bound it there",

@@ -369,3 +369,13 @@ out:
     free(curve);
     return rc;
 }
+
+enum tw_status tw_schedule_figure(const struct tw_fit_file *f, const struct tw_forecast_set *set,
+                                  const char *path, const struct tw_fit_figure_opts *look,
+                                  const struct tw_figure_opts *fo, struct tw_err *err)
+{
+    struct tw_fit_file none = *f;
+
+    none.n = 0;
+    return tw_forecast_figure(&none, set, path, look, fo, err);
+}

@@ -49,7 +49,13 @@ enum tw_status tw_forecast_figure(const struct tw_fit_file *f, const struct tw_f
                                   const char *path, const struct tw_fit_figure_opts *look,
                                   const struct tw_figure_opts *fo, struct tw_err *err) TW_CHECKED;
 
-/* Groups /forecast/0, 1, ... of a result file of kind "forecast", which holds the fit too. */
+/* The same of schedules that were found, without the curves of the fit. */
+enum tw_status tw_schedule_figure(const struct tw_fit_file *f, const struct tw_forecast_set *set,
+                                  const char *path, const struct tw_fit_figure_opts *look,
+                                  const struct tw_figure_opts *fo, struct tw_err *err) TW_CHECKED;
+
+/* Groups /forecast/0, 1, ... of a result file of kind "forecast" or "schedule", which holds the fit
+ * too. */
 enum tw_status tw_forecast_write(const struct tw_forecast_set *set, struct tw_result *r,
                                  struct tw_err *err) TW_CHECKED;
 enum tw_status tw_forecast_read(const char *path, struct tw_fit_file *f,

@@ -170,7 +170,7 @@ enum tw_status tw_forecast_read(const char *path, struct tw_fit_file *f,
     if (rc != TW_OK)
         return rc;
     err = err ? err : &own;
-    r = tw_result_open(path, "forecast", err);
+    r = tw_result_open(path, NULL, err); /* of a kind that holds a fit */
     if (!r)
         return err->code;
     for (size_t i = 0; rc == TW_OK; i++) {

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "fitreport.h"
+#include "given.h"
 
 /* n runs, their inputs by column, and what the law says of them. */
 struct group {
@@ -124,6 +125,8 @@ static enum tw_status score(struct tw_call *call, const struct tw_fit_file *f,
     tw_table_head(&t, head, TW_SCORE_COLUMNS + 3);
     for (size_t i = 0; rc == TW_OK && i < o->against->n; i++)
         rc = tw_run_set_add(call, &set, f->fit.law, o->against->v[i], &o->source, err);
+    if (rc == TW_OK)
+        tw_warn_fitted(call, f, &set);
     tw_json_open(&call->json, "curves", '[');
     for (size_t c = 0; rc == TW_OK && c < set.n; c++) {
         struct group g = { .n = set.law[c].n };

@@ -48,7 +48,7 @@ static void describe(struct tw_str *text, const struct tw_log *log, const struct
     left_out(text, c->dropped_nonfinite, "NaN or infinite left out");
     left_out(text, c->dropped_duplicate, "replaced by later rows of the same x");
     left_out(text, c->dropped_range, "outside --from and --to");
-    left_out(text, c->restarts, "times resumed");
+    left_out(text, c->restarts, c->restarts == 1 ? "time resumed" : "times resumed");
 }
 
 /* Replace the curves of out from `first` on by their mean. */
@@ -77,7 +77,8 @@ static enum tw_status average(struct tw_curves *out, size_t first, struct tw_str
     while (out->n > first)
         tw_curve_release(&out->v[--out->n]);
     out->v[out->n++] = mean;
-    tw_str_addf(told, "%s: mean of %zu runs at %zu common points", mean.name, n, mean.n);
+    tw_str_addf(told, "%s: mean of %zu run%s at %zu common points", mean.name, n, tw_plural(n),
+                mean.n);
     return TW_OK;
 }
 

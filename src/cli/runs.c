@@ -301,8 +301,8 @@ static void doubt(struct tw_call *call, const struct tw_law *law, const char *pa
     const size_t twice = r->n < 20000 ? duplicates(r, law->ninputs) : 0;
 
     if (twice)
-        tw_cmd_warn(call, "%s: %zu rows repeat an earlier one: their runs count twice", path,
-                    twice);
+        tw_cmd_warn(call, "%s: %zu row%s an earlier one: such runs count twice", path, twice,
+                    twice == 1 ? " repeats" : "s repeat");
     for (size_t k = 0; k < law->ninputs; k++) {
         double most = 0.0;
 
@@ -401,13 +401,15 @@ enum tw_status tw_run_set_add(struct tw_call *call, struct tw_curve_set *set,
         high = high < r.n ? high : r.n;
         drop_highest(&r, high, law->ninputs);
         if (r.n == 0)
-            rc = tw_err_set(err, TW_EFORMAT, "%s: no run is left of %zu rows", path, t.nrow);
+            rc = tw_err_set(err, TW_EFORMAT, "%s: no run is left of %zu row%s", path, t.nrow,
+                            tw_plural(t.nrow));
     }
     if (rc == TW_OK) {
-        tw_cmd_note(call,
-                    "%s: %zu runs, loss '%s'; left out: %zu without a finite loss, %zu by --where, "
-                    "%zu of largest loss",
-                    path, r.n, t.names[c.y], r.nonfinite, r.other, high);
+        tw_cmd_note(
+            call,
+            "%s: %zu run%s, loss '%s'; left out: %zu without a finite loss, %zu by --where, "
+            "%zu of largest loss",
+            path, r.n, tw_plural(r.n), t.names[c.y], r.nonfinite, r.other, high);
         say_guess(call, law, path, &t, source, &c);
         doubt(call, law, path, &r);
         rc = adopt(set, law, path, t.names[c.y], &r, err);

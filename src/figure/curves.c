@@ -107,7 +107,8 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Symmetric, and by the points that the panel above shows. */
+/* Symmetric, and by nearly all of the points that the panel above shows: the rest get a mark at
+ * the edge. */
 static enum tw_status range_residual(struct curves_plan *p, struct tw_err *err)
 {
     size_t n = 0, m = 0;
@@ -128,6 +129,11 @@ static enum tw_status range_residual(struct curves_plan *p, struct tw_err *err)
     most = most > 0.0 ? most : 1.0;
     p->residual = (struct fig_axis){ -most, most, false };
     free(v);
+    for (size_t i = 0; i < p->f->n; i++)
+        for (size_t j = 0; p->c[i].residual && j < p->f->curves[i].n; j++) {
+            p->residuals += isfinite(p->c[i].residual[j]) ? 1 : 0;
+            p->residuals_beyond += fabs(p->c[i].residual[j]) > most ? 1 : 0; /* NaN is not */
+        }
     return TW_OK;
 }
 
@@ -326,7 +332,7 @@ enum tw_status tw_figure_curves(const char *path, const struct tw_figure_curves 
     if (st == TW_OK) {
         curves_data(&p, &files.dat);
         curves_script(&p, &files, opts);
-        st = fig_make(&files, &p.page, path, err);
+        st = fig_make(&files, &p.page, path, opts, err);
     }
     curves_plan_release(&p);
     fig_files_release(&files);

@@ -36,7 +36,8 @@ struct curves_plan {
     bool beyond;        /* some law goes past its border */
     bool band95, band68;
     bool show_residual, show_rate;
-    bool by_content; /* nobody asked for a height */
+    size_t residuals, residuals_beyond; /* points that have one; those past the panel's edge */
+    bool by_content;                    /* nobody asked for a height */
     /* Inches. Panels from the top: loss, residuals, rates. */
     double left, right, top, bottom, low, gap;
     struct key_plan key;

@@ -148,8 +148,12 @@ static void variables(const struct curves_plan *p, struct tw_str *s)
     list(s, p, "DASHED", has_dashed, "");
     list(s, p, "BAND95", has_band95, "");
     list(s, p, "BAND68", has_band68, "");
-    if (p->show_residual)
+    if (p->show_residual) {
         list(s, p, "RESIDUAL", has_residual, "");
+        if (p->residuals_beyond)
+            tw_str_addf(s, "RMAX = %.6g    # per cent: beyond it, a triangle at the edge\n",
+                        p->residual.hi);
+    }
     if (p->show_rate)
         list(s, p, "RATE", has_rate, "");
 }
@@ -337,6 +341,17 @@ static void low_axis(struct tw_str *gp, const struct curves_plan *p, const struc
     tw_str_addf(gp, "set yrange [%.6g:%.6g]\n", scaled.lo, scaled.hi);
 }
 
+/* Triangles at the edge for the drawn points beyond it, and how many there are of all. */
+static void beyond(struct tw_str *gp, bool up)
+{
+    tw_str_addf(
+        gp,
+        ", \\\n    for [i in RESIDUAL] DATA index B(\"measured\", i) \\\n"
+        "        using ($1 / XUNIT):($4 > 0 && %s$3 > RMAX ? %s0.9 * RMAX : NaN) \\\n"
+        "        with points pt %d ps 1.5 * DOT lc rgb N > 1 ? INK[int(i)] : DOTS[1] notitle",
+        up ? "" : "-", up ? "" : "-", up ? 9 : 11);
+}
+
 static void residual_panel(struct tw_str *gp, const struct curves_plan *p, double up, bool lowest)
 {
     tw_str_add(gp, "\n# residuals\n");
@@ -344,10 +359,20 @@ static void residual_panel(struct tw_str *gp, const struct curves_plan *p, doubl
     x_axis(gp, p, lowest);
     low_axis(gp, p, &p->residual, 1.0);
     y_label(gp, p, p->page.tex ? "'error (\\%)'" : "'error (%)'");
+    if (p->residuals_beyond)
+        tw_str_addf(gp,
+                    "set label 3 '%zu of %zu points beyond' at graph 0.995, graph 0.84 right front "
+                    "font TW_KF\n",
+                    p->residuals_beyond, p->residuals);
     tw_str_add(gp, "plot 0 with lines lw LW(0.5) lc rgb C0 notitle, \\\n"
                    "    for [i in RESIDUAL] DATA index B(\"measured\", i) \\\n"
                    "        using ($1 / XUNIT):($4 > 0 ? $3 : NaN) with points pt PT[int(i)] \\\n"
-                   "        ps DOT lw LW(0.4) lc rgb DOTS[int(i)] notitle\n");
+                   "        ps DOT lw LW(0.4) lc rgb DOTS[int(i)] notitle");
+    if (p->residuals_beyond) {
+        beyond(gp, true);
+        beyond(gp, false);
+    }
+    tw_str_add(gp, p->residuals_beyond ? "\nunset label 3\n" : "\n");
 }
 
 static void rate_panel(struct tw_str *gp, const struct curves_plan *p, double up)

@@ -109,7 +109,7 @@ void fig_head(struct fig_files *f, const struct fig_page *p, const struct tw_fig
               const char *what, const char *vars);
 /* Writes NAME.gp and NAME.dat, then makes the picture beside them and moves it into place. */
 enum tw_status fig_make(struct fig_files *f, const struct fig_page *p, const char *path,
-                        struct tw_err *err) TW_CHECKED;
+                        const struct tw_figure_opts *opts, struct tw_err *err) TW_CHECKED;
 
 /* ---- process.c: the only place that starts gnuplot --------------------------------------- */
 

@@ -237,7 +237,7 @@ enum tw_status tw_figure_profiles(const char *path, const struct tw_figure_profi
     if (st == TW_OK) {
         data(&q, &files.dat);
         script(&q, &files, opts);
-        st = fig_make(&files, &q.page, path, err);
+        st = fig_make(&files, &q.page, path, opts, err);
     }
     tw_str_release(&q.y_label);
     fig_files_release(&files);

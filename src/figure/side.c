@@ -167,22 +167,46 @@ static enum tw_status write_whole(const char *to, const char *path, const char *
     return TW_OK;
 }
 
+/* Gives the file at `path` the first free name of path.~1~, path.~2~, ... as well. Links never
+ * replace anything; where the file system has none, the check and the rename must do. */
+static enum tw_status keep_edited(const char *path, struct tw_str *as, struct tw_err *err)
+{
+    enum { MOST = 100000 };
+
+    for (int k = 1; k < MOST; k++) {
+        tw_str_clear(as);
+        tw_str_addf(as, "%s.~%d~", path, k);
+        if (as->failed)
+            return tw_err_set(err, TW_ENOMEM, "out of memory");
+        if (link(path, as->s) == 0)
+            return TW_OK;
+        if (errno != EEXIST && access(as->s, F_OK) != 0)
+            return rename(path, as->s) == 0
+                       ? TW_OK
+                       : tw_err_set(err, TW_EIO,
+                                    "%s was edited and cannot be kept as %s (%s); nothing is drawn",
+                                    path, as->s, strerror(errno));
+    }
+    return tw_err_set(err, TW_EIO, "%s was edited and has %d earlier versions beside it already",
+                      path, MOST - 1);
+}
+
 /* NAME.gp or NAME.dat: never over a file that someone else wrote (a loss log may be called
- * NAME.dat), and an edited one is kept as NAME.gp~. */
+ * NAME.dat); an edited one gets another name, and the caller is told. */
 static enum tw_status write_side(const struct fig_files *f, const char *suffix,
-                                 const struct tw_str *body, struct tw_err *err)
+                                 const struct tw_str *body, const struct tw_figure_opts *opts,
+                                 struct tw_err *err)
 {
     char head[128], tmp[32];
-    char *path = join(f->dir, f->stem, suffix), *new = NULL, *old = NULL;
+    char *path = join(f->dir, f->stem, suffix), *new = NULL;
+    struct tw_str old = { 0 };
     enum tw_status st = TW_ENOMEM;
     enum state state;
 
     temporary(tmp, sizeof tmp);
-    if (path) {
+    if (path)
         new = join(f->dir, f->stem, tmp);
-        old = join(f->dir, f->stem, !strcmp(suffix, ".gp") ? ".gp~" : ".dat~");
-    }
-    if (!path || !new || !old || body->failed) {
+    if (!path || !new || body->failed) {
         (void)tw_err_set(err, TW_ENOMEM, "out of memory");
         goto out;
     }
@@ -196,8 +220,11 @@ static enum tw_status write_side(const struct fig_files *f, const char *suffix,
     }
     seal(body, head);
     st = write_whole(new, path, head, body, err);
-    if (st == TW_OK && state == EDITED)
-        (void)rename(path, old);
+    if (st == TW_OK && state == EDITED) {
+        st = keep_edited(path, &old, err);
+        if (st == TW_OK && opts && opts->kept)
+            opts->kept(opts->kept_ctx, path, old.s);
+    }
     if (st == TW_OK && rename(new, path) != 0)
         st = tw_err_set(err, TW_EIO, "%s: cannot write (%s)", path, strerror(errno));
     if (st != TW_OK)
@@ -205,7 +232,7 @@ static enum tw_status write_side(const struct fig_files *f, const char *suffix,
 out:
     free(path);
     free(new);
-    free(old);
+    tw_str_release(&old);
     return st;
 }
 
@@ -281,14 +308,14 @@ static enum tw_status deliver(const struct fig_files *f, const char *work, const
 }
 
 enum tw_status fig_make(struct fig_files *f, const struct fig_page *p, const char *path,
-                        struct tw_err *err)
+                        const struct tw_figure_opts *opts, struct tw_err *err)
 {
     char *work = NULL, *pdf = NULL;
     char ext[8];
-    enum tw_status st = write_side(f, ".gp", &f->gp, err);
+    enum tw_status st = write_side(f, ".gp", &f->gp, opts, err);
 
     if (st == TW_OK)
-        st = write_side(f, ".dat", &f->dat, err);
+        st = write_side(f, ".dat", &f->dat, opts, err);
     if (st != TW_OK)
         return st;
     work = join(f->dir, ".thalweg-", "XXXXXX");

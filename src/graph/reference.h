@@ -82,6 +82,8 @@ void tw_ref_strides(int rank, const size_t *dims, size_t *stride);
 void tw_ref_spread(const struct tw_array *a, int rank, size_t *stride);
 /* Where element i of an array with extents `dims` lies under other strides. */
 size_t tw_ref_at(size_t i, int rank, const size_t *dims, const size_t *stride);
+/* The last coordinate of what is left of an element's number, n > 0 the last extent; without it. */
+size_t tw_ref_digit(size_t *rest, size_t n);
 /* The common shape of n arrays (NULL: left out). */
 enum tw_status tw_ref_broadcast(const struct tw_ref *r, size_t n, const struct tw_array *const *a,
                                 int *rank, size_t *dims) TW_CHECKED;

@@ -306,15 +306,18 @@ static enum tw_status run_power(struct tw_ref *r)
 static enum tw_status run_many(struct tw_ref *r)
 {
     const bool real = tw_dtype_is_real(r->in[0]->dtype);
+    const int64_t count = r->nin > 0 ? (int64_t)r->nin : 1;
     size_t dims[TW_MAX_RANK];
     int rank;
-    enum tw_status rc = tw_ref_broadcast(r, r->nin, r->in, &rank, dims);
+    enum tw_status rc = TW_OK;
 
-    if (rc == TW_OK)
-        rc = tw_ref_out(r, 0, r->in[0]->dtype, rank, dims);
     for (size_t j = 0; rc == TW_OK && j < r->nin; j++)
         rc = r->in[j] ? tw_ref_need_type(r, r->in[0], r->in[j])
                       : tw_ref_fail(r, "input %zu is absent", j);
+    if (rc == TW_OK)
+        rc = tw_ref_broadcast(r, r->nin, r->in, &rank, dims);
+    if (rc == TW_OK)
+        rc = tw_ref_out(r, 0, r->in[0]->dtype, rank, dims);
     if (rc != TW_OK)
         return rc;
     for (size_t i = 0; i < r->out[0].n; i++) {
@@ -333,9 +336,9 @@ static enum tw_status run_many(struct tw_ref *r)
                       : tw_array_int(r->in[j], at);
         }
         if (real)
-            tw_array_set_real(&r->out[0], i, r->row->which ? x / (double)r->nin : x);
+            tw_array_set_real(&r->out[0], i, r->row->which ? x / (double)count : x);
         else
-            tw_array_set_int(&r->out[0], i, r->row->which ? k / (int64_t)r->nin : k);
+            tw_array_set_int(&r->out[0], i, r->row->which ? int_divide(k, count) : k);
     }
     return TW_OK;
 }

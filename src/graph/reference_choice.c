@@ -45,9 +45,9 @@ static enum tw_status run_clip(struct tw_ref *r)
 {
     const struct tw_array *x = r->in[0];
     const bool real = tw_dtype_is_real(x->dtype), is_unsigned = x->dtype == TW_U64;
-    double lo, hi;
-    int64_t ilo, ihi;
-    bool least, most;
+    double lo = 0.0, hi = 0.0;
+    int64_t ilo = 0, ihi = 0;
+    bool least = false, most = false;
     enum tw_status rc = bound(r, 1, "min", &lo, &ilo, &least);
 
     if (rc == TW_OK)

@@ -116,8 +116,8 @@ static enum tw_status transposed_extents(const struct tw_ref *r, struct conv *v)
 {
     const char *pad = tw_node_text(r->node, "auto_pad", "NOTSET");
     const bool same = strncmp(pad, "SAME", 4) == 0;
-    int64_t extra[TW_REF_SPACE], shape[TW_REF_SPACE];
-    bool shaped, unused;
+    int64_t extra[TW_REF_SPACE] = { 0 }, shape[TW_REF_SPACE] = { 0 };
+    bool shaped = false, unused;
     struct tw_ref_window *w = &v->win;
     enum tw_status rc = tw_ref_window_attrs(r, w);
 

@@ -160,14 +160,13 @@ static struct cut cut(int64_t extent, int64_t from, int64_t to, int64_t step)
     return c;
 }
 
-static enum tw_status run_slice(struct tw_ref *r)
+/* The cut of each axis: inputs from opset 10 on, attributes before. */
+static enum tw_status read_cuts(const struct tw_ref *r, struct cut *cuts)
 {
     const struct tw_array *x = r->in[0];
-    struct tw_ref_list from, to, axes, steps;
-    struct cut cuts[TW_MAX_RANK];
-    bool seen[TW_MAX_RANK];
-    size_t dims[TW_MAX_RANK], stride[TW_MAX_RANK];
     const bool inputs = r->opset >= 10;
+    struct tw_ref_list from, to = { 0 }, axes = { 0 }, steps = { 0 };
+    bool seen[TW_MAX_RANK];
     enum tw_status rc = tw_ref_list(r, "starts", inputs ? 1 : -1, &from);
 
     if (rc == TW_OK)
@@ -196,22 +195,31 @@ static enum tw_status run_slice(struct tw_ref *r)
             return tw_ref_fail(r, "step %lld", (long long)step);
         cuts[axis] = cut((int64_t)x->dims[axis], from.v[k], to.v[k], step);
     }
+    return TW_OK;
+}
+
+static enum tw_status run_slice(struct tw_ref *r)
+{
+    const struct tw_array *x = r->in[0];
+    struct cut cuts[TW_MAX_RANK];
+    size_t dims[TW_MAX_RANK], stride[TW_MAX_RANK];
+    enum tw_status rc = read_cuts(r, cuts);
+
+    if (rc != TW_OK)
+        return rc;
     for (int i = 0; i < x->rank; i++)
         dims[i] = cuts[i].n;
     rc = tw_ref_out(r, 0, x->dtype, x->rank, dims);
-    if (rc != TW_OK)
-        return rc;
     tw_ref_strides(x->rank, x->dims, stride);
-    for (size_t i = 0; i < r->out[0].n; i++) {
+    for (size_t i = 0; rc == TW_OK && i < r->out[0].n; i++) {
         size_t rest = i, at = 0;
 
-        for (int k = x->rank; k-- > 0;) {
-            at += (size_t)(cuts[k].from + (int64_t)(rest % dims[k]) * cuts[k].step) * stride[k];
-            rest /= dims[k];
-        }
+        for (int k = x->rank; k-- > 0;)
+            at += (size_t)(cuts[k].from + (int64_t)tw_ref_digit(&rest, dims[k]) * cuts[k].step) *
+                  stride[k];
         tw_ref_copy(&r->out[0], i, x, at);
     }
-    return TW_OK;
+    return rc;
 }
 
 /* ---- Expand, Tile, Pad ----------------------------------------------------------------------- */
@@ -223,7 +231,7 @@ static enum tw_status run_expand(struct tw_ref *r)
     struct tw_array like = { .dtype = TW_U8 };
     const struct tw_array *both[] = { x, &like };
     size_t dims[TW_MAX_RANK], stride[TW_MAX_RANK];
-    int rank;
+    int rank = 0;
     enum tw_status rc = tw_ref_list(r, NULL, 1, &shape);
 
     if (rc == TW_OK && shape.n > TW_MAX_RANK)
@@ -250,7 +258,7 @@ static enum tw_status run_tile(struct tw_ref *r)
 {
     const struct tw_array *x = r->in[0];
     struct tw_ref_list repeats;
-    size_t dims[TW_MAX_RANK], stride[TW_MAX_RANK];
+    size_t dims[TW_MAX_RANK] = { 0 }, stride[TW_MAX_RANK];
     enum tw_status rc = tw_ref_list(r, NULL, 1, &repeats);
 
     if (rc == TW_OK && repeats.n != (size_t)x->rank)
@@ -270,10 +278,8 @@ static enum tw_status run_tile(struct tw_ref *r)
     for (size_t i = 0; i < r->out[0].n; i++) {
         size_t rest = i, at = 0;
 
-        for (int k = x->rank; k-- > 0;) {
-            at += rest % dims[k] % x->dims[k] * stride[k];
-            rest /= dims[k];
-        }
+        for (int k = x->rank; k-- > 0;)
+            at += tw_ref_digit(&rest, dims[k]) % x->dims[k] * stride[k];
         tw_ref_copy(&r->out[0], i, x, at);
     }
     return TW_OK;
@@ -363,9 +369,10 @@ static enum tw_status run_pad(struct tw_ref *r)
         size_t rest = i, at = 0;
         bool inside = true;
 
-        for (int k = x->rank; k-- > 0; rest /= dims[k]) {
-            const int64_t from = pad_source(
-                (enum pad_mode)mode, (int64_t)(rest % dims[k]) - before[k], (int64_t)x->dims[k]);
+        for (int k = x->rank; k-- > 0;) {
+            const int64_t from =
+                pad_source((enum pad_mode)mode, (int64_t)tw_ref_digit(&rest, dims[k]) - before[k],
+                           (int64_t)x->dims[k]);
 
             inside = inside && from >= 0;
             at += inside ? (size_t)from * stride[k] : 0;

@@ -16,18 +16,21 @@ struct loss {
 /* log of the sum of exponentials over the classes at position i of y. */
 static double log_sum(const struct loss *l, size_t from)
 {
-    double largest = -INFINITY, sum = 0.0;
+    double largest = tw_array_real(l->x, from), sum;
 
-    for (size_t c = 0; c < l->classes; c++)
+    for (size_t c = 1; c < l->classes; c++)
         largest = fmax(largest, tw_array_real(l->x, from + c * l->inner));
-    for (size_t c = 0; c < l->classes; c++)
+    sum = exp(tw_array_real(l->x, from) - largest);
+    for (size_t c = 1; c < l->classes; c++)
         sum += exp(tw_array_real(l->x, from + c * l->inner) - largest);
     return largest + log(sum);
 }
 
 static size_t start(const struct loss *l, size_t i)
 {
-    return i / l->inner * l->classes * l->inner + i % l->inner;
+    const size_t at = tw_ref_digit(&i, l->inner);
+
+    return i * l->classes * l->inner + at;
 }
 
 static enum tw_status prepare(const struct tw_ref *r, struct loss *l)
@@ -45,6 +48,8 @@ static enum tw_status prepare(const struct tw_ref *r, struct loss *l)
         if (l->y->dims[i] != l->x->dims[i ? i + 1 : 0])
             return tw_ref_fail(r, "the shapes of scores and classes do not match");
     l->classes = l->x->dims[1];
+    if (l->classes == 0)
+        return tw_ref_fail(r, "there are no classes");
     l->inner = tw_ref_product(l->x->dims, 2, l->x->rank);
     if (l->w && (l->w->n != l->classes || !tw_dtype_is_real(l->w->dtype)))
         return tw_ref_fail(r, "%zu weights for %zu classes", l->w->n, l->classes);
@@ -91,7 +96,7 @@ static enum tw_status run(struct tw_ref *r)
     const char *reduction = tw_node_text(r->node, "reduction", "mean");
     const bool none = strcmp(reduction, "none") == 0, mean = strcmp(reduction, "mean") == 0;
     double sum = 0.0, total = 0.0;
-    struct loss l;
+    struct loss l = { 0 };
     enum tw_status rc = prepare(r, &l);
 
     if (rc == TW_OK && !none && !mean && strcmp(reduction, "sum") != 0)

@@ -297,6 +297,8 @@ static double einsum_at(const struct tw_ref *r, const struct einsum *e,
 static enum tw_status run_einsum(struct tw_ref *r)
 {
     const char *equation = tw_node_text(r->node, "equation", ""), *s = equation;
+    /* a short file can ask for any number of terms */
+    const size_t most = (size_t)1 << 36;
     size_t stride[OPERANDS][LABELS] = { { 0 } }, summed;
     struct einsum e = { .nin = 0 };
     enum tw_status rc;
@@ -329,10 +331,12 @@ static enum tw_status run_einsum(struct tw_ref *r)
     rc = tw_ref_out(r, 0, r->in[0]->dtype, e.nresult, e.dims);
     summed = 1;
     for (int i = e.nresult; rc == TW_OK && i < e.nlabel; i++) {
-        if (e.dims[i] && summed > SIZE_MAX / e.dims[i])
-            return tw_ref_fail(r, "sums over too many terms");
+        if (e.dims[i] && summed > most / e.dims[i])
+            return tw_ref_fail(r, "sums over more than 2^36 terms");
         summed *= e.dims[i];
     }
+    if (rc == TW_OK && r->out[0].n > 0 && summed > most / r->out[0].n)
+        return tw_ref_fail(r, "sums over more than 2^36 terms");
     for (size_t i = 0; rc == TW_OK && i < r->out[0].n; i++)
         tw_array_set_real(&r->out[0], i, einsum_at(r, &e, stride, i, summed));
     return rc;

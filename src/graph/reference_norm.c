@@ -148,9 +148,9 @@ static enum tw_status run_layer(struct tw_ref *r)
     const struct tw_array *x = r->in[0], *scale = r->in[1], *shift = tw_ref_in(r, 2);
     const double eps = tw_node_real(r->node, "epsilon", 1e-5);
     const enum tw_dtype stash = tw_ref_dtype(tw_node_int(r->node, "stash_type", 1));
-    size_t dims[TW_MAX_RANK], s[2][TW_MAX_RANK] = { { 0 } }, n;
+    size_t dims[TW_MAX_RANK] = { 0 }, s[2][TW_MAX_RANK] = { { 0 } }, n;
     const struct tw_array *parts[] = { x, scale, shift };
-    int axis, rank;
+    int axis, rank = 0;
     enum tw_status rc = tw_ref_need_real(r, x);
 
     if (rc == TW_OK)

@@ -52,8 +52,8 @@ static size_t within(double x, size_t n)
 static double value(const struct tw_array *x, const struct resize *s, size_t i,
                     const size_t *stride)
 {
-    size_t low[TW_MAX_RANK], high[TW_MAX_RANK];
-    double part[TW_MAX_RANK], sum = 0.0;
+    size_t low[TW_MAX_RANK] = { 0 }, high[TW_MAX_RANK] = { 0 };
+    double part[TW_MAX_RANK] = { 0 }, sum = 0.0;
 
     for (int k = x->rank; k-- > 0; i /= s->dims[k]) {
         const double at = place(s, k, x->dims[k], i % s->dims[k]);

@@ -218,69 +218,73 @@ static enum tw_status run_not(struct tw_ref *r)
     return rc;
 }
 
-#define ROW(name, f)                                                                               \
-    {                                                                                              \
-        .op = name, .least = 1, .most = 1, .run = run, .real1 = (f)                                \
-    }
-#define ROW1(name, f, a, a0)                                                                       \
-    {                                                                                              \
-        .op = name, .least = 1, .most = 1, .run = run, .real1 = (f), .param = { a }, .absent = {   \
-            a0                                                                                     \
-        }                                                                                          \
-    }
-#define ROW2(name, f, a, a0, b, b0)                                                                \
-    {                                                                                              \
-        .op = name, .least = 1, .most = 1, .run = run, .real1 = (f), .param = { a, b },            \
-        .absent = {                                                                                \
-            a0,                                                                                    \
-            b0                                                                                     \
-        }                                                                                          \
-    }
-#define ROWI(name, f, i)                                                                           \
-    {                                                                                              \
-        .op = name, .least = 1, .most = 1, .run = run, .real1 = (f), .int1 = (i)                   \
-    }
+#define ONE .least = 1, .most = 1
 
 const struct tw_ref_op tw_ref_unary[] = {
-    ROWI("Neg", neg, int_neg),
-    ROWI("Abs", magnitude, int_abs),
-    ROWI("Sign", sign, int_sign),
-    ROWI("Relu", relu, int_relu),
-    ROW("Floor", lib_floor),
-    ROW("Ceil", lib_ceil),
-    ROW("Round", lib_rint),
-    ROW("Exp", lib_exp),
-    ROW("Log", lib_log),
-    ROW("Sqrt", lib_sqrt),
-    ROW("Reciprocal", reciprocal),
-    ROW("Sin", lib_sin),
-    ROW("Cos", lib_cos),
-    ROW("Tan", lib_tan),
-    ROW("Asin", lib_asin),
-    ROW("Acos", lib_acos),
-    ROW("Atan", lib_atan),
-    ROW("Sinh", lib_sinh),
-    ROW("Cosh", lib_cosh),
-    ROW("Asinh", lib_asinh),
-    ROW("Acosh", lib_acosh),
-    ROW("Atanh", lib_atanh),
-    ROW("Tanh", lib_tanh),
-    ROW("Sigmoid", sigmoid),
-    ROW("Erf", lib_erf),
-    ROW("Softplus", softplus),
-    ROW("Softsign", softsign),
-    ROW("HardSwish", hard_swish),
-    ROW("Mish", mish),
-    ROW1("LeakyRelu", leaky, "alpha", 0.01),
-    ROW1("Elu", elu, "alpha", 1.0),
-    ROW1("Celu", celu, "alpha", 1.0),
-    ROW1("ThresholdedRelu", threshold, "alpha", 1.0),
-    ROW2("Selu", selu, "alpha", 1.67326319217681884765625, "gamma", 1.05070102214813232421875),
-    ROW2("HardSigmoid", hard_sigmoid, "alpha", 0.2, "beta", 0.5),
-    ROW2("Shrink", shrink, "lambd", 0.5, "bias", 0.0),
-    { .op = "Gelu", .least = 1, .most = 1, .run = run_gelu },
-    { .op = "IsNaN", .least = 1, .most = 1, .run = run_is },
-    { .op = "IsInf", .least = 1, .most = 1, .run = run_is, .which = 1 },
-    { .op = "Not", .least = 1, .most = 1, .run = run_not },
+    { .op = "Neg", ONE, .run = run, .real1 = neg, .int1 = int_neg },
+    { .op = "Abs", ONE, .run = run, .real1 = magnitude, .int1 = int_abs },
+    { .op = "Sign", ONE, .run = run, .real1 = sign, .int1 = int_sign },
+    { .op = "Relu", ONE, .run = run, .real1 = relu, .int1 = int_relu },
+    { .op = "Floor", ONE, .run = run, .real1 = lib_floor },
+    { .op = "Ceil", ONE, .run = run, .real1 = lib_ceil },
+    { .op = "Round", ONE, .run = run, .real1 = lib_rint },
+    { .op = "Exp", ONE, .run = run, .real1 = lib_exp },
+    { .op = "Log", ONE, .run = run, .real1 = lib_log },
+    { .op = "Sqrt", ONE, .run = run, .real1 = lib_sqrt },
+    { .op = "Reciprocal", ONE, .run = run, .real1 = reciprocal },
+    { .op = "Sin", ONE, .run = run, .real1 = lib_sin },
+    { .op = "Cos", ONE, .run = run, .real1 = lib_cos },
+    { .op = "Tan", ONE, .run = run, .real1 = lib_tan },
+    { .op = "Asin", ONE, .run = run, .real1 = lib_asin },
+    { .op = "Acos", ONE, .run = run, .real1 = lib_acos },
+    { .op = "Atan", ONE, .run = run, .real1 = lib_atan },
+    { .op = "Sinh", ONE, .run = run, .real1 = lib_sinh },
+    { .op = "Cosh", ONE, .run = run, .real1 = lib_cosh },
+    { .op = "Asinh", ONE, .run = run, .real1 = lib_asinh },
+    { .op = "Acosh", ONE, .run = run, .real1 = lib_acosh },
+    { .op = "Atanh", ONE, .run = run, .real1 = lib_atanh },
+    { .op = "Tanh", ONE, .run = run, .real1 = lib_tanh },
+    { .op = "Sigmoid", ONE, .run = run, .real1 = sigmoid },
+    { .op = "Erf", ONE, .run = run, .real1 = lib_erf },
+    { .op = "Softplus", ONE, .run = run, .real1 = softplus },
+    { .op = "Softsign", ONE, .run = run, .real1 = softsign },
+    { .op = "HardSwish", ONE, .run = run, .real1 = hard_swish },
+    { .op = "Mish", ONE, .run = run, .real1 = mish },
+    { .op = "LeakyRelu",
+      ONE,
+      .run = run,
+      .real1 = leaky,
+      .param = { "alpha" },
+      .absent = { 0.01 } },
+    { .op = "Elu", ONE, .run = run, .real1 = elu, .param = { "alpha" }, .absent = { 1.0 } },
+    { .op = "Celu", ONE, .run = run, .real1 = celu, .param = { "alpha" }, .absent = { 1.0 } },
+    { .op = "ThresholdedRelu",
+      ONE,
+      .run = run,
+      .real1 = threshold,
+      .param = { "alpha" },
+      .absent = { 1.0 } },
+    { .op = "Selu",
+      ONE,
+      .run = run,
+      .real1 = selu,
+      .param = { "alpha", "gamma" },
+      .absent = { 1.67326319217681884765625, 1.05070102214813232421875 } },
+    { .op = "HardSigmoid",
+      ONE,
+      .run = run,
+      .real1 = hard_sigmoid,
+      .param = { "alpha", "beta" },
+      .absent = { 0.2, 0.5 } },
+    { .op = "Shrink",
+      ONE,
+      .run = run,
+      .real1 = shrink,
+      .param = { "lambd", "bias" },
+      .absent = { 0.5, 0.0 } },
+    { .op = "Gelu", ONE, .run = run_gelu },
+    { .op = "IsNaN", ONE, .run = run_is },
+    { .op = "IsInf", ONE, .run = run_is, .which = 1 },
+    { .op = "Not", ONE, .run = run_not },
     { .op = NULL },
 };

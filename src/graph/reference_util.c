@@ -118,7 +118,7 @@ enum tw_status tw_ref_flags(const struct tw_ref *r, const struct tw_ref_list *li
 {
     memset(flags, 0, TW_MAX_RANK * sizeof *flags);
     for (size_t i = 0; i < list->n; i++) {
-        int axis;
+        int axis = 0;
         const enum tw_status rc = tw_ref_axis(r, list->v[i], rank, &axis);
 
         if (rc != TW_OK)
@@ -203,6 +203,14 @@ enum tw_status tw_ref_legacy(const struct tw_ref *r, const struct tw_array *a,
     for (int i = 0; i < a->rank; i++)
         view->dims[i] = i < axis || i >= axis + b->rank ? 1 : b->dims[i - axis];
     return TW_OK;
+}
+
+size_t tw_ref_digit(size_t *rest, size_t n)
+{
+    const size_t i = *rest % n;
+
+    *rest /= n;
+    return i;
 }
 
 void tw_ref_copy(struct tw_array *to, size_t i, const struct tw_array *from, size_t j)

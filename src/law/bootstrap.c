@@ -13,17 +13,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "solve.h"
+#include "memory.h"
 
-static size_t choose_block(const struct tw_law_problem *p, const struct tw_law_fit *fit)
+/* As long as the longest that a curve asks for by itself, and as all of them together do. */
+static size_t choose_block(const struct tw_law_problem *p, const struct tw_law_fit *fit,
+                           const struct tw_law_memory *m)
 {
-    size_t longest = 1;
+    size_t longest = 1, most = 1;
 
     for (size_t c = 0; c < p->ncurves; c++) {
-        const size_t b = tw_fit_block_length(fit->r + p->first[c], p->first[c + 1] - p->first[c]);
+        const size_t n = p->first[c + 1] - p->first[c];
+        const size_t b = tw_fit_block_length(fit->r + p->first[c], n);
 
         longest = b > longest ? b : longest;
+        most = n / 3 > most ? n / 3 : most;
     }
+    while (longest < most && tw_law_memory_torn(m, longest) > 1.0 / 3.0)
+        longest++;
     return longest;
 }
 
@@ -68,7 +74,7 @@ static void draw_cases(const struct tw_law_problem *p, const struct tw_law_fit *
     }
 }
 
-/* Log losses of replicate b. `centred`: residuals less their curve's mean. */
+/* Log losses of replicate b; `centred`: see centre(). */
 static void resample(const struct tw_law_problem *p, const struct tw_law_fit *fit,
                      const double *centred, size_t b, double *target)
 {
@@ -98,8 +104,11 @@ static void resample(const struct tw_law_problem *p, const struct tw_law_fit *fi
     }
 }
 
-static double *centre(const struct tw_law_problem *p, const struct tw_law_fit *fit)
+/* Residuals less their curve's mean, as large as those of the truth. */
+static double *centre(const struct tw_law_problem *p, const struct tw_law_fit *fit,
+                      const struct tw_law_memory *m)
 {
+    const double grow = p->law->ninputs ? 1.0 : tw_law_resample_scale(p, m, fit->opts.block);
     double *e = tw_alloc(p->n, sizeof *e);
 
     for (size_t c = 0; e && c < p->ncurves; c++) {
@@ -107,7 +116,7 @@ static double *centre(const struct tw_law_problem *p, const struct tw_law_fit *f
         const double mean = gsl_stats_mean(fit->r + i, 1, n);
 
         for (size_t k = 0; k < n; k++)
-            e[i + k] = fit->r[i + k] - mean;
+            e[i + k] = grow * (fit->r[i + k] - mean);
     }
     return e;
 }
@@ -202,17 +211,20 @@ static bool summarise(struct tw_law_fit *fit)
 enum tw_status tw_law_bootstrap_run(const struct tw_law_problem *p, struct tw_law_fit *fit,
                                     struct tw_err *err)
 {
+    struct tw_law_memory m;
     double *centred;
     bool ok;
 
+    if (!tw_law_memory_measure(p, fit, &m))
+        return tw_err_set(err, TW_ENOMEM, "out of memory");
     if (p->law->ninputs)
         fit->opts.block = 0;
     else if (fit->opts.block == 0)
-        fit->opts.block = choose_block(p, fit);
+        fit->opts.block = choose_block(p, fit, &m);
     fit->replicates = fit->opts.bootstrap;
     if (fit->replicates == 0)
         return TW_OK;
-    centred = centre(p, fit);
+    centred = centre(p, fit, &m);
     fit->theta_boot = tw_alloc(fit->replicates, p->law->nparams * sizeof *fit->theta_boot);
     ok = centred && fit->theta_boot && replicate(p, fit, centred) && summarise(fit);
     free(centred);

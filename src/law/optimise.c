@@ -283,14 +283,14 @@ static enum tw_status check(const struct tw_law_best_problem *p, struct tw_err *
     if (!p->law->final)
         return tw_err_set(err, TW_EINVAL, "the %s law cannot rank schedules", p->law->name);
     if (p->first + 1 >= p->n)
-        return tw_err_set(err, TW_EINVAL, "a warm-up of %zu steps leaves none of %zu", p->first,
-                          p->n);
+        return tw_err_set(err, TW_EINVAL, "a warm-up of %zu step%s leaves none of %zu", p->first,
+                          tw_plural(p->first), p->n);
     if (!(p->floor > 0.0) || !(p->floor < peak) || !isfinite(peak))
         return tw_err_set(err, TW_EINVAL, "the floor %g is not between 0 and the peak %g", p->floor,
                           peak);
     if (p->fall == 0 || p->fall >= p->n - p->first)
-        return tw_err_set(err, TW_EINVAL, "a fall of %zu steps does not fit into %zu", p->fall,
-                          p->n - p->first - 1);
+        return tw_err_set(err, TW_EINVAL, "a fall of %zu step%s does not fit into %zu", p->fall,
+                          tw_plural(p->fall), p->n - p->first - 1);
     return TW_OK;
 }
 

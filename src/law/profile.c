@@ -4,9 +4,8 @@
  *
  * The rise that bounds an interval: for squares of independent residuals with variance v it is
  * v chi2_1(level) / 2. For a robust loss v becomes E psi^2 / E psi' (the likelihood-ratio type
- * test of Heritier & Ronchetti 1994, JASA 89, for one parameter), and residuals that remember
- * multiply it by the long-run variance of the parameter's efficient scores over their variance
- * (Newey & West 1987 for why; the window is that of tw_fit_long_run).
+ * test of Heritier & Ronchetti 1994, JASA 89, for one parameter); residuals that remember, or that
+ * curves share, multiply it by the inflation of the parameter's efficient score (memory.h).
  */
 #include <gsl/gsl_cdf.h>
 #include <gsl/gsl_multifit.h>
@@ -14,16 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "solve.h"
+#include "memory.h"
 
 enum { MAX_POINTS = 40 }; /* on one side */
-
-static double psi(const struct tw_law_fit_opts *o, double r)
-{
-    if (o->loss == TW_FIT_SQUARES || (o->loss == TW_FIT_HUBER && fabs(r) <= o->delta))
-        return r;
-    return copysign(o->loss == TW_FIT_LAD ? 1.0 : o->delta, r);
-}
 
 static double slope_of(const struct tw_law_fit_opts *o, double r)
 {
@@ -78,44 +70,58 @@ static bool efficient(const struct tw_law_problem *p, const struct tw_law_fit *f
     return ok;
 }
 
-/* How much the residuals' memory widens parameter j: the long-run variance of its efficient
- * scores over their variance, summed over curves. */
 static bool measure_inflation(const struct tw_law_problem *p, const struct tw_law_fit *fit,
-                              const double *jac, size_t j, double *inflation)
+                              const struct tw_law_memory *m, const double *jac, size_t j,
+                              double *inflation)
 {
-    double *s = tw_alloc(p->n, sizeof *s);
-    double wide = 0.0, plain = 0.0;
-    bool ok = s && efficient(p, fit, jac, j, s);
+    double *z = tw_alloc(p->n, sizeof *z);
+    const bool ok = z && efficient(p, fit, jac, j, z) && tw_law_inflation(p, fit, m, z, inflation);
 
-    for (size_t c = 0; ok && c < p->ncurves; c++) {
-        const size_t a = p->first[c], n = p->first[c + 1] - a;
-        double square = 0.0;
-
-        for (size_t i = a; i < a + n; i++) {
-            s[i] *= psi(p->opts, fit->r[i]);
-            square += s[i] * s[i];
-        }
-        plain += square;
-        wide += square * (p->law->ninputs ? 1.0 : tw_fit_long_run(s + a, n));
-    }
-    *inflation = ok && plain > 0.0 ? wide / plain : 1.0;
-    free(s);
+    free(z);
     return ok;
 }
 
-static double threshold(const struct tw_law_problem *p, const struct tw_law_fit *fit)
+/* E psi^2 / E psi', the variance of a residual that counts. */
+static double residual_variance(const struct tw_law_problem *p, const struct tw_law_fit *fit)
 {
     double square = 0.0, slope = 0.0;
 
     for (size_t i = 0; i < p->n; i++) {
-        const double s = psi(p->opts, fit->r[i]);
+        const double s = tw_law_psi(p->opts, fit->r[i]);
 
         square += s * s;
         slope += slope_of(p->opts, fit->r[i]);
     }
-    if (!(slope > 0.0))
-        return (double)NAN;
-    return 0.5 * gsl_cdf_chisq_Pinv(p->opts->level, 1.0) * (square / slope);
+    return slope > 0.0 ? square / slope : (double)NAN;
+}
+
+/* How many standard errors, estimated with `freedom` degrees of freedom, an interval of this
+ * level takes: Student's t. By halving, as GSL's own inverse does not always converge. */
+static double quantile(double level, double freedom)
+{
+    double lo = 0.0, hi = 1e4;
+
+    for (int i = 0; i < 80; i++) {
+        const double mid = 0.5 * (lo + hi);
+
+        if (gsl_cdf_tdist_P(mid, freedom) < 0.5 + 0.5 * level)
+            lo = mid;
+        else
+            hi = mid;
+    }
+    return hi;
+}
+
+/* The rise that bounds an interval. n residuals that remember are worth m = n / inflation that do
+ * not. Fitting k parameters takes k / m of their variance, and what is left estimates it with
+ * m - k degrees of freedom: the square of Student's t in the place of chi2_1 (for m = n, Bates &
+ * Watts 1988, Nonlinear Regression Analysis, section 6.1.2). */
+static double threshold(const struct tw_law_problem *p, double variance, double inflation)
+{
+    const double m = (double)p->n / inflation, left = tw_law_freedom(p, m);
+    const double t = quantile(p->opts->level, left);
+
+    return 0.5 * t * t * variance * inflation * fmax(1.0, m / left);
 }
 
 struct side {
@@ -245,13 +251,14 @@ static bool walk_all(const struct tw_law_problem *p, const struct tw_law_fit *fi
 static bool profile_all(const struct tw_law_problem *p, struct tw_law_fit *fit, const size_t *which,
                         size_t n)
 {
-    const double plain = threshold(p, fit);
+    const double variance = residual_variance(p, fit);
     double *jac = tw_alloc(p->n, p->law->nparams * sizeof *jac);
     double *y = tw_alloc(p->n, sizeof *y);
     struct side *sides = tw_alloc(2 * n, sizeof *sides);
     void *memo = p->law->memo_alloc(p->model);
     double limit[TW_FIT_MAX_PARAMS];
-    bool ok = jac && y && sides && memo;
+    struct tw_law_memory m;
+    bool ok = jac && y && sides && memo && tw_law_memory_measure(p, fit, &m);
 
     if (ok)
         p->law->predict(p->model, memo, fit->theta, y, jac);
@@ -259,8 +266,8 @@ static bool profile_all(const struct tw_law_problem *p, struct tw_law_fit *fit, 
         struct tw_law_profile *q = &fit->profiles[i];
 
         q->param = which[i];
-        ok = measure_inflation(p, fit, jac, which[i], &q->inflation);
-        q->threshold = limit[i] = plain * q->inflation;
+        ok = measure_inflation(p, fit, &m, jac, which[i], &q->inflation);
+        q->threshold = limit[i] = threshold(p, variance, q->inflation);
     }
     ok = ok && walk_all(p, fit, which, limit, n, sides);
     for (size_t i = 0; ok && i < n; i++, fit->nprofiles++)
@@ -280,7 +287,7 @@ enum tw_status tw_law_profile_run(const struct tw_law_problem *p, struct tw_law_
     for (size_t j = 0; j < p->law->nparams; j++)
         if ((p->opts->profile >> j & 1u) && !p->opts->fixed[j])
             which[n++] = j;
-    if (n == 0 || !isfinite(threshold(p, fit)))
+    if (n == 0 || !isfinite(residual_variance(p, fit)))
         return TW_OK;
     fit->profiles = tw_alloc(n, sizeof *fit->profiles);
     if (!fit->profiles || !profile_all(p, fit, which, n))

@@ -133,9 +133,9 @@ static void judge(const double *k, const double *lr, size_t n, struct tw_lr_repo
 }
 
 enum tw_status tw_schedule_from_log(const double *x, const double *lr, size_t n, unsigned base,
-                                    double batch, struct tw_schedule *out,
-                                    struct tw_lr_report *report, struct tw_err *err)
+                                    double batch, struct tw_schedule *out, struct tw_err *err)
 {
+    struct tw_lr_report *report = &out->logged;
     enum tw_status rc = check(x, lr, n, err);
     double *k = NULL, *gap = NULL;
 
@@ -177,4 +177,23 @@ out:
     free(k);
     free(gap);
     return rc;
+}
+
+enum tw_status tw_schedule_hold(struct tw_schedule *s, double x, struct tw_err *err)
+{
+    const double last = floor(x / s->batch - s->base + 1e-6);
+    const double most = (double)s->n + floor(1.5 * s->logged.spacing);
+    size_t n;
+    double *lr;
+
+    if (s->logged.source == TW_LR_SPEC || !(last >= (double)s->n))
+        return TW_OK;
+    n = (size_t)fmin(last + 1.0, fmin(most, TW_SCHEDULE_MAX_STEPS));
+    lr = realloc(s->lr, n * sizeof *lr);
+    if (!lr)
+        return tw_err_set(err, TW_ENOMEM, "%zu steps do not fit in memory", n);
+    s->lr = lr;
+    for (; s->n < n; s->n++)
+        lr[s->n] = lr[s->n - 1];
+    return TW_OK;
 }

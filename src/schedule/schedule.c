@@ -206,7 +206,6 @@ static enum tw_status load_file(const char *path, tw_schedule_load_fn *load, voi
                                 struct tw_schedule *out, struct tw_err *err)
 {
     double *x = NULL, *lr = NULL;
-    struct tw_lr_report report;
     char *spec = out->spec;
     enum tw_status rc;
     size_t n = 0;
@@ -218,7 +217,8 @@ static enum tw_status load_file(const char *path, tw_schedule_load_fn *load, voi
     rc = load(ctx, path, &n, &x, &lr, err);
     out->spec = NULL;
     if (rc == TW_OK)
-        rc = tw_schedule_from_log(x, lr, n, 0, 1.0, out, &report, err);
+        /* Rates that begin at 1 count their steps from 1. */
+        rc = tw_schedule_from_log(x, lr, n, n && x[0] == 1.0, 1.0, out, err);
     free(out->spec);
     out->spec = spec;
     free(x);

@@ -4,12 +4,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 #ifdef __linux__
 #include <sys/prctl.h>
@@ -17,8 +20,10 @@
 
 #include "file.h"
 #include "h5.h"
+#include "h5_filter.h"
 
 bool tw_h5_in_process = false;
+double tw_h5_patience = 60.0;
 
 /* What a file may make us hold. */
 static uint64_t budget(uint64_t file_size)
@@ -54,10 +59,12 @@ static uint64_t address_space(void)
     return n > 0 && page > 0 ? strtoull(text, NULL, 10) * (uint64_t)page : 0;
 }
 
-/* Nothing else can be opened from here on: no other file by a link, no plug-in. */
+/* Nothing else can be opened from here on: no other file by a link, no plug-in; nor can anything
+ * be removed, started or sent. */
 static void opened(void)
 {
     limit(RLIMIT_NOFILE, 0);
+    tw_h5_filter();
 }
 
 static void confine(uint64_t file_size)
@@ -95,11 +102,36 @@ static void confine(uint64_t file_size)
 
 struct source {
     int fd;
-    uint64_t left; /* of the budget */
-    enum { GOOD, ENDED, REFUSED, TOO_MUCH, NO_MEMORY } state;
+    uint64_t left;   /* of the budget */
+    double deadline; /* by now() */
+    enum { GOOD, ENDED, REFUSED, TOO_MUCH, NO_MEMORY, TOO_LATE } state;
     size_t at, have;
     char block[1 << 16];
 };
+
+static double now(void)
+{
+    struct timespec t = { 0 };
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* False, and the state says so, if nothing comes before the deadline. */
+static bool wait_for_more(struct source *s)
+{
+    struct pollfd p = { .fd = s->fd, .events = POLLIN };
+    int ready;
+
+    do {
+        const double left = s->deadline - now();
+
+        ready = left > 0.0 ? poll(&p, 1, (int)fmin(1e3 * left + 1.0, 1e9)) : 0;
+    } while ((ready < 0 && errno == EINTR) || (ready == 0 && now() < s->deadline));
+    if (ready == 0)
+        s->state = TOO_LATE;
+    return ready != 0;
+}
 
 static bool get(struct source *s, void *to, size_t n)
 {
@@ -115,8 +147,12 @@ static bool get(struct source *s, void *to, size_t n)
         if (n > 0) {
             /* Large arrays go straight to their place. */
             bool direct = n >= sizeof s->block;
-            ssize_t got = read(s->fd, direct ? p : s->block, direct ? n : sizeof s->block);
+            ssize_t got = !wait_for_more(s)
+                              ? -2
+                              : read(s->fd, direct ? p : s->block, direct ? n : sizeof s->block);
 
+            if (got == -2)
+                return false;
             if (got < 0 && errno == EINTR)
                 continue;
             if (got <= 0) {
@@ -216,6 +252,7 @@ static bool get_item(struct source *s, const struct tw_h5_head *h, struct tw_h5_
 /* Items up to the last record, whose status is returned. */
 static enum tw_status get_items(struct source *s, struct tw_h5_items *items, struct tw_err *err)
 {
+    const double patience = s->deadline - now();
     struct tw_h5_head h;
     char *msg;
 
@@ -241,6 +278,12 @@ static enum tw_status get_items(struct source *s, struct tw_h5_items *items, str
     }
     if (s->state == NO_MEMORY)
         return tw_err_set(err, TW_ENOMEM, "out of memory");
+    if (s->state == TOO_LATE)
+        return tw_err_set(
+            err, TW_EIO,
+            "it was not read in %.0f seconds: the disk does not answer, or the file is "
+            "damaged and the HDF5 library comes to no end with it",
+            patience);
     if (s->state == TOO_MUCH)
         return tw_err_set(err, TW_EFORMAT,
                           "it holds more than 256 MiB and 64 times its size, which is not read");
@@ -257,6 +300,8 @@ enum tw_status tw_h5_items_receive(int fd, uint64_t file_size, struct tw_h5_item
         return tw_err_set(err, TW_ENOMEM, "out of memory");
     s->fd = fd;
     s->left = budget(file_size);
+    /* A network's disk at its slowest, 1 MiB a second. */
+    s->deadline = now() + tw_h5_patience + (double)file_size / 1048576.0;
     rc = get_items(s, items, err);
     free(s);
     return rc;
@@ -297,13 +342,30 @@ static enum tw_status explain(int status, struct tw_err *err)
                       damaged);
 }
 
+/* Its status. It has ended, or has more to say than we want to hear; one that came too late may
+ * wait for a disk that keeps it even from dying, and is waited for five seconds. */
+static int end_child(pid_t pid, bool late)
+{
+    const struct timespec moment = { .tv_nsec = 10000000 };
+    pid_t ended = 0;
+    int status = 0;
+
+    (void)kill(pid, SIGKILL);
+    for (int i = 0; i < 500 && (ended == 0 || (ended < 0 && errno == EINTR)); i++) {
+        ended = waitpid(pid, &status, late ? WNOHANG : 0);
+        if (ended == 0)
+            (void)nanosleep(&moment, NULL);
+    }
+    return ended == pid ? status : 0;
+}
+
 static enum tw_status read_by_child(const struct tw_h5_request *q, struct tw_h5_items *items,
                                     struct tw_err *err)
 {
     enum tw_status rc;
-    int ends[2], status = 0;
+    int ends[2], status;
     struct tw_err said = { 0 };
-    pid_t pid, ended;
+    pid_t pid;
 
     if (pipe(ends) != 0)
         return tw_err_set(err, TW_EIO, "no pipe to read it through: %s", strerror(errno));
@@ -324,12 +386,9 @@ static enum tw_status read_by_child(const struct tw_h5_request *q, struct tw_h5_
     }
     rc = tw_h5_items_receive(ends[0], q->file_size, items, &said);
     (void)close(ends[0]);
-    (void)kill(pid, SIGKILL); /* it has ended, or has more to say than we want to hear */
-    do
-        ended = waitpid(pid, &status, 0);
-    while (ended < 0 && errno == EINTR);
+    status = end_child(pid, rc == TW_EIO);
     if (rc != TW_OK && said.code == TW_OK)
-        return explain(ended == pid ? status : 0, err);
+        return explain(status, err);
     return rc == TW_OK ? rc : tw_err_set(err, rc, "%s", said.msg);
 }
 
@@ -345,63 +404,6 @@ static enum tw_status check_file(const char *path, uint64_t *size, struct tw_err
                         *size == 0 ? "the file is empty" : "this is not an HDF5 file");
     (void)close(fd);
     return rc;
-}
-
-/* ---- order ------------------------------------------------------------------------------- */
-
-static int compare(const struct tw_h5_item *it, const char *path, bool attribute)
-{
-    bool a = it->kind == TW_H5_ATTR;
-
-    return a != attribute ? (a ? 1 : -1) : strcmp(it->path, path);
-}
-
-static int by_path(const void *pa, const void *pb)
-{
-    const struct tw_h5_item *const *a = pa, *const *b = pb;
-    int c = compare(*a, (*b)->path, (*b)->kind == TW_H5_ATTR);
-
-    return c ? c : *a < *b ? -1 : 1; /* they are of one array */
-}
-
-static bool sort(struct tw_h5_items *items)
-{
-    items->sorted = tw_alloc(items->n, sizeof *items->sorted);
-    for (size_t i = 0; items->sorted && i < items->n; i++)
-        items->sorted[i] = &items->v[i];
-    if (!items->sorted)
-        return false;
-    qsort(items->sorted, items->n, sizeof *items->sorted, by_path);
-    return true;
-}
-
-static size_t from(const struct tw_h5_items *items, const char *path, bool attribute)
-{
-    size_t lo = 0, hi = items->n;
-
-    while (lo < hi) {
-        size_t mid = lo + (hi - lo) / 2;
-
-        if (compare(items->sorted[mid], path, attribute) < 0)
-            lo = mid + 1;
-        else
-            hi = mid;
-    }
-    return lo;
-}
-
-size_t tw_h5_items_from(const struct tw_h5_items *items, const char *path)
-{
-    return from(items, path, false);
-}
-
-const struct tw_h5_item *tw_h5_items_find(const struct tw_h5_items *items, const char *path,
-                                          bool attribute)
-{
-    size_t i = from(items, path, attribute);
-    const struct tw_h5_item *it = i < items->n ? items->sorted[i] : NULL;
-
-    return it && compare(it, path, attribute) == 0 ? it : NULL;
 }
 
 /* ---- all --------------------------------------------------------------------------------- */
@@ -422,7 +424,7 @@ enum tw_status tw_h5_items_read(const char *path, const void *image, size_t imag
         return rc;
     items->file_size = q.file_size;
     rc = tw_h5_in_process ? read_here(&q, items, err) : read_by_child(&q, items, err);
-    if (rc == TW_OK && !sort(items))
+    if (rc == TW_OK && !tw_h5_items_sort(items))
         rc = tw_err_set(err, TW_ENOMEM, "out of memory");
     return rc;
 }

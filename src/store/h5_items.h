@@ -6,9 +6,9 @@
  * and sends what it found through a pipe. HDF5 1.10 crashes, loops and writes where it should
  * not on damaged files of the old format, which has no checksums and is what h5py writes
  * unless told otherwise; none of that can be seen from outside in time. The child may die of
- * it. It has little processor time, little memory, no core dump, and no file can be opened or
- * written to any more once it has opened this one; what it sends is checked like any other
- * input.
+ * it. It has little time, little memory, no core dump, and once it has opened this file it can
+ * open, write and remove no other, nor start or send anything; what it sends is checked like any
+ * other input.
  */
 #ifndef TW_STORE_H5_ITEMS_H
 #define TW_STORE_H5_ITEMS_H
@@ -77,8 +77,15 @@ const struct tw_h5_item *tw_h5_items_find(const struct tw_h5_items *items, const
 /* The place in `sorted` of the first object (no attribute) whose path is not before `path`. */
 size_t tw_h5_items_from(const struct tw_h5_items *items, const char *path);
 
+/* Seconds that a file may take, by the clock on the wall, beside one for each MiB [60]. Tests alone
+ * change it. */
+extern double tw_h5_patience;
+
 /* For tests alone: read in this process, where sanitizers and fuzzers look. */
 extern bool tw_h5_in_process;
+
+/* Fill `sorted`; false when out of memory. */
+bool tw_h5_items_sort(struct tw_h5_items *items) TW_CHECKED;
 
 /* ---- between the two processes --------------------------------------------------------------- */
 

@@ -135,9 +135,9 @@ enum tw_status log_axis_choose(struct log_table *t, struct tw_err *err)
     }
     if (lost)
         log_table_note(t,
-                       "%zu values have no place on the x axis ('%s' is blank or not finite "
-                       "there) and were left out",
-                       lost, t->log->runs[0].x_name);
+                       "%zu value%s left out: no place on the x axis ('%s' is blank or not finite "
+                       "there)",
+                       lost, tw_plural(lost), t->log->runs[0].x_name);
     if (counted)
         log_table_note(t, "no column looks like a step: rows are counted from 1 (name a column "
                           "with --x)");

@@ -198,14 +198,14 @@ static enum tw_status inflate_all(z_stream *z, const struct log_text *gz, struct
         } else if (zrc == Z_BUF_ERROR ||
                    (zrc == Z_OK && fed == gz->n && z->avail_in == 0 && z->avail_out > 0)) {
             return tw_err_set(err, TW_EFORMAT,
-                              "the gzip stream ends early, after %zu bytes of text; copy the "
+                              "the gzip stream ends early, after %zu byte%s of text; copy the "
                               "file again",
-                              b->n);
+                              b->n, tw_plural(b->n));
         }
         if (zrc != Z_OK)
             return tw_err_set(err, zrc == Z_MEM_ERROR ? TW_ENOMEM : TW_EFORMAT,
-                              "the gzip stream is damaged after %zu bytes of text: %s", b->n,
-                              z->msg ? z->msg : "bad data");
+                              "the gzip stream is damaged after %zu byte%s of text: %s", b->n,
+                              tw_plural(b->n), z->msg ? z->msg : "bad data");
     }
 }
 

@@ -96,9 +96,10 @@ static enum tw_status no_loss(const struct tw_log_run *run, struct tw_err *err)
         struct tw_log_range r = tw_log_series_range(&run->series[first]);
 
         (void)tw_err_set(err, TW_EFORMAT,
-                         "run '%s': '%s' has %zu finite values of %zu (%zu NaN, %zu infinite); a "
+                         "run '%s': '%s' has %zu finite value%s of %zu (%zu NaN, %zu infinite); a "
                          "curve needs 2",
-                         run->name, list.s ? list.s : "", r.n - r.nan - r.inf, r.n, r.nan, r.inf);
+                         run->name, list.s ? list.s : "", r.n - r.nan - r.inf,
+                         tw_plural(r.n - r.nan - r.inf), r.n, r.nan, r.inf);
     } else {
         (void)tw_err_set(err, TW_EFORMAT,
                          "run '%s': %zu series could be the loss: %s; name one with --y", run->name,

@@ -385,10 +385,10 @@ static void report(const struct csv *f, struct log_table *t)
             n += t->log->runs[r].nseries > j ? t->log->runs[r].series[j].n : 0;
         if (col->bad && n)
             log_table_note(t,
-                           "line %zu: '%s' in column '%s' is not a number; %zu such cells were "
+                           "line %zu: '%s' in column '%s' is not a number; %zu such cell%s "
                            "left out",
                            log_line_number(f->text, (size_t)(col->at - f->text->s)),
-                           log_quote(&cell, quoted), col->name, col->bad);
+                           log_quote(&cell, quoted), col->name, col->bad, tw_plural(col->bad));
     }
 }
 
@@ -407,8 +407,8 @@ static enum tw_status read_csv(struct log_table *t, const struct log_text *text,
     for (skip_to_record(&f.c, NULL); rc == TW_OK && f.c.p < f.c.end; skip_to_record(&f.c, NULL))
         rc = read_row(&f, t, err);
     if (rc == TW_OK && !(t->row > 0.0))
-        rc = tw_err_set(err, TW_EFORMAT, "line 1 is a header of %zu columns and no row follows it",
-                        f.ncol);
+        rc = tw_err_set(err, TW_EFORMAT, "line 1 is a header of %zu column%s and no row follows it",
+                        f.ncol, tw_plural(f.ncol));
     if (rc == TW_OK)
         report(&f, t);
     csv_release(&f);

@@ -71,10 +71,10 @@ static enum tw_status check_order(const struct clean *c, const struct tw_log_ser
 {
     if (c->restarts > 2 && c->restarts > s->n / 8)
         return tw_err_set(err, TW_EFORMAT,
-                          "'%s' runs backwards %zu times in %zu values: several runs without a "
+                          "'%s' runs backwards %zu time%s in %zu values: several runs without a "
                           "column 'run', or rows in no order; sort the file or name another "
                           "abscissa with --x",
-                          x_name, c->restarts, s->n);
+                          x_name, c->restarts, tw_plural(c->restarts), s->n);
     return TW_OK;
 }
 
@@ -127,13 +127,13 @@ static enum tw_status check_curve(const struct tw_curve *c, const struct tw_log_
         r = tw_log_series_range(s);
         if (r.n == r.nan + r.inf)
             return tw_err_set(err, TW_EFORMAT,
-                              "all %zu values of '%s' are NaN or infinite; choose another series "
+                              "none of %zu value%s of '%s' is finite; choose another series "
                               "with --y",
-                              r.n, s->name);
+                              r.n, tw_plural(r.n), s->name);
         return tw_err_set(err, TW_EFORMAT,
-                          "'%s' has %zu point left of %zu (x from %g to %g, %zu not finite); a "
+                          "'%s' has %zu point%s left of %zu (x from %g to %g, %zu not finite); a "
                           "curve needs 2: log more often, or widen --from, --to, --every",
-                          s->name, c->n, r.n, r.x_min, r.x_max, r.nan + r.inf);
+                          s->name, c->n, tw_plural(c->n), r.n, r.x_min, r.x_max, r.nan + r.inf);
     }
     while (same < c->n && !(c->y[same] < c->y[0]) && !(c->y[same] > c->y[0]))
         same++;

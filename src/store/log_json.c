@@ -253,8 +253,8 @@ static enum tw_status read_values(struct log_table *t, struct json_tokener *tok,
         values++;
     }
     if (rc == TW_OK && first_bad)
-        log_table_note(t, "line %zu: not JSON; %zu such lines were left out", first_bad,
-                       t->log->lines_ignored);
+        log_table_note(t, "line %zu: not JSON; %zu such line%s left out", first_bad,
+                       t->log->lines_ignored, tw_plural(t->log->lines_ignored));
     return rc;
 }
 

@@ -127,7 +127,7 @@ static enum tw_status read_lines(const struct rule *r, struct log_table *t,
         }
     }
     if (bad)
-        log_table_note(t, "%zu named groups held no number and were left out", bad);
+        log_table_note(t, "%zu named group%s left out: no number", bad, tw_plural(bad));
     if (!(t->row > 0.0))
         return tw_err_set(err, TW_EFORMAT, "no line matches the rule of --regex '%s'",
                           t->opts->regex);

@@ -132,9 +132,9 @@ static enum tw_status add_row(struct reader *r, struct tw_text_table *t, size_t 
         return rc;
     if (n > t->ncol)
         return tw_err_set(err, TW_EFORMAT,
-                          "%s: line %zu has %zu cells, the header %zu: a cell that holds '%c' "
+                          "%s: line %zu has %zu cell%s, the header %zu: a cell that holds '%c' "
                           "needs quotes (\")",
-                          r->name, line, n, t->ncol, r->sep);
+                          r->name, line, n, tw_plural(n), t->ncol, r->sep);
     for (; n < t->ncol; n++)
         if (!add_cell(r, &none))
             return tw_err_set(err, TW_ENOMEM, "%s: out of memory", r->name);

@@ -21,9 +21,9 @@ static const unsigned char gemm_width[GEMM_ROWS + 1] = { 0, 4, 4, 3, 2 };
 enum { GEMM_WIDEST = 4 };
 
 enum {
-    GEMM_K = 384,            /* steps of k in a block, at most */
+    GEMM_K = 512,            /* steps of k in a block, at most */
     GEMM_COLUMNS = 96,       /* vectors in a block, at most */
-    GEMM_BLOCK = 384 * 1024, /* bytes of X in a block */
+    GEMM_BLOCK = 256 * 1024, /* bytes of X in a block */
     GEMM_SMALL_A = 16 * 1024 /* bytes of A that stay in the first-level cache beside X */
 };
 

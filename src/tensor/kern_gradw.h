@@ -64,7 +64,8 @@ static void gradw_block(const struct tw_gradw *p, size_t n, const long *go, cons
 
 /* ---- with X turned ------------------------------------------------------------------------ */
 
-enum { TURNED_WIDEST = 3, TURNED_COLUMNS = 16 };
+/* TURNED_TILES tiles of rows of X are turned together, so that GY is read less often. */
+enum { TURNED_WIDEST = 3, TURNED_COLUMNS = 16, TURNED_TILES = 2 };
 #define TILE_ROWS 1
 #include "kern_gradw_widths.h"
 #define TILE_ROWS 2
@@ -131,30 +132,39 @@ static inline void add_row(size_t n, const real *s, double *da, long dak)
             da[(long)j * dak] += (double)s[j];
 }
 
+/* Rows m .. of GY with one tile of turned rows of X. */
+static void turned_tile(const struct tw_gradw *p, size_t m, size_t k, size_t nk, size_t n,
+                        const long *go, const real *x)
+{
+    const size_t rows = p->m - m < GEMM_ROWS ? p->m - m : GEMM_ROWS;
+    double *da = p->da + (long)m * p->dam + (long)k * p->dak;
+    real sums[GEMM_ROWS][TURNED_WIDEST * W] __attribute__((aligned(64)));
+    const real *g[GEMM_ROWS];
+
+    for (size_t r = 0; r < rows; r++) {
+        g[r] = (const real *)p->gy + element_offset(p->moff, p->mstride, m + r, p->lanes);
+        /* What will be added to comes nearer meanwhile. */
+        for (size_t j = 0; j < nk && p->dak == 1; j += 64 / sizeof *da)
+            __builtin_prefetch(da + (long)r * p->dam + (long)j, 1);
+    }
+    turned_micros[rows][(nk + W - 1) / W](n, g, go, x, sums);
+    for (size_t r = 0; r < rows; r++)
+        add_row(nk, sums[r], da + (long)r * p->dam, p->dak);
+}
+
 static void turned_block(const struct tw_gradw *p, size_t n, const long *go, const long *xo)
 {
-    real x[TURNED_COLUMNS * W * TURNED_WIDEST * W] __attribute__((aligned(64)));
-    real sums[GEMM_ROWS][TURNED_WIDEST * W] __attribute__((aligned(64)));
+    enum { TILE = TURNED_WIDEST * W };
+    real x[TURNED_TILES][TURNED_COLUMNS * W * TILE] __attribute__((aligned(64)));
 
-    for (size_t k = 0; k < p->k; k += TURNED_WIDEST * W) {
-        const size_t nk = p->k - k < TURNED_WIDEST * W ? p->k - k : TURNED_WIDEST * W;
+    for (size_t k = 0; k < p->k; k += TURNED_TILES * TILE) {
+        const size_t left = p->k - k, all = left < TURNED_TILES * TILE ? left : TURNED_TILES * TILE;
 
-        turn(p, k, nk, n, xo, x);
-        for (size_t m = 0; m < p->m; m += GEMM_ROWS) {
-            const size_t rows = p->m - m < GEMM_ROWS ? p->m - m : GEMM_ROWS;
-            double *da = p->da + (long)m * p->dam + (long)k * p->dak;
-            const real *g[GEMM_ROWS];
-
-            for (size_t r = 0; r < rows; r++) {
-                g[r] = (const real *)p->gy + element_offset(p->moff, p->mstride, m + r, p->lanes);
-                /* What will be added to comes nearer meanwhile. */
-                for (size_t j = 0; j < nk && p->dak == 1; j += 64 / sizeof *da)
-                    __builtin_prefetch(da + (long)r * p->dam + (long)j, 1);
-            }
-            turned_micros[rows][(nk + W - 1) / W](n, g, go, x, sums);
-            for (size_t r = 0; r < rows; r++)
-                add_row(nk, sums[r], da + (long)r * p->dam, p->dak);
-        }
+        for (size_t j = 0; j < all; j += TILE)
+            turn(p, k + j, all - j < TILE ? all - j : TILE, n, xo, x[j / TILE]);
+        for (size_t m = 0; m < p->m; m += GEMM_ROWS)
+            for (size_t j = 0; j < all; j += TILE)
+                turned_tile(p, m, k + j, all - j < TILE ? all - j : TILE, n, go, x[j / TILE]);
     }
 }
 

@@ -94,7 +94,7 @@ static inline vec log_positive(vec u, vec c)
 {
     const ivec tiny = u < K(1.17549435e-38);
     const vec w = vsel(tiny, u * K(8388608.0), u);
-    const ivec shifted = (ivec)w - 0x3f3504f3;
+    const ivec shifted = ((ivec)w & 0x7fffffff) - 0x3f3504f3;
     const ivec e = shifted >> 23;
     const vec m = (vec)((shifted & 0x7fffff) + 0x3f3504f3);
     const vec k = __builtin_convertvector(e, vec) - vsel(tiny, K(23.0), K(0.0));

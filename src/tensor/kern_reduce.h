@@ -135,13 +135,20 @@ static void reduce_lanes(const struct tw_loop *l, const void *va, size_t blanes,
 /* One vector of lanes of one row; stride in reals. In place if y is x. */
 static inline void softmax_row(bool log, size_t n, long s, const real *x, real *y)
 {
-    vec top = K(-INFINITY), sum = K(0.0);
+    vec most[4], top, sum = K(0.0);
 
-    for (size_t i = 0; i < n; i++) {
-        const vec v = vload(x + (long)i * s);
+    /* Four at a time, so that one comparison need not wait for another. */
+    for (int j = 0; j < 4; j++)
+        most[j] = K(-INFINITY);
+    for (size_t i = 0; i < n; i += 4)
+        for (size_t j = 0; j < 4; j++) {
+            const vec v = vload(x + (long)(i + j < n ? i + j : i) * s);
 
-        top = vsel(v > top, v, top);
-    }
+            most[j] = vsel(v > most[j], v, most[j]);
+        }
+    most[0] = vsel(most[1] > most[0], most[1], most[0]);
+    most[2] = vsel(most[3] > most[2], most[3], most[2]);
+    top = vsel(most[2] > most[0], most[2], most[0]);
     if (log) {
         RUN_SUM(sum, n, vexp(vload(x + (long)i * s) - top))
         sum = vlog(sum);

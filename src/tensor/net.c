@@ -93,7 +93,7 @@ int tw_net_value(struct tw_net *net, const char *name, struct tw_err *err)
             tw_str_clear(&s);
             tw_str_addf(&s, "value.%zu", k++);
         } while (s.s && tw_names_find(net->names, s.s, &at));
-        if (s.failed || s.n >= sizeof fresh) {
+        if (s.failed || !s.s || s.n >= sizeof fresh) {
             tw_str_release(&s);
             return out_of_memory(err);
         }

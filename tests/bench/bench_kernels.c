@@ -242,7 +242,7 @@ static void run_stream(const void *arg)
     };
 
     if (s->what == 0)
-        t->softmax(false, 1, 0, 128, 64, 64, 16, s->x, s->y);
+        t->softmax(false, 64, 128, 128, 1, 1, 16, s->x, s->y);
     else if (s->what == 1)
         t->normalize(false, 128, 64, 64, 1, 1e-5, s->p, s->p, 16, s->x, s->y, NULL);
     else if (s->what == 2)

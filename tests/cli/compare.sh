@@ -60,4 +60,22 @@ expect_err 'curves of runs' 2 'is for curves' \
     thalweg compare-laws --laws chinchilla --hold-out curve a.csv
 expect_err 'a lost file' 3 'none.csv' thalweg compare-laws "$tmp/none.csv"
 
+# shellcheck disable=SC2086  # three words
+expect 'a file is written' 0 - compare -q --laws steps,annealing $three -o "$tmp/cmp.h5"
+expect_out 'which says what it is' 0 '^kind  *compare$' thalweg info "$tmp/cmp.h5"
+expect_out 'and what is in it' 0 '^/unit/pred_e  *float64  *2 x 3 ' thalweg info "$tmp/cmp.h5"
+# shellcheck disable=SC2086
+expect_err 'it is not overwritten' 3 'cmp.h5 exists; use --force' \
+    compare -q --laws steps,annealing $three -o "$tmp/cmp.h5"
+expect_err 'it is no fit' 3 "expected a fit, found a file of kind 'compare'" \
+    thalweg forecast "$tmp/cmp.h5" -s constant:peak=0.004,total=3000
+expect_err 'it has no profiles' 2 'draws a fit, and .*cmp.h5 is none' \
+    thalweg plot --profiles "$tmp/cmp.h5" -o "$tmp/cmp.svg"
+if command -v gnuplot >/dev/null; then
+    expect 'it is drawn' 0 - thalweg plot -q "$tmp/cmp.h5" -o "$tmp/cmp.svg"
+    expect 'law by law' 0 - grep -q '^# measured 2: steps' "$tmp/cmp.dat"
+else
+    skip 'it is drawn' 'no gnuplot'
+fi
+
 done_testing

@@ -27,11 +27,15 @@ bad() { # NAME EXIT WORDS ARGUMENT...
 
 # ---- the command line --------------------------------------------------------------------------
 says 'no law' 2 'no law given' thalweg fit
+says 'two files' 2 "' is a file, and the law comes first: 'thalweg fit annealing " \
+    thalweg fit "$curves/cosine-seed1.csv" "$curves/wsd-seed1.csv"
 says 'no curve' 2 'no file given' thalweg fit annealing
 says 'a slip of the law' 2 "'anealing' is not a law; did you mean 'annealing'?" \
     thalweg fit anealing good.csv
-says 'a file where the law should be' 2 "'good.csv' is not a law; 'thalweg laws' lists them" \
+says 'a file where the law should be' 2 "'good.csv' is a file, and the law comes first: 'thalweg fit annealing good.csv'" \
     thalweg fit good.csv annealing
+says 'a file and no law' 2 "'thalweg fit annealing good.csv@constant:peak=1,total=9'" \
+    thalweg fit good.csv@constant:peak=1,total=9
 bad 'a slip of a parameter' 2 "--fix=alphaa=1: 'alphaa' is no parameter of annealing; did you mean 'alpha'?" \
     good.csv --fix alphaa=1
 bad 'no such parameter' 2 "--profile: 'beta9' is no parameter of annealing; it has L0 A alpha C lambda" \
@@ -82,13 +86,13 @@ bad 'how to give one is said' 3 "'norate.csv@cosine:peak=3e-4,warmup=2000,total=
 log back 's = 600 - s'
 bad 'steps in no order' 3 "'step' runs backwards 59 times in 60 values" back.csv
 log resumed 'if (i >= 30) s -= 50'
-expect_err 'a resumed run is told' 0 'replaced by later rows of the same x, 1 times resumed' thalweg fit \
+expect_err 'a resumed run is told' 0 'replaced by later rows of the same x, 1 time resumed' thalweg fit \
     annealing -b 0 --profile none --no-model-error resumed.csv --fix lambda=0.9 --fix C=1
 log twice 'if (i == 30) s -= 10'
 expect_err 'a step given twice is told' 0 '1 replaced by later rows of the same x' thalweg fit \
     annealing -b 0 --profile none --no-model-error twice.csv --fix lambda=0.9 --fix C=1
 head -4 good.csv >few.csv
-bad 'too few points' 4 '3 points cannot determine the 5 parameters of the law annealing: 2 more are needed' \
+bad 'too few points' 4 '3 points cannot determine the 5 parameters of the law annealing: at least 5 are needed' \
     few.csv
 printf 'x' >secret.csv && chmod 0 secret.csv
 if [ "$(id -u)" -eq 0 ]; then

@@ -86,7 +86,7 @@ json '--group' 0 forecast --json --points 5 --group --schedules schedules.csv -a
 is 'averages seeds' 'result.curves[0].name' wsd
 is 'and leaves others alone' 'result.curves[1].name' wsdcon-seed1
 expect_err 'points before the fit are told' 0 \
-    'warning: 15 measured points lie before x = 319, where the fit begins, and count in the scores: leave them out \(--from=319\)' \
+    'warning: 15 measured points before x = 319, where the fit begins, count in the scores: leave such points out \(--from=319\)' \
     thalweg forecast "$fit" -a wsd-seed1.csv --schedules schedules.csv --from 0
 expect_err 'a far forecast is told' 0 'its learning rates sum to 10\.2 times the largest fitted sum' \
     thalweg forecast "$fit" -s constant:peak=0.004,total=30000
@@ -145,7 +145,7 @@ says 'no fit' 2 'no fit given' thalweg forecast
 says 'two fits' 2 'one fit at a time' thalweg forecast a b -s "$wsd"
 says 'nothing to forecast' 2 'nothing to forecast: give --schedule, --run or --against' forecast
 says 'a missing fit' 3 'nowhere.h5: No such file or directory' thalweg forecast nowhere.h5 -s "$wsd"
-says 'a log for a fit' 3 'wsd-seed1.csv: this is not an HDF5 file' thalweg forecast wsd-seed1.csv -s "$wsd"
+says 'a log for a fit' 3 "wsd-seed1.csv: expected a fit, a file that 'thalweg fit LAW FILE... -o FIT.h5' writes; this is not an HDF5 file" thalweg forecast wsd-seed1.csv -s "$wsd"
 head -c 5000 "$fit" >"$tmp/cut.h5"
 says 'a fit cut short' 3 "$tmp/cut.h5" thalweg forecast "$tmp/cut.h5" -s "$wsd"
 says 'a slip of a kind' 2 "unknown kind 'wdd'; did you mean 'wsd'?" forecast -s wdd:peak=1

@@ -110,9 +110,17 @@ for name in fit-svg forecast-svg cosine-seed1-svg; do
     expect "$name: the same picture" 0 - cmp "$name.svg" "again-$name/$name.svg"
 done
 expect 'another format by hand' 0 - sh_in "cd again-fit-svg && gnuplot -d -e 'TW_FORMAT=\"png\"' fit-svg.gp && test -s fit-svg.png"
-echo '# mine' >>fit-svg.gp
-expect 'an edited script' 0 - plot fit.h5 -o fit-svg.svg
-expect 'is kept beside the new one' 0 - grep -q '# mine' fit-svg.gp~
+for k in 1 2; do
+    echo "# mine, $k" >>fit-svg.gp
+    expect_err "edited script $k: where it went" 0 "warning: ./fit-svg.gp was edited by hand; your version is ./fit-svg.gp.~$k~ now" \
+        plot fit.h5 -o fit-svg.svg
+done
+for k in 1 2; do
+    expect "edited script $k is kept" 0 - grep -q "# mine, $k" "fit-svg.gp.~$k~"
+done
+expect 'drawn again, there is nothing to say' 0 - plot fit.h5 -o fit-svg.svg
+[ ! -s err ] && [ ! -e fit-svg.gp.~3~ ]
+report $? 'and nothing to keep'
 [ -z "$(find . -name '.thalweg*' -o -name '*.tmp*')" ]
 report $? 'no temporary file is left'
 done_testing

@@ -94,7 +94,7 @@ has 'losses that are not finite are counted' 0 '37 runs, .* 2 without a finite l
 expect '--drop-highest' 0 - quick chinchilla outliers.csv --drop-highest=1
 within 'leaves out the one' "$whole" 0 "$(objective)"
 { cat runs.csv; sed -n 2,4p runs.csv; } >twice.csv
-has 'repeated rows are noticed' 0 'warning: twice.csv: 3 rows repeat an earlier one' \
+has 'repeated rows are noticed' 0 'warning: twice.csv: 3 rows repeat an earlier one: such runs count twice' \
     quick chinchilla twice.csv
 grep -e ',50000000,' -e '^name' runs.csv >one.csv
 has 'tables of one size are called so' 0 'warning: all runs have one N: A and alpha' \
@@ -110,6 +110,12 @@ has 'a negative size' 3 "negative.csv: line 7: '-3' in column params: parameters
 has 'a lost file' 3 'none.csv: No such file' fit none.csv
 head -4 runs.csv >few.csv
 has 'too few runs' 4 '3 points cannot determine the 5 parameters of the law chinchilla' fit few.csv
+head -2 runs.csv >single.csv
+has 'one run is no runs' 4 '1 point cannot determine the 5 parameters' fit single.csv
+grep -q 'single.csv: 1 run, loss' "$tmp/err"
+report $? 'and is counted as one'
+cat runs.csv >once.csv && sed -n 5p runs.csv >>once.csv
+has 'one row comes again' 0 'warning: once.csv: 1 row repeats an earlier one' quick chinchilla once.csv
 head -1 runs.csv >head.csv
 has 'no runs' 3 'head.csv' fit head.csv
 has 'a loss to name' 3 'no column for foo; name it with --y' fit runs.csv --y=foo
@@ -127,6 +133,10 @@ has 'far runs are warned of' 0 'N = 1e\+10 is 6 times|D = 1e\+12 is 10 times' \
     thalweg forecast f.h5 --run=N=1e10,D=1e12
 expect_json 'JSON of a forecast' 0 thalweg forecast f.h5 --run=N=1e10,D=1e12 --json
 has 'runs left out are scored' 0 '^runs +4 ' thalweg forecast f.h5 --against=runs.csv --where=set=test
+! grep -q 'took part' "$tmp/err"
+report $? 'they took no part in the fit'
+has 'runs that did are told' 0 'runs: 32 of its 36 points took part in the fit' \
+    thalweg forecast f.h5 --against=runs.csv
 has 'a run lacks an input' 2 "run 'N=1e10': D= \(training tokens\) is missing" \
     thalweg forecast f.h5 --run=N=1e10
 has 'a run has too many' 2 "run 'N=1,D=2,x=3': expected INPUT=NUMBER" \

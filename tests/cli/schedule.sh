@@ -30,12 +30,15 @@ $1 != NR - 2 || $2 > 0.003 || ($1 > 199 && $2 > last) { exit 1 }
 END { if (NR != 3001) exit 1 }
 EOF
 expect 'every rate keeps the limits' 0 - awk -F, -f limits.awk lr.csv
+expect 'the file holds the fit' 0 - thalweg forecast -q best.h5 -s constant:peak=0.003,total=3000
 expect_out 'a family keeps to its shape' 0 'the best is wsd:decay=[0-9]+,end=' best -q --family wsd
 expect_out 'a family of the user' 0 'the best is wsd:decay=[0-9]+,end=3e-4,shape=1-sqrt' \
     best -q --family 'wsd:decay=?,end=3e-4,shape=1-sqrt' --floor 3e-4
 expect_out 'a family may rise again' 0 'the best is rewarmup:' best -q --family rewarmup --floor 1e-4
 if command -v gnuplot >/dev/null; then
     expect 'a figure' 0 - best -q --plot best.svg --points 50
+    expect 'the same from the file' 0 - thalweg plot -q best.h5 -o again.svg
+    expect 'each schedule is in it' 0 - grep -q '^# law 4: best wsd' again.dat
 else
     skip 'a figure' 'no gnuplot'
 fi

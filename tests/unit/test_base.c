@@ -113,6 +113,14 @@ static void strings_grow_by_pieces(void **state)
     assert_null(s.s);
 }
 
+static void only_one_thing_is_singular(void **state)
+{
+    (void)state;
+    assert_string_equal(tw_plural(0), "s");
+    assert_string_equal(tw_plural(1), "");
+    assert_string_equal(tw_plural(2), "s");
+}
+
 static void distances_count_edits_and_swaps(void **state)
 {
     (void)state;
@@ -391,6 +399,7 @@ int main(void)
         cmocka_unit_test(growing_keeps_contents_and_refuses_overflow),
         cmocka_unit_test(allocation_is_zeroed_and_checks_the_product),
         cmocka_unit_test(strings_grow_by_pieces),
+        cmocka_unit_test(only_one_thing_is_singular),
         cmocka_unit_test(distances_count_edits_and_swaps),
         cmocka_unit_test(the_nearest_name_is_near),
         cmocka_unit_test(numbers_are_whole_words),

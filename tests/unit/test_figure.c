@@ -48,13 +48,18 @@ static bool exists(const char *name)
     return access(in_folder(name), F_OK) == 0;
 }
 
-static void put(const char *name, const char *text)
+static void write_text(const char *name, const char *mode, const char *text)
 {
-    FILE *out = fopen(in_folder(name), "w");
+    FILE *out = fopen(in_folder(name), mode);
 
     assert_non_null(out);
     assert_true(fputs(text, out) >= 0);
     assert_int_equal(fclose(out), 0);
+}
+
+static void put(const char *name, const char *text)
+{
+    write_text(name, "w", text);
 }
 
 /* Two curves in plain arithmetic: the same bits on every machine. */
@@ -323,8 +328,50 @@ static void test_locale_does_not_matter(void **state)
 
 /* ---- side files and failures -------------------------------------------------------------- */
 
+static void test_residuals_beyond_the_edge_are_marked(void **state)
+{
+    struct tw_err err = { 0 };
+    struct sample s;
+    char *text;
+
+    (void)state;
+    if (!have_gnuplot)
+        skip();
+    fill(&s);
+    must(tw_figure_curves(in_folder("all.svg"), &s.f, &plain, &err), &err);
+    text = slurp(in_folder("all.gp"));
+    assert_null(strstr(text, "RMAX"));
+    free(text);
+    s.y[0][12] *= 1.2;
+    s.y[1][7] = nan("");
+    must(tw_figure_curves(in_folder("out.svg"), &s.f, &plain, &err), &err);
+    text = slurp(in_folder("out.gp"));
+    assert_non_null(strstr(text, "$3 > RMAX ? 0.9 * RMAX"));
+    assert_non_null(strstr(text, "-$3 > RMAX ? -0.9 * RMAX"));
+    free(text);
+    text = slurp(in_folder("out.svg"));
+    assert_non_null(strstr(text, "1 of 59 points beyond"));
+    free(text);
+}
+
+struct kept {
+    char s[256];
+    size_t n;
+};
+
+static void note_kept(void *ctx, const char *path, const char *as)
+{
+    struct kept *kept = ctx;
+
+    assert_string_equal(path, in_folder("edit.gp"));
+    (void)snprintf(kept->s, sizeof kept->s, "%s", as);
+    kept->n++;
+}
+
 static void test_side_files_are_safe(void **state)
 {
+    struct tw_figure_opts o = plain;
+    struct kept kept = { 0 };
     struct tw_err err = { 0 };
     struct sample s;
     char *text;
@@ -339,22 +386,30 @@ static void test_side_files_are_safe(void **state)
     assert_string_equal(text, "1 2 3\n");
     free(text);
     err = (struct tw_err){ 0 };
-    must(tw_figure_curves(in_folder("edit.svg"), &s.f, &plain, &err), &err);
-    must(tw_figure_curves(in_folder("edit.svg"), &s.f, &plain, &err), &err);
-    assert_false(exists("edit.gp~"));
-    text = slurp(in_folder("edit.gp"));
-    {
-        FILE *out = fopen(in_folder("edit.gp"), "a");
+    o.kept = note_kept;
+    o.kept_ctx = &kept;
+    must(tw_figure_curves(in_folder("edit.svg"), &s.f, &o, &err), &err);
+    must(tw_figure_curves(in_folder("edit.svg"), &s.f, &o, &err), &err);
+    assert_int_equal(kept.n, 0);
+    assert_false(exists("edit.gp.~1~"));
+    for (int k = 1; k <= 2; k++) {
+        char mine[32], name[32];
 
-        assert_non_null(out);
-        assert_true(fputs("# mine\n", out) >= 0);
-        assert_int_equal(fclose(out), 0);
+        (void)snprintf(mine, sizeof mine, "# mine, %d\n", k);
+        (void)snprintf(name, sizeof name, "edit.gp.~%d~", k);
+        write_text("edit.gp", "a", mine);
+        must(tw_figure_curves(in_folder("edit.svg"), &s.f, &o, &err), &err);
+        assert_int_equal(kept.n, (size_t)k);
+        assert_string_equal(kept.s, in_folder(name));
+        text = slurp(in_folder(name));
+        assert_non_null(strstr(text, mine));
+        free(text);
+        text = slurp(in_folder("edit.gp"));
+        assert_null(strstr(text, "# mine"));
+        free(text);
     }
-    must(tw_figure_curves(in_folder("edit.svg"), &s.f, &plain, &err), &err);
-    assert_true(exists("edit.gp~"));
-    free(text);
-    text = slurp(in_folder("edit.gp~"));
-    assert_non_null(strstr(text, "# mine\n"));
+    text = slurp(in_folder("edit.gp.~1~")); /* the first is still the first */
+    assert_non_null(strstr(text, "# mine, 1\n"));
     free(text);
 }
 
@@ -445,6 +500,7 @@ int main(void)
         cmocka_unit_test(test_formats),
         cmocka_unit_test(test_odd_curves),
         cmocka_unit_test(test_locale_does_not_matter),
+        cmocka_unit_test(test_residuals_beyond_the_edge_are_marked),
         cmocka_unit_test(test_side_files_are_safe),
         cmocka_unit_test(test_without_gnuplot),
         cmocka_unit_test(test_doctor),

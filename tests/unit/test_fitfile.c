@@ -47,9 +47,9 @@ static void add_curve(struct tw_curve_set *set, const char *name, const char *sp
                                              set->log.v[k].y,    &set->schedule[k], NULL };
 }
 
-static void make_fit(struct tw_fit_file *f)
+static void fit_two(const struct tw_law *law, const struct tw_law_fit_opts *o,
+                    struct tw_fit_file *f)
 {
-    struct tw_law_fit_opts o = tw_law_fit_defaults();
     struct tw_curve_set set = { .cap = 2 };
 
     set.log.v = calloc(2, sizeof *set.log.v);
@@ -58,16 +58,23 @@ static void make_fit(struct tw_fit_file *f)
     assert_true(set.log.v && set.schedule && set.law);
     add_curve(&set, "down", "cosine:peak=0.01,warmup=20,total=400,end=0.001");
     add_curve(&set, "two", "wsd:peak=0.01,warmup=20,total=400,decay=100,end=0.001");
+    *f = (struct tw_fit_file){ 0 };
+    assert_int_equal(tw_law_fit_run(law, set.law, 2, o, &f->fit, NULL), TW_OK);
+    assert_int_equal(tw_fit_file_adopt(f, &set, NULL), TW_OK);
+    tw_curve_set_release(&set);
+}
+
+static void make_fit(struct tw_fit_file *f)
+{
+    struct tw_law_fit_opts o = tw_law_fit_defaults();
+
     o.bootstrap = 20;
     o.choose_warmup = true;
     o.model_error = true;
     o.profile = 1u << 2;
     o.fixed[4] = true;
     o.fixed_value[4] = 0.95;
-    *f = (struct tw_fit_file){ 0 };
-    assert_int_equal(tw_law_fit_run(tw_laws[0], set.law, 2, &o, &f->fit, NULL), TW_OK);
-    assert_int_equal(tw_fit_file_adopt(f, &set, NULL), TW_OK);
-    tw_curve_set_release(&set);
+    fit_two(tw_laws[0], &o, f);
 }
 
 static const char *write_fit(const struct tw_fit_file *f, const char *kind)
@@ -135,14 +142,14 @@ static void check_same_fit(const struct tw_law_fit *a, const struct tw_law_fit *
 
 static void a_fit_comes_back_bit_by_bit(void **state)
 {
-    static const char *const kinds[] = { "fit", "forecast" };
+    static const char *const kinds[] = { "fit", "forecast", "schedule" };
     struct tw_fit_file f, g = { 0 };
 
     (void)state;
     make_fit(&f);
     assert_int_equal(f.fit.left_out_r != NULL, 1);
     assert_int_equal(f.fit.nprofiles, 1);
-    for (size_t k = 0; k < 2; k++) {
+    for (size_t k = 0; k < 3; k++) {
         assert_int_equal(tw_fit_file_read(write_fit(&f, kinds[k]), &g, NULL), TW_OK);
         assert_int_equal(g.n, 2);
         check_same_fit(&f.fit, &g.fit);
@@ -196,6 +203,29 @@ static void check_refused(const char *path, const char *part)
     check_message(&err, path);
     tw_fit_file_release(&g);
     assert_int_equal(tw_fit_file_read(path, &g, NULL), TW_EFORMAT);
+    tw_fit_file_release(&g);
+}
+
+static void what_was_held_and_why_comes_back(void **state)
+{
+    struct tw_law_fit_opts o = tw_law_fit_defaults();
+    struct tw_fit_file f, g = { 0 };
+
+    (void)state;
+    o.starts = 2;
+    o.choose_restriction = true;
+    fit_two(tw_law_find("mpl"), &o, &f);
+    assert_true(f.fit.ntrials > 1 && f.fit.opts.restriction > 0);
+    assert_int_equal(tw_fit_file_read(write_fit(&f, "fit"), &g, NULL), TW_OK);
+    assert_int_equal(g.fit.opts.restriction, f.fit.opts.restriction);
+    assert_int_equal(g.fit.ntrials, f.fit.ntrials);
+    for (size_t k = 0; k < f.fit.ntrials; k++) {
+        same(&g.fit.trials[k].objective, &f.fit.trials[k].objective, 1);
+        same(&g.fit.trials[k].condition, &f.fit.trials[k].condition, 1);
+        same(&g.fit.trials[k].left_out_mae, &f.fit.trials[k].left_out_mae, 1);
+        assert_int_equal(g.fit.trials[k].left_out, f.fit.trials[k].left_out);
+    }
+    tw_fit_file_release(&f);
     tw_fit_file_release(&g);
 }
 
@@ -328,9 +358,13 @@ static void files_cut_short_are_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        folder_test(a_fit_comes_back_bit_by_bit), folder_test(a_fit_without_extras_comes_back),
-        folder_test(another_kind_is_refused),     folder_test(numbers_that_cannot_be_are_refused),
-        folder_test(a_missing_part_is_named),     folder_test(files_cut_short_are_refused),
+        folder_test(a_fit_comes_back_bit_by_bit),
+        folder_test(a_fit_without_extras_comes_back),
+        folder_test(what_was_held_and_why_comes_back),
+        folder_test(another_kind_is_refused),
+        folder_test(numbers_that_cannot_be_are_refused),
+        folder_test(a_missing_part_is_named),
+        folder_test(files_cut_short_are_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

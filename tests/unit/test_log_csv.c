@@ -170,7 +170,7 @@ static void what_is_left_out_is_told(void **state)
     (void)state;
     read_ok("step,loss\n1,2.5\n2,oops\n,2.25\n3,2.125,9,9\n4,2\n", &log);
     assert_non_null(strstr(log.notes, "line 3: 'oops' in column 'loss' is not a number; 1 such"));
-    assert_non_null(strstr(log.notes, "1 values have no place on the x axis"));
+    assert_non_null(strstr(log.notes, "1 value left out: no place on the x axis"));
     assert_non_null(strstr(log.notes, "line 5: more cells than the 2 columns"));
     CHECK_SERIES(series(&log, 0, "loss"), 3, LIST(1, 3, 4), LIST(2.5, 2.125, 2));
     tw_log_release(&log);

@@ -153,7 +153,7 @@ static void what_is_no_curve_says_why(void **state)
     static const struct {
         const char *text, *words;
     } bad[] = {
-        { "step,loss\n1,5\n", "'loss' has 1 finite values of 1 (0 NaN, 0 infinite)" },
+        { "step,loss\n1,5\n", "'loss' has 1 finite value of 1 (0 NaN, 0 infinite)" },
         { "step,loss\n1,nan\n2,inf\n3,nan\n",
           "'loss' has 0 finite values of 3 (2 NaN, 1 infinite)" },
         { "step,loss\n1,2.5\n2,2.5\n3,2.5\n", "'loss' is 2.5 at all 3 points" },
@@ -167,10 +167,10 @@ static void what_is_no_curve_says_why(void **state)
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         no_curve(bad[i].text, &all, bad[i].words);
     o.y = "loss";
-    no_curve(bad[1].text, &o, "all 3 values of 'loss' are NaN or infinite");
+    no_curve(bad[1].text, &o, "none of 3 values of 'loss' is finite");
     o = all;
     o.from = 100;
-    no_curve("step,loss\n1,5\n2,4\n", &o, "'loss' has 0 point left of 2 (x from 1 to 2");
+    no_curve("step,loss\n1,5\n2,4\n", &o, "'loss' has 0 points left of 2 (x from 1 to 2");
 }
 
 static void seeds_are_averaged_where_all_have_a_point(void **state)

@@ -255,6 +255,19 @@ static void results_too_large_are_refused_before_memory_is_taken(void **state)
     end(&c);
 }
 
+static void sums_that_never_end_are_refused(void **state)
+{
+    static const double x[1000] = { 0 };
+    struct call c = begin("Einsum", 12);
+
+    (void)state;
+    set_text(&c, "equation", "a,b,c,d->");
+    for (size_t i = 0; i < 4; i++)
+        give(&c, TW_F32, DIMS(1000), x);
+    check_refused(&c, 1, "2^36");
+    end(&c);
+}
+
 static void messages_say_what_is_wrong(void **state)
 {
     struct call c = begin("Attention", 18);
@@ -294,6 +307,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(anything_is_computed_or_refused),
         cmocka_unit_test(results_too_large_are_refused_before_memory_is_taken),
+        cmocka_unit_test(sums_that_never_end_are_refused),
         cmocka_unit_test(messages_say_what_is_wrong),
     };
 

@@ -6,10 +6,9 @@
 #include "num.h"
 
 /* Every step's rate of a spec, thinned to points `first`, first + h, ... with the last step if
- * it falls on one; the schedule and the report made of those. */
+ * it falls on one; and the schedule made of those. */
 struct thinned {
     struct tw_schedule truth, got;
-    struct tw_lr_report report;
     size_t first, last;
 };
 
@@ -29,7 +28,7 @@ static void thin(const double *lr, size_t n, size_t first, size_t h, struct tw_r
         y[k++] = lr[i];
         t->last = i;
     }
-    if (tw_schedule_from_log(x, y, k, 0, 1.0, &t->got, &t->report, &err) != TW_OK)
+    if (tw_schedule_from_log(x, y, k, 0, 1.0, &t->got, &err) != TW_OK)
         fail_msg("%s", err.msg);
     assert_int_equal(t->got.n, t->last + 1);
     free(x);
@@ -69,10 +68,10 @@ static void a_dense_log_gives_every_rate_back(void **state)
 
     (void)state;
     thin_spec("cosine:peak=0.71,end=0.03,total=57,warmup=9", 0, 1, NULL, &t);
-    assert_int_equal(t.report.source, TW_LR_DENSE);
-    assert_int_equal(t.report.unlogged_start, 0);
-    check_close(t.report.s1_error, 0.0, 0.0, 0.0);
-    check_close(t.report.spacing, 1.0, 0.0, 0.0);
+    assert_int_equal(t.got.logged.source, TW_LR_DENSE);
+    assert_int_equal(t.got.logged.unlogged_start, 0);
+    check_close(t.got.logged.s1_error, 0.0, 0.0, 0.0);
+    check_close(t.got.logged.spacing, 1.0, 0.0, 0.0);
     check_vec(t.got.lr, t.truth.lr, 57, 1e-15, 0.0);
     assert_int_equal(t.got.warm_end, t.truth.warm_end);
     thinned_release(&t);
@@ -85,9 +84,9 @@ static void straight_stretches_with_kinks_on_points_are_exact(void **state)
     (void)state;
     /* kinks at 40 and 160, points every 10 from 0 */
     thin_spec("wsdld:peak=0.71,total=200,decay=40,warmup=40,ramp=s/w", 0, 10, NULL, &t);
-    assert_int_equal(t.report.source, TW_LR_LINEAR);
-    check_close(t.report.s1_error, 0.0, 0.0, 0.0);
-    check_close(t.report.spacing, 10.0, 0.0, 0.0);
+    assert_int_equal(t.got.logged.source, TW_LR_LINEAR);
+    check_close(t.got.logged.s1_error, 0.0, 0.0, 0.0);
+    check_close(t.got.logged.spacing, 10.0, 0.0, 0.0);
     check_vec(t.got.lr, t.truth.lr, t.got.n, 1e-13, 1e-16);
     thinned_release(&t);
 }
@@ -100,10 +99,10 @@ static void a_curved_rate_is_called_interpolated_and_bounded_tightly(void **stat
     (void)state;
     thin_spec("cosine:peak=3e-4,end=3e-5,total=24000,warmup=2160", 2160, 128, NULL, &t);
     error = missed(t.truth.lr, &t);
-    assert_int_equal(t.report.source, TW_LR_INTERPOLATED);
-    assert_int_equal(t.report.unlogged_start, 2160);
-    assert_true(error > 0.0 && error <= t.report.s1_error);
-    assert_true(t.report.s1_error < 1e-4);
+    assert_int_equal(t.got.logged.source, TW_LR_INTERPOLATED);
+    assert_int_equal(t.got.logged.unlogged_start, 2160);
+    assert_true(error > 0.0 && error <= t.got.logged.s1_error);
+    assert_true(t.got.logged.s1_error < 1e-4);
     thinned_release(&t);
 }
 
@@ -113,7 +112,7 @@ static void an_unlogged_warm_up_rises_from_zero(void **state)
 
     (void)state;
     thin_spec("constant:peak=0.7,total=400,warmup=100", 140, 20, NULL, &t);
-    assert_int_equal(t.report.unlogged_start, 140);
+    assert_int_equal(t.got.logged.unlogged_start, 140);
     check_close(t.got.lr[0], 0.0, 0.0, 0.0);
     check_close(t.got.lr[35], 0.7 / 4, 1e-14, 0.0);
     check_close(t.got.lr[140], 0.7, 1e-15, 0.0);
@@ -147,27 +146,50 @@ static void base_and_batch_count_steps_in_a_log_of_tokens(void **state)
 {
     static const double x[] = { 2048, 6144, 10240 }, lr[] = { 0.5, 0.25, 0.125 };
     struct tw_schedule s = { 0 };
-    struct tw_lr_report report;
 
     (void)state;
-    assert_int_equal(tw_schedule_from_log(x, lr, 3, 1, 2048.0, &s, &report, NULL), TW_OK);
+    assert_int_equal(tw_schedule_from_log(x, lr, 3, 1, 2048.0, &s, NULL), TW_OK);
     assert_int_equal(s.n, 5); /* steps 1, 3 and 5, at index 0, 2 and 4 */
     assert_int_equal(s.base, 1);
     check_close(s.lr[0], 0.5, 1e-15, 0.0);
     check_close(s.lr[1], 0.375, 1e-15, 0.0);
     check_close(s.lr[4], 0.125, 1e-15, 0.0);
-    check_close(report.spacing, 2.0, 1e-15, 0.0);
+    check_close(s.logged.spacing, 2.0, 1e-15, 0.0);
     tw_schedule_release(&s);
+}
+
+static void the_last_logged_rate_holds_for_one_and_a_half_spacings(void **state)
+{
+    static const double x[] = { 0, 10, 20 }, lr[] = { 0.5, 0.5, 0.25 };
+    struct tw_schedule s = { 0 }, formula = { 0 };
+
+    (void)state;
+    assert_int_equal(tw_schedule_from_log(x, lr, 3, 0, 1.0, &s, NULL), TW_OK);
+    assert_int_equal(tw_schedule_hold(&s, 20.0, NULL), TW_OK);
+    assert_int_equal(s.n, 21);
+    assert_int_equal(tw_schedule_hold(&s, 29.0, NULL), TW_OK);
+    assert_int_equal(s.n, 30);
+    for (size_t i = 20; i < 30; i++)
+        check_close(s.lr[i], 0.25, 0.0, 0.0);
+    tw_schedule_release(&s);
+    assert_int_equal(tw_schedule_from_log(x, lr, 3, 0, 1.0, &s, NULL), TW_OK);
+    assert_int_equal(tw_schedule_hold(&s, 1e300, NULL), TW_OK);
+    assert_int_equal(s.n, 36);
+    tw_schedule_release(&s);
+    assert_int_equal(tw_schedule_parse("constant:peak=0.5,total=21", NULL, NULL, &formula, NULL),
+                     TW_OK);
+    assert_int_equal(tw_schedule_hold(&formula, 29.0, NULL), TW_OK);
+    assert_int_equal(formula.n, 21);
+    tw_schedule_release(&formula);
 }
 
 static void one_point_is_a_constant_up_to_it(void **state)
 {
     static const double x[] = { 3 }, lr[] = { 0.5 };
     struct tw_schedule s = { 0 };
-    struct tw_lr_report report;
 
     (void)state;
-    assert_int_equal(tw_schedule_from_log(x, lr, 1, 0, 1.0, &s, &report, NULL), TW_OK);
+    assert_int_equal(tw_schedule_from_log(x, lr, 1, 0, 1.0, &s, NULL), TW_OK);
     assert_int_equal(s.n, 4);
     check_close(s.lr[3], 0.5, 0.0, 0.0);
     tw_schedule_release(&s);
@@ -178,16 +200,15 @@ static void two_points_prove_nothing(void **state)
 {
     static const double x[] = { 0, 100 }, lr[] = { 0.5, 0.5 }, fall[] = { 0.5, 0.1 };
     struct tw_schedule s = { 0 };
-    struct tw_lr_report report;
 
     (void)state;
-    assert_int_equal(tw_schedule_from_log(x, lr, 2, 0, 1.0, &s, &report, NULL), TW_OK);
-    assert_int_equal(report.source, TW_LR_LINEAR);
+    assert_int_equal(tw_schedule_from_log(x, lr, 2, 0, 1.0, &s, NULL), TW_OK);
+    assert_int_equal(s.logged.source, TW_LR_LINEAR);
     tw_schedule_release(&s);
     /* from 0.5 to 0.1: the drop may be anywhere, half the difference times the gap is missed */
-    assert_int_equal(tw_schedule_from_log(x, fall, 2, 0, 1.0, &s, &report, NULL), TW_OK);
-    assert_int_equal(report.source, TW_LR_INTERPOLATED);
-    check_close(report.s1_error, 20.0 / 30.0, 1e-12, 0.0);
+    assert_int_equal(tw_schedule_from_log(x, fall, 2, 0, 1.0, &s, NULL), TW_OK);
+    assert_int_equal(s.logged.source, TW_LR_INTERPOLATED);
+    check_close(s.logged.s1_error, 20.0 / 30.0, 1e-12, 0.0);
     tw_schedule_release(&s);
 }
 
@@ -210,20 +231,17 @@ static void logs_that_make_no_schedule_are_refused(void **state)
         { { 1, 2, 2e9 }, { 1, 1, 1 }, TW_EDOMAIN, "batch=" },
     };
     struct tw_schedule s = { 0 };
-    struct tw_lr_report report;
 
     (void)state;
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         struct tw_err err = { 0 };
 
-        assert_int_equal(tw_schedule_from_log(bad[i].x, bad[i].lr, 3, 0, 1.0, &s, &report, &err),
-                         bad[i].rc);
+        assert_int_equal(tw_schedule_from_log(bad[i].x, bad[i].lr, 3, 0, 1.0, &s, &err), bad[i].rc);
         if (!strstr(err.msg, bad[i].words))
             fail_msg("'%s' is not in: %s", bad[i].words, err.msg);
         tw_schedule_release(&s);
     }
-    assert_int_equal(tw_schedule_from_log(bad[0].x, bad[0].lr, 0, 0, 1.0, &s, &report, NULL),
-                     TW_EINVAL);
+    assert_int_equal(tw_schedule_from_log(bad[0].x, bad[0].lr, 0, 0, 1.0, &s, NULL), TW_EINVAL);
 }
 
 /* ---- the bound on S1 holds ------------------------------------------------------------------ */
@@ -232,10 +250,10 @@ static void check_bound(const double *lr, const struct thinned *t, const char *w
 {
     const double error = missed(lr, t);
 
-    if (!(error <= t->report.s1_error * (1.0 + 1e-9) + 1e-12))
+    if (!(error <= t->got.logged.s1_error * (1.0 + 1e-9) + 1e-12))
         fail_msg("%s, a point every %zu steps or less from %zu to %zu: off by %.4g, bound %.4g",
-                 what, h, t->first, t->last, error, t->report.s1_error);
-    if (t->report.source != TW_LR_INTERPOLATED && error > 1e-9)
+                 what, h, t->first, t->last, error, t->got.logged.s1_error);
+    if (t->got.logged.source != TW_LR_INTERPOLATED && error > 1e-9)
         fail_msg("%s, a point every %zu steps: called exact, off by %.4g", what, h, error);
 }
 
@@ -396,6 +414,7 @@ int main(void)
         cmocka_unit_test(a_short_gap_before_the_first_point_is_constant),
         cmocka_unit_test(a_log_that_begins_inside_the_warm_up_continues_its_line_down),
         cmocka_unit_test(base_and_batch_count_steps_in_a_log_of_tokens),
+        cmocka_unit_test(the_last_logged_rate_holds_for_one_and_a_half_spacings),
         cmocka_unit_test(one_point_is_a_constant_up_to_it),
         cmocka_unit_test(two_points_prove_nothing),
         cmocka_unit_test(logs_that_make_no_schedule_are_refused),

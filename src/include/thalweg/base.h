@@ -98,6 +98,9 @@ void tw_str_vaddf(struct tw_str *t, const char *fmt, va_list ap) TW_PRINTF(2, 0)
 void tw_str_clear(struct tw_str *t);   /* empties, keeps the memory */
 void tw_str_release(struct tw_str *t); /* frees, and is {0} again */
 
+/* "s" after any number of things but one, for messages: ("%zu point%s", n, tw_plural(n)). */
+const char *tw_plural(size_t n);
+
 /* The edit distance (insert, delete, substitute, swap of neighbours) of two short names. */
 size_t tw_str_distance(const char *a, const char *b);
 

@@ -5,8 +5,8 @@
  * variables at the top, the house style in it, and the numbers. `gnuplot NAME.gp` makes the
  * same figure again, anywhere, so a user restyles by editing it; ~/.config/thalweg/style.gp
  * is loaded last if it exists. A figure is made at its final size in a paper. A NAME.gp that
- * was edited since is kept as NAME.gp~; a NAME.gp or NAME.dat that is not a figure's is never
- * overwritten. Text may be anything: it is drawn as it is and cannot run. */
+ * was edited since is kept as NAME.gp.~1~, ~2~, ...; a NAME.gp or NAME.dat that is not a figure's
+ * is never overwritten. Text may be anything: it is drawn as it is and cannot run. */
 #ifndef TW_FIGURE_H
 #define TW_FIGURE_H
 
@@ -30,6 +30,9 @@ struct tw_figure_opts {
     const char *format;  /* "pdf", "png", "svg", "tex", "eps"; NULL: by the path's suffix */
     const char *command; /* provenance for the comment at the head of the script */
     const char *inputs;  /* "path sha256" lines for the same; may be NULL */
+    /* Told of a side file that was edited by hand: it is at `as` now. May be NULL. */
+    void (*kept)(void *ctx, const char *path, const char *as);
+    void *kept_ctx;
 };
 
 /* A loss curve as measured, and the law's line and band over every step. Every x rises.
@@ -52,7 +55,8 @@ struct tw_figure_curves {
     size_t n;
     const struct tw_figure_curve *curves;
     bool show_lr;        /* a low panel with the learning rates */
-    bool show_residuals; /* a low panel with (measured - law) / law in per cent */
+    bool show_residuals; /* a low panel with (measured - law) / law in per cent; points beyond
+                            its edge are marked there and counted */
     bool log_x, log_y;
 };
 /* The y range shows the ends of all curves and nearly all of the rest: a steep start or a

@@ -173,7 +173,8 @@ struct tw_law_profile {
     size_t param, n;
     double *x, *rise; /* (n) parameter and objective minus its minimum, x increasing */
     double threshold; /* of the rise at the ends of the interval */
-    double inflation; /* how much the residuals' memory widened it; 1: not at all */
+    double inflation; /* how much residuals that remember, and that curves share, widened it; 1:
+                         not at all */
     double lo, hi;    /* NAN on a side where the rise never reaches the threshold */
 };
 

@@ -11,6 +11,20 @@
 
 #include "thalweg/base.h"
 
+/* How the rate of steps between logged ones was had. */
+enum tw_lr_source {
+    TW_LR_SPEC,        /* by the formula of a schedule */
+    TW_LR_DENSE,       /* every step was logged */
+    TW_LR_LINEAR,      /* straight lines between logged points, provably exact */
+    TW_LR_INTERPOLATED /* straight lines, not exact: see s1_error */
+};
+struct tw_lr_report {
+    enum tw_lr_source source;
+    size_t unlogged_start; /* steps before the first logged one: taken as a linear rise from 0 */
+    double s1_error;       /* bound on the relative error of the sum of rates over the log */
+    double spacing;        /* median distance of logged points, in steps */
+};
+
 struct tw_schedule {
     char *spec;      /* as given, or what it was made from */
     size_t n;        /* steps */
@@ -18,9 +32,11 @@ struct tw_schedule {
     size_t warm_end; /* last step of the leading rise: lr[0] < ... <= lr[warm_end]; 0: none */
     unsigned base;   /* 0 or 1: the number of the first step in a log */
     double batch;    /* units of a log's x per step: 1 when x counts steps */
+    struct tw_lr_report logged; /* of rates from a file or a log */
 };
 
-/* The rates of a file, for `file:PATH`: n pairs, x increasing. The caller frees both. */
+/* The rates of a file, for `file:PATH`: n pairs, x increasing; if x begins at 1 the schedule's
+ * base is 1. The caller frees both. */
 typedef enum tw_status tw_schedule_load_fn(void *ctx, const char *path, size_t *n, double **x,
                                            double **lr, struct tw_err *err);
 
@@ -31,20 +47,6 @@ typedef enum tw_status tw_schedule_load_fn(void *ctx, const char *path, size_t *
  */
 enum tw_status tw_schedule_parse(const char *spec, tw_schedule_load_fn *load, void *ctx,
                                  struct tw_schedule *out, struct tw_err *err) TW_CHECKED;
-
-/* How the rate of steps between logged ones was had. */
-enum tw_lr_source {
-    TW_LR_DENSE,        /* every step was logged */
-    TW_LR_LINEAR,       /* straight lines between logged points, provably exact */
-    TW_LR_INTERPOLATED, /* straight lines, not exact: see s1_error */
-    TW_LR_SPEC          /* given as a schedule */
-};
-struct tw_lr_report {
-    enum tw_lr_source source;
-    size_t unlogged_start; /* steps before the first logged one: taken as a linear rise from 0 */
-    double s1_error;       /* bound on the relative error of the sum of rates over the log */
-    double spacing;        /* median distance of logged points, in steps */
-};
 
 /*
  * The schedule behind logged rates: n pairs (x, lr), x increasing, joined by straight lines,
@@ -58,11 +60,17 @@ struct tw_lr_report {
  * of slope (for a kink or a jump hidden inside) or, when the rates curve, twice the trapezoid
  * rule's h^3/12 |lr''|. It holds if no two kinks or jumps lie within three intervals.
  *
- * TW_EINVAL: n == 0. TW_EDOMAIN: a rate is not between 0 and 1e6, or an x no step (named).
+ * out->logged says how they were had. TW_EINVAL: n == 0. TW_EDOMAIN: a rate is not between 0 and
+ * 1e6, or an x no step (named).
  */
 enum tw_status tw_schedule_from_log(const double *x, const double *lr, size_t n, unsigned base,
                                     double batch, struct tw_schedule *out,
-                                    struct tw_lr_report *report, struct tw_err *err) TW_CHECKED;
+                                    struct tw_err *err) TW_CHECKED;
+
+/* Rates are often logged less often than losses, so that losses follow the last of them: hold it
+ * up to a log's x, but for no longer than one and a half spacings. A formula's rates end where
+ * it says. TW_ENOMEM. */
+enum tw_status tw_schedule_hold(struct tw_schedule *s, double x, struct tw_err *err) TW_CHECKED;
 
 void tw_schedule_release(struct tw_schedule *s);
 
