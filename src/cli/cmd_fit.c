@@ -9,12 +9,13 @@
 #include "fitfig.h"
 #include "fitfile_parts.h"
 #include "fitreport.h"
+#include "law_arg.h"
 #include "provenance.h"
-#include "runs.h"
 
 struct fit_opts {
     struct tw_curve_source source;
     struct tw_run_source runs;
+    struct tw_law_arg own;
     const char *warmup, *restrict_to, *loss, *profile, *profile_plot;
     struct tw_opt_list fix;
     double delta, level;
@@ -32,6 +33,7 @@ static const struct tw_opt opts[] = {
     TW_CURVE_SOURCE_ROWS(struct fit_opts, source),
     { TW_OPT_HEAD, 0, "Tables of runs", 0, NULL, NULL, 0, 0, NULL },
     TW_RUN_SOURCE_ROWS(struct fit_opts, runs),
+    TW_LAW_ARG_ROWS(struct fit_opts, own),
     { TW_OPT_HEAD, 0, "Fitting", 0, NULL, NULL, 0, 0, NULL },
     { TW_OPT_CHOICE, 0, "warmup", AT(warmup), "HOW",
       "differences of the rate during warm-up: skip, keep, or auto, which takes what predicts "
@@ -69,33 +71,6 @@ static const struct tw_opt opts[] = {
 
 /* ---- options of the law --------------------------------------------------------------------- */
 
-static enum tw_status find_param(const struct tw_law *law, const char *name, size_t n, size_t *j,
-                                 struct tw_err *err)
-{
-    const char *names[TW_FIT_MAX_PARAMS];
-    struct tw_str list = { 0 };
-    char given[32] = { 0 };
-    size_t near;
-
-    for (*j = 0; *j < law->nparams; (*j)++)
-        if (strlen(law->params[*j].name) == n && !strncmp(law->params[*j].name, name, n))
-            return TW_OK;
-    for (size_t k = 0; k < law->nparams; k++) {
-        names[k] = law->params[k].name;
-        tw_str_addf(&list, " %s", names[k]);
-    }
-    memcpy(given, name, n < sizeof given ? n : sizeof given - 1);
-    near = tw_str_nearest(given, names, law->nparams);
-    if (n && near < law->nparams)
-        (void)tw_err_set(err, TW_EINVAL, "'%s' is no parameter of %s; did you mean '%s'?", given,
-                         law->name, names[near]);
-    else
-        (void)tw_err_set(err, TW_EINVAL, "'%s' is no parameter of %s; it has%s", given, law->name,
-                         list.s ? list.s : "");
-    tw_str_release(&list);
-    return TW_EINVAL;
-}
-
 static enum tw_status parse_profile(const struct tw_law *law, const char *s, unsigned *mask,
                                     struct tw_err *err)
 {
@@ -114,7 +89,7 @@ static enum tw_status parse_profile(const struct tw_law *law, const char *s, uns
         const size_t n = strcspn(s, ",");
         size_t j;
 
-        if (find_param(law, s, n, &j, err) != TW_OK)
+        if (tw_law_param(law, s, n, &j, err) != TW_OK)
             return tw_err_ctx(err, TW_EINVAL, "--profile");
         *mask |= 1u << j;
         s += n;
@@ -138,7 +113,7 @@ static enum tw_status parse_fix(const struct tw_law *law, const struct tw_opt_li
         const size_t n = strcspn(list->v[i], "=");
         size_t j;
 
-        if (find_param(law, list->v[i], n, &j, err) != TW_OK)
+        if (tw_law_param(law, list->v[i], n, &j, err) != TW_OK)
             return tw_err_ctx(err, TW_EINVAL, "--fix=%s", list->v[i]);
         if (list->v[i][n] != '=' || !tw_str_to_real(list->v[i] + n + 1, &o->fixed_value[j]))
             return tw_err_set(err, TW_EINVAL, "--fix=%s: expected NAME=NUMBER", list->v[i]);
@@ -206,6 +181,14 @@ static enum tw_status law_opts(const struct tw_call *call, const struct tw_law *
 
 /* ---- steps of the command ------------------------------------------------------------------ */
 
+/* Where the files begin among the operands: with --law there is no LAW before them. */
+static int first_file(const struct tw_call *call)
+{
+    const struct fit_opts *o = call->opts;
+
+    return o->own.law.n ? 0 : 1;
+}
+
 static enum tw_status read_all(struct tw_call *call, const struct tw_law *law,
                                struct tw_curve_set *set, struct tw_cmd_provenance *prov)
 {
@@ -214,7 +197,7 @@ static enum tw_status read_all(struct tw_call *call, const struct tw_law *law,
     enum tw_status rc = TW_OK;
 
     runs.y = o->source.read.y;
-    for (int i = 1; rc == TW_OK && i < call->argc; i++)
+    for (int i = first_file(call); rc == TW_OK && i < call->argc; i++)
         rc = law->ninputs
                  ? tw_run_set_add(call, set, law, call->argv[i], &runs, &call->err)
                  : tw_curve_set_add(call, set, call->argv[i], &o->source, NULL, &call->err);
@@ -297,7 +280,7 @@ static enum tw_status draw(struct tw_call *call, const struct tw_fit_file *f,
 static void warn_identified(struct tw_call *call, const struct tw_law *law,
                             const struct tw_curve_set *set, const struct tw_law_fit_opts *o)
 {
-    void *model = law->model_alloc(set->law, set->n, o->warmup, NULL);
+    void *model = tw_law_model(law, set->law, set->n, o->warmup, NULL);
     const char *why = model ? law->unidentified(model) : NULL;
 
     if (why)
@@ -329,23 +312,37 @@ static int finish(struct tw_call *call, const struct tw_fit_file *f, struct tw_r
     return rc;
 }
 
+/* The law of the table or of --law, which is then *own too. Else why there is none was said. */
+static int choose_law(struct tw_call *call, const struct tw_law **law, struct tw_law **own)
+{
+    const struct fit_opts *o = call->opts;
+
+    if (o->own.law.n > 1)
+        return tw_cmd_usage(call, "one --law at a time; compare-laws compares several");
+    if (call->argc <= first_file(call))
+        return tw_cmd_usage(call, call->argc || o->own.law.n ? "no file given" : "no law given");
+    if (o->own.law.n && tw_law_arg_new(call, &o->own, 0, call->argv[0], &o->runs, own) != TW_OK)
+        return tw_cmd_fail(call);
+    if (tw_law_arg_check(&o->own, own, o->own.law.n, &call->err) != TW_OK)
+        return tw_cmd_fail(call);
+    *law = o->own.law.n ? *own : tw_law_find(call->argv[0]);
+    return *law ? TW_EXIT_OK : tw_law_unknown(call, call->argv[0]);
+}
+
 static int run(struct tw_call *call)
 {
-    const struct tw_law *law;
+    const struct tw_law *law = NULL;
     struct tw_cmd_provenance prov = { 0 };
     struct tw_curve_set set = { 0 };
     struct tw_fit_file f = { 0 };
     struct tw_result *result = NULL;
     struct tw_law_fit_opts lo;
-    int rc;
+    int rc = choose_law(call, &law, &f.own);
 
-    if (call->argc < 2)
-        return tw_cmd_usage(call, call->argc ? "no file given" : "no law given");
-    law = tw_law_find(call->argv[0]);
-    if (!law)
-        return tw_law_unknown(call, call->argv[0]);
+    if (rc != TW_EXIT_OK)
+        goto release;
     if (law_opts(call, law, &lo, &call->err) != TW_OK || check_figures(call, &lo) != TW_OK)
-        return tw_cmd_fail(call);
+        goto out;
     if (tw_cmd_provenance_start(&prov, call, &call->err) != TW_OK ||
         read_all(call, law, &set, &prov) != TW_OK)
         goto out;

@@ -2,7 +2,7 @@
 /* The table of laws: one row each. */
 #include <string.h>
 
-#include "thalweg/law.h"
+#include "thalweg/law_own.h"
 
 extern const struct tw_law tw_law_annealing;
 extern const struct tw_law tw_law_mpl;
@@ -38,4 +38,11 @@ const struct tw_law *tw_law_find(const char *name)
         if (!strcmp(tw_laws[i]->name, name))
             return tw_laws[i];
     return NULL;
+}
+
+void *tw_law_model(const struct tw_law *law, const struct tw_law_curve *curves, size_t n,
+                   enum tw_warmup warmup, struct tw_err *err)
+{
+    return law->own ? tw_law_own_model(law, curves, n, err)
+                    : law->model_alloc(curves, n, warmup, err);
 }
