@@ -12,6 +12,10 @@ extern const struct tw_law tw_law_steps;
 extern const struct tw_law tw_law_data_constrained;
 extern const struct tw_law tw_law_error_exp;
 extern const struct tw_law tw_law_kaplan;
+extern const struct tw_law tw_law_m1;
+extern const struct tw_law tw_law_m2;
+extern const struct tw_law tw_law_m3;
+extern const struct tw_law tw_law_m4;
 extern const struct tw_law tw_law_overtraining;
 extern const struct tw_law tw_law_power;
 
@@ -26,6 +30,10 @@ const struct tw_law *const tw_laws[] = {
     &tw_law_overtraining,
     &tw_law_kaplan,
     &tw_law_power,
+    &tw_law_m1,
+    &tw_law_m2,
+    &tw_law_m3,
+    &tw_law_m4,
     &tw_law_bnsl,
     &tw_law_error_exp,
     NULL,

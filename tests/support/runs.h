@@ -126,7 +126,7 @@ static inline void runs_check_jacobian(const struct tw_law *law, struct runs *d,
     memcpy(t, theta, law->nparams * sizeof *t);
     law->predict(model, memo, t, y, jac);
     for (size_t j = 0; j < law->nparams; j++) {
-        const double h = 1e-5 * fmax(fabs(theta[j]), 1e-3);
+        const double h = 1e-5 * (theta[j] != 0.0 ? fabs(theta[j]) : 1e-3);
         double size = 0.0;
 
         t[j] = theta[j] + h;
