@@ -9,6 +9,7 @@
 #include "fitfig.h"
 #include "fitfile_parts.h"
 #include "fitreport.h"
+#include "frontier.h"
 #include "law_arg.h"
 #include "provenance.h"
 
@@ -16,6 +17,7 @@ struct fit_opts {
     struct tw_curve_source source;
     struct tw_run_source runs;
     struct tw_law_arg own;
+    struct tw_frontier_cli frontier;
     const char *warmup, *restrict_to, *loss, *profile, *profile_plot;
     struct tw_opt_list fix;
     double delta, level;
@@ -34,6 +36,7 @@ static const struct tw_opt opts[] = {
     { TW_OPT_HEAD, 0, "Tables of runs", 0, NULL, NULL, 0, 0, NULL },
     TW_RUN_SOURCE_ROWS(struct fit_opts, runs),
     TW_LAW_ARG_ROWS(struct fit_opts, own),
+    TW_FRONTIER_ROWS(struct fit_opts, frontier),
     { TW_OPT_HEAD, 0, "Fitting", 0, NULL, NULL, 0, 0, NULL },
     { TW_OPT_CHOICE, 0, "warmup", AT(warmup), "HOW",
       "differences of the rate during warm-up: skip, keep, or auto, which takes what predicts "
@@ -277,6 +280,59 @@ static enum tw_status draw(struct tw_call *call, const struct tw_fit_file *f,
     return rc;
 }
 
+/* ---- approaches 1 and 2 ------------------------------------------------------------------------
+ */
+
+static enum tw_status check_approach(const struct tw_call *call, const struct tw_law *law,
+                                     struct tw_err *err)
+{
+    const struct fit_opts *o = call->opts;
+    const char *const unused = call->common.output ? "-o"
+                               : o->profile_plot   ? "--profile-plot"
+                               : o->fix.n          ? "--fix"
+                                                   : NULL;
+
+    if (o->frontier.approach && strcmp(law->name, "chinchilla") != 0)
+        return tw_err_set(err, TW_EINVAL, "--approach=%s is for the law chinchilla",
+                          o->frontier.approach);
+    if (tw_frontier_kind(&o->frontier) && unused)
+        return tw_err_set(err, TW_EINVAL,
+                          "%s: approach %s finds the best sizes and no law: there is nothing to "
+                          "keep or hold; --json prints all of it",
+                          unused, o->frontier.approach);
+    if (o->frontier.budget.n && tw_frontier_kind(&o->frontier) != TW_FRONTIER_ISOFLOP)
+        return tw_err_set(err, TW_EINVAL, "--budget is for --approach=2");
+    return TW_OK;
+}
+
+static enum tw_status frontier(struct tw_call *call, const struct tw_curve_set *set,
+                               const struct tw_cmd_provenance *prov)
+{
+    const struct fit_opts *o = call->opts;
+    struct tw_str lines = { 0 }, store = { 0 };
+    struct tw_frontier f = { 0 };
+    struct tw_figure_opts fo;
+    enum tw_status rc = tw_frontier_fit(call, &o->frontier, set->law, set->n, o->bootstrap,
+                                        o->level, &f, &call->err);
+
+    tw_cmd_provenance_lines(prov, &lines);
+    tw_figure_cli_opts(&o->figure, call, lines.s, &fo);
+    if (rc == TW_OK && o->figure.plot) {
+        const char *path = tw_figure_cli_path(&o->figure, "fit.pdf", &store);
+
+        rc = tw_frontier_figure(&f, set->law, set->n, path, &fo, &call->err);
+        if (rc == TW_OK)
+            tw_figure_cli_done(&o->figure, call, "figure", path);
+    }
+    tw_str_release(&lines);
+    tw_str_release(&store);
+    tw_frontier_release(&f);
+    return rc;
+}
+
+/* ---- the command -------------------------------------------------------------------------------
+ */
+
 static void warn_identified(struct tw_call *call, const struct tw_law *law,
                             const struct tw_curve_set *set, const struct tw_law_fit_opts *o)
 {
@@ -331,6 +387,7 @@ static int choose_law(struct tw_call *call, const struct tw_law **law, struct tw
 
 static int run(struct tw_call *call)
 {
+    const struct fit_opts *o = call->opts;
     const struct tw_law *law = NULL;
     struct tw_cmd_provenance prov = { 0 };
     struct tw_curve_set set = { 0 };
@@ -341,11 +398,17 @@ static int run(struct tw_call *call)
 
     if (rc != TW_EXIT_OK)
         goto release;
-    if (law_opts(call, law, &lo, &call->err) != TW_OK || check_figures(call, &lo) != TW_OK)
+    if (check_approach(call, law, &call->err) != TW_OK ||
+        law_opts(call, law, &lo, &call->err) != TW_OK || check_figures(call, &lo) != TW_OK)
         goto out;
     if (tw_cmd_provenance_start(&prov, call, &call->err) != TW_OK ||
         read_all(call, law, &set, &prov) != TW_OK)
         goto out;
+    if (tw_frontier_kind(&o->frontier)) {
+        if (frontier(call, &set, &prov) != TW_OK)
+            goto out;
+        goto release;
+    }
     if (call->common.output) {
         result = tw_result_create(call->common.output, "fit", TW_RESULT_ATOMIC, call->common.force,
                                   &prov.record, &call->err);
@@ -371,6 +434,7 @@ release:
 }
 
 static const struct fit_opts defaults = {
+    .frontier = TW_FRONTIER_CLI_DEFAULTS,
     .source = TW_CURVE_SOURCE_DEFAULTS,
     .warmup = "auto",
     .restrict_to = "auto",
