@@ -396,7 +396,7 @@ static int run(struct tw_call *call)
     struct tw_law_fit_opts lo;
     int rc = choose_law(call, &law, &f.own);
 
-    if (rc != TW_EXIT_OK)
+    if (rc != TW_EXIT_OK || !law)
         goto release;
     if (check_approach(call, law, &call->err) != TW_OK ||
         law_opts(call, law, &lo, &call->err) != TW_OK || check_figures(call, &lo) != TW_OK)

@@ -355,7 +355,7 @@ static void write_profile(struct writer *w, const struct tw_law_fit *fit,
 static void write_own(struct writer *w, const struct tw_law *law)
 {
     double v[3][TW_FIT_MAX_PARAMS];
-    char *names[TW_LAW_MAX_INPUTS];
+    char *names[TW_LAW_MAX_INPUTS] = { NULL };
     bool ok = true;
 
     for (size_t k = 0; k < law->ninputs; k++) {

@@ -21,10 +21,10 @@ enum tw_status tw_law_own_names(const char *expression, struct tw_own_names *nam
 
 /*
  * A law named `name` from an expression and those of its names that are inputs (meaning
- * and columns may be NULL, else they must outlive the law). N comes first among its inputs, then they keep their order. `plain`:
- * residuals are of the loss, not of its logarithm. A parameter is positive unless it stands as
- * a term inside a function's argument somewhere. TW_EINVAL: no expression, an input that it
- * does not have, too many inputs or parameters, or none. TW_ENOMEM.
+ * and columns may be NULL, else they must outlive the law). N comes first among its inputs, then
+ * they keep their order. `plain`: residuals are of the loss, not of its logarithm. A parameter is
+ * positive unless it stands as a term inside a function's argument somewhere. TW_EINVAL: no
+ * expression, an input that it does not have, too many inputs or parameters, or none. TW_ENOMEM.
  */
 enum tw_status tw_law_own_new(const char *name, const char *expression,
                               const struct tw_law_input *inputs, size_t ninputs, bool plain,
