@@ -335,6 +335,8 @@ static void write_json(struct tw_json *j, const struct tw_compare *cmp, const ch
 
         tw_json_open(j, NULL, '{');
         tw_json_text(j, "law", row->law->name);
+        if (row->law->own)
+            tw_json_text(j, "expression", row->law->formula);
         tw_json_text(j, "cannot", *row->why ? row->why : row->unclear);
         json_fit(j, row);
         json_held(j, cmp, row);

@@ -94,7 +94,7 @@ static unsigned without_effect(const struct tw_fit_file *f)
                                           .y = fit->y + fit->first[c],
                                           .schedule = &f->schedule[c] };
     if (curve && y && jac)
-        model = fit->law->model_alloc(curve, f->n, fit->opts.warmup, NULL);
+        model = tw_law_model(fit->law, curve, f->n, fit->opts.warmup, NULL);
     if (model)
         memo = fit->law->memo_alloc(model);
     if (memo) {
@@ -371,6 +371,8 @@ static void write_json(struct tw_json *j, const struct tw_fit_file *f)
     const size_t p = fit->law->nparams;
 
     tw_json_text(j, "law", fit->law->name);
+    if (fit->law->own)
+        tw_json_text(j, "expression", fit->law->formula);
     tw_json_text(j, "loss", tw_fit_loss_names[fit->opts.loss]);
     tw_json_text(j, "warmup", tw_warmup_names[fit->opts.warmup]);
     tw_json_reals(j, "warmup_score", fit->warmup_score, 2);
@@ -406,7 +408,9 @@ static void warn_determined(struct tw_call *call, const struct tw_law_fit *fit)
 
     bounds(fit, &at);
     if (at.n)
-        tw_cmd_warn(call, "%s ran to an end of its range: these curves do not determine it", at.s);
+        tw_cmd_warn(call, "%s ran to an end of its range: these %s do not determine it%s", at.s,
+                    fit->law->ninputs ? "runs" : "curves",
+                    fit->law->own ? ", or it wants another range (--bound)" : "");
     tw_str_release(&at);
     if (fit->min.condition > 10.0 * TW_LAW_MAX_CONDITION)
         tw_cmd_warn(call,

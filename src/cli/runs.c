@@ -85,6 +85,8 @@ static size_t column_of(const struct tw_text_table *t, const char *name, const c
     return col;
 }
 
+static const char compute_columns[] = "flops FLOPs total_flops compute";
+
 static void list_columns(const struct tw_text_table *t, struct tw_str *out)
 {
     for (size_t j = 0; j < t->ncol; j++)
@@ -101,6 +103,44 @@ static enum tw_status no_column(const struct tw_text_table *t, const char *path,
                      path, what, option, list.s ? list.s : "");
     tw_str_release(&list);
     return TW_EFORMAT;
+}
+
+/* x may be any column. */
+struct tw_law_input tw_run_known_input(const char *name)
+{
+    for (size_t i = 0; tw_laws[i]; i++)
+        for (size_t k = 0; k < tw_laws[i]->ninputs; k++)
+            if (!strcmp(tw_laws[i]->inputs[k].name, name) && strcmp(name, "x") != 0)
+                return (struct tw_law_input){ name, tw_laws[i]->inputs[k].meaning,
+                                              tw_laws[i]->inputs[k].columns };
+    if (!strcmp(name, "C"))
+        return (struct tw_law_input){ name, "training compute in FLOPs", compute_columns };
+    return (struct tw_law_input){ name, NULL, NULL };
+}
+
+enum tw_status tw_run_find_inputs(const char *path, const struct tw_run_source *source,
+                                  const struct tw_own_names *names, struct tw_law_input *inputs,
+                                  size_t *n, struct tw_err *err)
+{
+    struct tw_text_table t = { 0 };
+    enum tw_status rc = tw_text_table_read(path, &t, err);
+    bool sizes = false; /* N is among the names: tokens may come from FLOPs */
+
+    *n = 0;
+    for (size_t i = 0; i < names->n; i++)
+        sizes = sizes || !strcmp(names->name[i], "N");
+    for (size_t i = 0; rc == TW_OK && i < names->n; i++) {
+        const struct tw_law_input in = tw_run_known_input(names->name[i]);
+
+        if (assigned(&source->column, in.name) ||
+            column_of(&t, in.name, in.columns ? in.columns : "") < t.ncol ||
+            (!strcmp(in.name, "D") && sizes && column_of(&t, "C", compute_columns) < t.ncol))
+            inputs[(*n)++] = in;
+    }
+    if (rc == TW_OK && *n == 0)
+        rc = no_column(&t, path, "any name of the expression", "--column", err);
+    tw_text_table_release(&t);
+    return rc;
 }
 
 struct columns {
@@ -176,11 +216,16 @@ static enum tw_status find_columns(const struct tw_text_table *t, const struct t
                             : column_of(t, law->inputs[k].name, law->inputs[k].columns);
         if (c->input[k] < t->ncol)
             continue;
-        if (!given && !strcmp(law->inputs[k].name, "D"))
-            c->flops = column_of(t, "C", "flops FLOPs total_flops compute");
+        if (!given && !strcmp(law->inputs[k].name, "D") && !strcmp(law->inputs[0].name, "N"))
+            c->flops = column_of(t, "C", compute_columns);
         if (c->flops == t->ncol)
             return no_column(t, path, law->inputs[k].meaning, "--column", err);
     }
+    for (size_t k = 0; k < law->ninputs; k++)
+        if (c->input[k] == c->y)
+            return tw_err_set(err, TW_EINVAL,
+                              "%s: column %s is %s and what is fitted as well; say --y or --column",
+                              path, t->names[c->y], law->inputs[k].name);
     return TW_OK;
 }
 
@@ -251,11 +296,11 @@ static enum tw_status take_row(const struct tw_text_table *t, const struct tw_la
     for (size_t k = 0; k < law->ninputs; k++) {
         const size_t col = c->input[k] < t->ncol ? c->input[k] : c->flops;
 
-        if (!cell(t, row, col, &input[k]) || !(input[k] > 0.0) || !isfinite(input[k]))
-            return tw_err_set(err, TW_EFORMAT,
-                              "%s: line %zu: '%s' in column %s: %s must be a positive number", path,
-                              t->line[row], t->cells[row * t->ncol + col], t->names[col],
-                              law->inputs[k].meaning);
+        if (!cell(t, row, col, &input[k]) || (!law->own && !(input[k] > 0.0)) ||
+            !isfinite(input[k]))
+            return tw_err_set(err, TW_EFORMAT, "%s: line %zu: '%s' in column %s: %s must be a %s",
+                              path, t->line[row], t->cells[row * t->ncol + col], t->names[col],
+                              law->inputs[k].meaning, law->own ? "number" : "positive number");
         if (c->input[k] == t->ncol)
             input[k] /= 6.0 * input[0];
         input[k] *= c->scale[k];

@@ -31,7 +31,7 @@ static enum tw_status unclear(const struct tw_law *law, const struct tw_law_curv
                               enum tw_warmup warmup, const char **why, struct tw_err *err)
 {
     struct tw_err own = { 0 };
-    void *model = law->model_alloc(curves, n, warmup, &own);
+    void *model = tw_law_model(law, curves, n, warmup, &own);
 
     *why = model ? law->unidentified(model) : NULL;
     law->model_free(model);
@@ -178,7 +178,7 @@ static enum tw_status predict_held(const struct tw_law_fit *all, const struct tw
     if (rc != TW_ENOMEM && !*why) {
         *weak =
             !fit.min.converged || fit.min.at_bounds || !(fit.min.condition < TW_LAW_MAX_CONDITION);
-        model = law->model_alloc(held->curves, held->ncurves, o.warmup, &own);
+        model = tw_law_model(law, held->curves, held->ncurves, o.warmup, &own);
         if (!model && own.code != TW_ENOMEM)
             *why = "what is held out is outside the law's domain";
         else

@@ -2,7 +2,7 @@
 /* The table of laws: one row each. */
 #include <string.h>
 
-#include "thalweg/law.h"
+#include "thalweg/law_own.h"
 
 extern const struct tw_law tw_law_annealing;
 extern const struct tw_law tw_law_mpl;
@@ -12,6 +12,10 @@ extern const struct tw_law tw_law_steps;
 extern const struct tw_law tw_law_data_constrained;
 extern const struct tw_law tw_law_error_exp;
 extern const struct tw_law tw_law_kaplan;
+extern const struct tw_law tw_law_m1;
+extern const struct tw_law tw_law_m2;
+extern const struct tw_law tw_law_m3;
+extern const struct tw_law tw_law_m4;
 extern const struct tw_law tw_law_overtraining;
 extern const struct tw_law tw_law_power;
 
@@ -26,6 +30,10 @@ const struct tw_law *const tw_laws[] = {
     &tw_law_overtraining,
     &tw_law_kaplan,
     &tw_law_power,
+    &tw_law_m1,
+    &tw_law_m2,
+    &tw_law_m3,
+    &tw_law_m4,
     &tw_law_bnsl,
     &tw_law_error_exp,
     NULL,
@@ -38,4 +46,11 @@ const struct tw_law *tw_law_find(const char *name)
         if (!strcmp(tw_laws[i]->name, name))
             return tw_laws[i];
     return NULL;
+}
+
+void *tw_law_model(const struct tw_law *law, const struct tw_law_curve *curves, size_t n,
+                   enum tw_warmup warmup, struct tw_err *err)
+{
+    return law->own ? tw_law_own_model(law, curves, n, err)
+                    : law->model_alloc(curves, n, warmup, err);
 }

@@ -39,7 +39,7 @@ bool tw_law_annealed_share(const struct tw_law *law, const struct tw_law_curve *
         share[i] = 0.0;
     if (!law->annealed)
         return true;
-    model = law->model_alloc(curve, 1, TW_WARMUP_SKIP, NULL);
+    model = tw_law_model(law, curve, 1, TW_WARMUP_SKIP, NULL);
     memo = model ? law->memo_alloc(model) : NULL;
     ok = model && memo;
     if (ok)
@@ -55,7 +55,7 @@ static enum tw_status predict_held(const struct tw_law *law, const struct tw_law
                                    const struct tw_law_fit_opts *opts, const double *theta,
                                    struct held *h, struct tw_err *err)
 {
-    void *model = law->model_alloc(curve, 1, opts->warmup, err);
+    void *model = tw_law_model(law, curve, 1, opts->warmup, err);
     double *y = tw_alloc(curve->n, sizeof *y), *share = tw_alloc(curve->n, sizeof *share);
     enum tw_status rc = TW_ENOMEM;
 

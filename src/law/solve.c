@@ -58,7 +58,7 @@ enum tw_status tw_law_problem_init(struct tw_law_problem *p, const struct tw_law
     rc = stack(p, curves, err);
     if (rc != TW_OK)
         return rc;
-    p->model = law->model_alloc(curves, n, opts->warmup, err);
+    p->model = tw_law_model(law, curves, n, opts->warmup, err);
     return p->model ? TW_OK : err->code;
 }
 

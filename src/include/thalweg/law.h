@@ -71,6 +71,8 @@ struct tw_law {
                             there is nothing to choose */
     unsigned profile;    /* bit j: parameter j is worth profiling by default */
     unsigned zero;       /* bit j: parameter j may be held at 0 */
+    bool own;            /* made by thalweg/law_own.h: not in the table, inputs may be any number,
+                            and model_alloc is NULL */
 
     const struct tw_law_restriction *restrictions; /* (nrestrictions), the safest first */
     size_t nrestrictions;
@@ -110,6 +112,10 @@ struct tw_law {
 };
 extern const struct tw_law *const tw_laws[]; /* ends with NULL */
 const struct tw_law *tw_law_find(const char *name);
+
+/* law->model_alloc, or what stands for it in a law that is not in the table. */
+void *tw_law_model(const struct tw_law *law, const struct tw_law_curve *curves, size_t n,
+                   enum tw_warmup warmup, struct tw_err *err);
 
 /* The predictions of a model for theta, into y (stacked points); false when out of memory. */
 bool tw_law_predict(const struct tw_law *law, const void *model, const double *theta,

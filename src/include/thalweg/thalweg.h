@@ -8,6 +8,8 @@
 #include "thalweg/fit.h"
 #include "thalweg/law.h"
 #include "thalweg/law_compare.h"
+#include "thalweg/law_frontier.h"
+#include "thalweg/law_own.h"
 #include "thalweg/law_schedule.h"
 #include "thalweg/schedule.h"
 #include "thalweg/store_log.h"
