@@ -213,6 +213,8 @@ static enum tw_status read_all(struct tw_call *call, const struct tw_law *law,
     struct tw_run_source runs = o->runs;
     enum tw_status rc = TW_OK;
 
+    set->sized = law->sized;
+
     runs.y = o->source.read.y;
     for (int i = 1; rc == TW_OK && i < call->argc; i++)
         rc = law->ninputs

@@ -5,6 +5,7 @@
 #include "thalweg/law.h"
 
 extern const struct tw_law tw_law_annealing;
+extern const struct tw_law tw_law_annealing_size;
 extern const struct tw_law tw_law_mpl;
 extern const struct tw_law tw_law_bnsl;
 extern const struct tw_law tw_law_chinchilla;
@@ -19,6 +20,7 @@ extern const struct tw_law tw_law_power;
 // clang-format off
 const struct tw_law *const tw_laws[] = {
     &tw_law_annealing,
+    &tw_law_annealing_size,
     &tw_law_mpl,
     &tw_law_steps,
     &tw_law_chinchilla,
@@ -31,6 +33,11 @@ const struct tw_law *const tw_laws[] = {
     NULL,
 };
 // clang-format on
+
+double tw_law_max_condition(const struct tw_law *law)
+{
+    return law->max_condition > 0.0 ? law->max_condition : TW_LAW_MAX_CONDITION;
+}
 
 const struct tw_law *tw_law_find(const char *name)
 {
