@@ -7,16 +7,21 @@
 
 #include "fitfile_parts.h"
 
+static bool of_largest_curves(const struct tw_compare *cmp)
+{
+    return cmp->hold == TW_COMPARE_LARGEST && cmp->nrows && !cmp->row[0].law->ninputs;
+}
+
 /* What is held out, in words. */
 static const char *held(const struct tw_compare *cmp)
 {
     static const char *const words[] = {
         [TW_COMPARE_CURVE] = "held-out curves",
         [TW_COMPARE_TAIL] = "the held-out ends of the curves",
-        [TW_COMPARE_LARGEST] = "the held-out largest size",
+        [TW_COMPARE_LARGEST] = "the held-out largest runs",
     };
 
-    return words[cmp->hold];
+    return of_largest_curves(cmp) ? "the curves of the held-out largest size" : words[cmp->hold];
 }
 
 static const char *units(const struct tw_compare *cmp)
@@ -26,9 +31,8 @@ static const char *units(const struct tw_compare *cmp)
         [TW_COMPARE_TAIL] = "curves",
         [TW_COMPARE_LARGEST] = "runs",
     };
-    const bool curves = cmp->nrows && !cmp->row[0].law->ninputs;
 
-    return cmp->hold == TW_COMPARE_LARGEST && curves ? "curves" : words[cmp->hold];
+    return of_largest_curves(cmp) ? "curves" : words[cmp->hold];
 }
 
 /* ---- who is best by what ----------------------------------------------------------------------

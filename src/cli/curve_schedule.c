@@ -296,6 +296,10 @@ enum tw_status tw_curve_size(const struct tw_curve_source *source, const struct 
     if (rc == TW_OK && !(found > 0.0) && source->schedules)
         rc = table_size(source->schedules, c, &found, err);
     *size = found > 0.0 ? found : c->size;
+    if (rc == TW_OK && !(*size > 0.0) && tw_size_column(&source->size))
+        rc = tw_err_set(err, TW_EFORMAT,
+                        "%s: no series '%s' that is one positive number throughout, as --size says",
+                        c->name, tw_size_column(&source->size));
     return rc;
 }
 

@@ -191,22 +191,19 @@ static double constant(const struct tw_log_series *s)
     return value;
 }
 
-static enum tw_status model_size(const struct tw_log_run *run, const char *name, double *size,
-                                 struct tw_err *err)
+/* 0 if there is no such series. */
+static double model_size(const struct tw_log_run *run, const char *name)
 {
     static const char *const names[] = { "N",          "params",     "parameters",  "n_params",
                                          "num_params", "model_size", "n_parameters" };
 
+    double size = 0.0;
+
     for (size_t k = 0; k < (name ? 1 : sizeof names / sizeof names[0]); k++)
-        for (size_t i = 0; i < run->nseries && !(*size > 0.0); i++)
+        for (size_t i = 0; i < run->nseries && !(size > 0.0); i++)
             if (!strcmp(run->series[i].name, name ? name : names[k]))
-                *size = constant(&run->series[i]);
-    if (name && !(*size > 0.0))
-        return tw_err_set(err, TW_EFORMAT,
-                          "no series '%s' that is one positive number throughout, and --size says "
-                          "that it holds the model's parameters",
-                          name);
-    return TW_OK;
+                size = constant(&run->series[i]);
+    return size;
 }
 
 /* Up to the curve's last x; a series of tokens beside another abscissa counts too. */
@@ -272,7 +269,7 @@ static enum tw_status make_curve(struct tw_curve *c, const struct tw_log *log,
     }
     if (rc == TW_OK) {
         c->tokens = tokens_seen(run, c);
-        rc = model_size(run, opts->size, &c->size, err);
+        c->size = model_size(run, opts->size);
     }
     return rc == TW_OK ? rc : tw_err_ctx(err, rc, "run '%s'", run->name);
 }

@@ -41,7 +41,7 @@ struct tw_compare_cell {
     const char *why; /* why the law could not predict it; NULL: it did */
     bool weak;       /* the other points did not determine the law's parameters well: one at a
                         bound or still on its way there, or a condition number above
-                        TW_LAW_MAX_CONDITION. Scored all the same: to leave such folds out would
+                        the law's limit. Scored all the same: to leave such folds out would
                         flatter the law */
     size_t n;
     double mae, pred_e, bias; /* mean |e|, |e| / y, e = y - yhat */
