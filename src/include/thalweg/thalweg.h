@@ -9,6 +9,7 @@
 #include "thalweg/law.h"
 #include "thalweg/law_compare.h"
 #include "thalweg/law_schedule.h"
+#include "thalweg/law_sweep.h"
 #include "thalweg/schedule.h"
 #include "thalweg/store_log.h"
 #include "thalweg/store_result.h"
