@@ -10,7 +10,7 @@
 struct tw_sweep_opts tw_sweep_defaults(void)
 {
     return (struct tw_sweep_opts){
-        .within = 0.01, .initial_loss = NAN, .bootstrap = 1000, .level = 0.95
+        .within = 0.005, .initial_loss = NAN, .bootstrap = 1000, .level = 0.95
     };
 }
 
@@ -54,7 +54,7 @@ static enum tw_status check(const struct tw_sweep_run *runs, size_t n,
         if (!isfinite(runs[i].loss) && isnan(o->initial_loss))
             return tw_err_set(err, TW_EDOMAIN,
                               "run %zu has loss %g: it diverged and counts as a model that learned "
-                              "nothing, so its loss at initialisation is needed",
+                              "nothing: give the loss at initialisation (--initial-loss)",
                               i + 1, runs[i].loss);
     }
     return n ? TW_OK : tw_err_set(err, TW_EDOMAIN, "there are no runs");

@@ -15,7 +15,7 @@ struct tw_sweep_run {
 };
 
 struct tw_sweep_opts {
-    double within;       /* runs within this share of the best loss make the quadratic [0.01] */
+    double within;       /* runs within this share of the best loss make the quadratic [0.005] */
     double initial_loss; /* what a diverged run counts as; NAN: not known */
     size_t bootstrap;    /* replicates [1000] */
     double level;        /* [0.95] */
