@@ -9,6 +9,7 @@ extern const struct tw_law tw_law_annealing_size;
 extern const struct tw_law tw_law_mpl;
 extern const struct tw_law tw_law_bnsl;
 extern const struct tw_law tw_law_chinchilla;
+extern const struct tw_law tw_law_critical_batch;
 extern const struct tw_law tw_law_steps;
 extern const struct tw_law tw_law_data_constrained;
 extern const struct tw_law tw_law_error_exp;
@@ -27,6 +28,7 @@ const struct tw_law *const tw_laws[] = {
     &tw_law_data_constrained,
     &tw_law_overtraining,
     &tw_law_kaplan,
+    &tw_law_critical_batch,
     &tw_law_power,
     &tw_law_bnsl,
     &tw_law_error_exp,
