@@ -63,31 +63,13 @@ static void model_free(void *model)
     free(m);
 }
 
-static size_t count_sizes(const struct tw_law_curve *curves, size_t n)
-{
-    size_t sizes = 0;
-
-    for (size_t c = 0; c < n; c++) {
-        bool known = false;
-
-        for (size_t b = 0; b < c && !known; b++)
-            known = fabs(log(curves[b].size / curves[c].size)) < 0.01;
-        sizes += !known;
-    }
-    return sizes;
-}
-
 static enum tw_status build(struct model *m, const struct tw_law_curve *curves, size_t n,
                             enum tw_warmup warmup, struct tw_err *err)
 {
     size_t k = 0;
 
-    for (size_t c = 0; c < n; c++)
-        if (!(curves[c].size > 0.0) || !isfinite(curves[c].size))
-            return tw_err_set(err, TW_EDOMAIN,
-                              "%s: the law needs the parameters N of its model, a positive number: "
-                              "a column N of the log or of the table of schedules, or --size=N",
-                              curves[c].name);
+    if (tw_law_check_sizes(curves, n, err) != TW_OK)
+        return TW_EDOMAIN;
     m->area = tw_area_alloc(curves, n, warmup, err);
     if (!m->area)
         return TW_EINVAL; /* *err says what */
@@ -97,7 +79,7 @@ static enum tw_status build(struct model *m, const struct tw_law_curve *curves, 
     for (size_t c = 0; c < n; c++)
         for (size_t i = 0; i < curves[c].n; i++)
             m->log_n[k++] = log(curves[c].size / UNIT);
-    m->sizes = count_sizes(curves, n);
+    m->sizes = tw_law_count_sizes(curves, n);
     return TW_OK;
 }
 

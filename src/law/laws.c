@@ -13,6 +13,8 @@ extern const struct tw_law tw_law_critical_batch;
 extern const struct tw_law tw_law_steps;
 extern const struct tw_law tw_law_data_constrained;
 extern const struct tw_law tw_law_error_exp;
+extern const struct tw_law tw_law_forward_momentum;
+extern const struct tw_law tw_law_forward_momentum_size;
 extern const struct tw_law tw_law_kaplan;
 extern const struct tw_law tw_law_overtraining;
 extern const struct tw_law tw_law_power;
@@ -23,6 +25,8 @@ const struct tw_law *const tw_laws[] = {
     &tw_law_annealing,
     &tw_law_annealing_size,
     &tw_law_mpl,
+    &tw_law_forward_momentum,
+    &tw_law_forward_momentum_size,
     &tw_law_steps,
     &tw_law_chinchilla,
     &tw_law_data_constrained,
