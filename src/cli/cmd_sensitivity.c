@@ -111,8 +111,10 @@ static int run(struct tw_call *call)
     if (call->argc != 1)
         return tw_cmd_usage(call, call->argc ? "one table at a time" : "no table given");
     at = tw_alloc(o->at.n, sizeof *at);
-    if (!at)
+    if (!at) {
         (void)tw_err_set(&call->err, TW_ENOMEM, "out of memory");
+        return tw_cmd_fail(call);
+    }
     for (size_t i = 0; call->err.code == TW_OK && i < o->at.n; i++)
         (void)parse_point(o->at.v[i], &at[i], &call->err);
     if (call->err.code == TW_OK &&

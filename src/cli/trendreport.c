@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Attention logits and gradients at a larger size, and what there is to fear. */
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "sweepreport.h"
 
@@ -89,18 +88,19 @@ static enum tw_status one(struct tw_call *call, const struct quantity *q,
     static const char *const head[] = { "lr",   "runs", "N from",       "to",   "value",
                                         "from", "to",   "crosses at N", "alarm" };
     struct tw_table table = { 0 };
-    struct tw_trend *trend;
-    size_t n, skipped;
-    enum tw_status rc = tw_trend_fit(t->run, t->n, q->value, q->threshold, q->above, size, level,
-                                     &trend, &n, &skipped, err);
+    const struct tw_trend_ask ask = { q->value, q->threshold, size, level, q->above };
+    struct tw_trends trends = { 0 };
+    enum tw_status rc = tw_trends_fit(t->run, t->n, &ask, &trends, err);
 
-    if (rc != TW_OK)
+    if (rc != TW_OK) {
+        tw_trends_release(&trends);
         return tw_err_ctx(err, rc, "%s", q->name);
+    }
     tw_table_head(&table, head, sizeof head / sizeof head[0]);
     tw_json_open(&call->json, q->key, '[');
-    for (size_t i = 0; i < n; i++) {
-        json_trend(&call->json, &trend[i]);
-        table_row(&table, &trend[i]);
+    for (size_t i = 0; i < trends.n; i++) {
+        json_trend(&call->json, &trends.v[i]);
+        table_row(&table, &trends.v[i]);
     }
     tw_json_close(&call->json, ']');
     if (!call->common.json) {
@@ -109,12 +109,12 @@ static enum tw_status one(struct tw_call *call, const struct quantity *q,
         tw_table_print(&table);
     }
     tw_str_release(&table.cells);
-    for (size_t i = 0; i < n; i++)
-        say(call, q, &trend[i], size);
-    if (skipped)
+    for (size_t i = 0; i < trends.n; i++)
+        say(call, q, &trends.v[i], size);
+    if (trends.skipped)
         tw_cmd_warn(call, "%zu learning rates have a %s at fewer than three sizes and are left out",
-                    skipped, q->name);
-    free(trend);
+                    trends.skipped, q->name);
+    tw_trends_release(&trends);
     return TW_OK;
 }
 

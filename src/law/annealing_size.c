@@ -217,8 +217,9 @@ static size_t search(struct sample *s, const struct model *m, struct tw_area_mem
     size_t n = 0;
 
     for (size_t g = 0; g < (size_t)NLAMBDA * NBETA; g++) {
+        const size_t step = g / NBETA;
+        const double lambda = 1.0 - pow(10.0, -1.0 - 3.5 * (double)step / (NLAMBDA - 1));
         struct tw_law_start best = { .objective = INFINITY };
-        const double lambda = 1.0 - pow(10.0, -1.0 - 3.5 * (double)(g / NBETA) / (NLAMBDA - 1));
 
         sample_area(s, m, memo, lambda);
         for (size_t h = 0; h < (size_t)NALPHA * NR; h++) {

@@ -8,13 +8,7 @@
 #include "least.h"
 #include "sweep.h"
 
-struct ask {
-    double (*value)(const struct tw_sweep_run *run);
-    double threshold, at, level;
-    bool above;
-};
-
-static bool passes(const struct ask *q, double y)
+static bool passes(const struct tw_trend_ask *q, double y)
 {
     return q->above ? y > q->threshold : y < q->threshold;
 }
@@ -27,7 +21,7 @@ static double prediction(const struct tw_trend *t, double size)
 }
 
 /* In steps of 1 %, then bisected. */
-static double crossing(const struct ask *q, const struct tw_trend *t)
+static double crossing(const struct tw_trend_ask *q, const struct tw_trend *t)
 {
     double lo = t->to, hi;
 
@@ -46,7 +40,8 @@ static double crossing(const struct ask *q, const struct tw_trend *t)
     return hi;
 }
 
-static void judge(const struct ask *q, const struct tw_sweep_run *const *run, struct tw_trend *t)
+static void judge(const struct tw_trend_ask *q, const struct tw_sweep_run *const *run,
+                  struct tw_trend *t)
 {
     t->alarm = TW_ALARM_NONE;
     if (passes(q, q->above ? t->hi : t->lo))
@@ -59,7 +54,8 @@ static void judge(const struct ask *q, const struct tw_sweep_run *const *run, st
 }
 
 /* The runs of one rate, by size. False: out of memory. */
-static bool fit_one(const struct ask *q, const struct tw_sweep_run *const *run, struct tw_trend *t)
+static bool fit_one(const struct tw_trend_ask *q, const struct tw_sweep_run *const *run,
+                    struct tw_trend *t)
 {
     const size_t n = t->n;
     double *x = tw_alloc(n, 4 * sizeof *x), *y = x ? x + 3 * n : NULL;
@@ -122,8 +118,9 @@ static int by_size(const void *p, const void *q)
     return (a > b) - (a < b);
 }
 
-static enum tw_status collect(const struct tw_sweep_run *runs, size_t n, const struct ask *q,
-                              const struct tw_sweep_run **run, size_t *m, struct tw_err *err)
+static enum tw_status collect(const struct tw_sweep_run *runs, size_t n,
+                              const struct tw_trend_ask *q, const struct tw_sweep_run **run,
+                              size_t *m, struct tw_err *err)
 {
     *m = 0;
     for (size_t i = 0; i < n; i++) {
@@ -142,49 +139,55 @@ static enum tw_status collect(const struct tw_sweep_run *runs, size_t n, const s
     return TW_OK;
 }
 
-enum tw_status tw_trend_fit(const struct tw_sweep_run *runs, size_t n,
-                            double (*value)(const struct tw_sweep_run *run), double threshold,
-                            bool above, double at, double level, struct tw_trend **out,
-                            size_t *nout, size_t *nskipped, struct tw_err *err)
+/* The rate that begins at run[i]: its quadratic, or that it has too few sizes. */
+static bool take_rate(const struct tw_trend_ask *q, const struct tw_sweep_run **run, size_t n,
+                      struct tw_trends *out, size_t *used)
 {
-    const struct ask q = { value, threshold, at, level, above };
+    struct tw_trend t = { .lr = run[0]->lr, .n = 1, .sizes = 1 };
+
+    while (t.n < n && tw_sweep_alike(run[t.n]->lr, run[0]->lr))
+        t.n++;
+    qsort(run, t.n, sizeof *run, by_size);
+    for (size_t k = 1; k < t.n; k++)
+        t.sizes += tw_sweep_alike(run[k]->size, run[k - 1]->size) ? 0 : 1;
+    *used = t.n;
+    if (t.sizes < 3) {
+        out->skipped++;
+        return true;
+    }
+    if (!fit_one(q, run, &t))
+        return false;
+    out->v[out->n++] = t;
+    return true;
+}
+
+enum tw_status tw_trends_fit(const struct tw_sweep_run *runs, size_t n,
+                             const struct tw_trend_ask *ask, struct tw_trends *out,
+                             struct tw_err *err)
+{
     const struct tw_sweep_run **run = tw_alloc(n, sizeof *run);
-    struct tw_trend *trend = tw_alloc(n, sizeof *trend);
     enum tw_status rc = TW_ENOMEM;
     size_t m = 0;
 
-    *nout = *nskipped = 0;
-    if (run && trend)
-        rc = collect(runs, n, &q, run, &m, err);
+    *out = (struct tw_trends){ .v = tw_alloc(n, sizeof *out->v) };
+    if (run && out->v)
+        rc = collect(runs, n, ask, run, &m, err);
     else
         (void)tw_err_set(err, rc, "out of memory");
-    for (size_t i = 0; rc == TW_OK && i < m;) {
-        struct tw_trend t = { .lr = run[i]->lr, .n = 1, .sizes = 1 };
-
-        while (i + t.n < m && tw_sweep_alike(run[i + t.n]->lr, run[i]->lr))
-            t.n++;
-        qsort(run + i, t.n, sizeof *run, by_size);
-        for (size_t k = 1; k < t.n; k++)
-            t.sizes += tw_sweep_alike(run[i + k]->size, run[i + k - 1]->size) ? 0 : 1;
-        if (t.sizes >= 3 && !fit_one(&q, run + i, &t))
+    for (size_t i = 0, used = 0; rc == TW_OK && i < m; i += used)
+        if (!take_rate(ask, run + i, m - i, out, &used))
             rc = tw_err_set(err, TW_ENOMEM, "out of memory");
-        if (t.sizes >= 3)
-            trend[(*nout)++] = t;
-        else
-            (*nskipped)++;
-        i += t.n;
-    }
     free(run);
-    if (rc == TW_OK && *nout == 0)
+    if (rc == TW_OK && out->n == 0)
         rc = tw_err_set(err, TW_EDOMAIN,
                         "no learning rate was run at three sizes: a quadratic in log N needs them "
                         "(%zu rates with fewer)",
-                        *nskipped);
-    if (rc != TW_OK) {
-        free(trend);
-        trend = NULL;
-        *nout = 0;
-    }
-    *out = trend;
+                        out->skipped);
     return rc;
+}
+
+void tw_trends_release(struct tw_trends *t)
+{
+    free(t->v);
+    *t = (struct tw_trends){ 0 };
 }

@@ -256,41 +256,40 @@ static void make_logits(double sd, uint64_t item, struct tw_sweep_run *run, size
 static void trends_are_extrapolated_and_judged(void **state)
 {
     struct tw_sweep_run run[8];
-    struct tw_trend *t = NULL;
+    struct tw_trends t;
     struct tw_err err = { 0 };
-    size_t n, skipped;
+    struct tw_trend_ask ask = { logit_of, 1e3, 4.8e9, 0.95, true };
     const double x = log(4.8e9 / 1e8), y = exp(4.0 + 0.5 * x + 0.08 * x * x);
 
     (void)state;
     make_logits(0.0, 0, run, 5);
     run[5] = run[0];
     run[5].lr = 0.3; /* a rate of one size */
-    assert_int_equal(tw_trend_fit(run, 6, logit_of, 1e3, true, 4.8e9, 0.95, &t, &n, &skipped, &err),
-                     TW_OK);
-    assert_int_equal(n, 1);
-    assert_int_equal(skipped, 1);
-    check_close(t->y, y, 1e-9, 0.0);
-    assert_int_equal(t->alarm, y > 1e3 ? TW_ALARM_PREDICTED : TW_ALARM_NONE);
+    assert_int_equal(tw_trends_fit(run, 6, &ask, &t, &err), TW_OK);
+    assert_int_equal(t.n, 1);
+    assert_int_equal(t.skipped, 1);
+    check_close(t.v[0].y, y, 1e-9, 0.0);
+    assert_int_equal(t.v[0].alarm, TW_ALARM_PREDICTED);
     /* 4 + x / 2 + 0.08 x^2 = log 1e3 */
-    check_close(log(t->crossing / 1e8), (-0.5 + sqrt(0.25 + 4.0 * 0.08 * (log(1e3) - 4.0))) / 0.16,
-                1e-8, 0.0);
-    free(t);
-    assert_int_equal(tw_trend_fit(run, 5, logit_of, 1e9, true, 4.8e9, 0.95, &t, &n, &skipped, &err),
-                     TW_OK);
-    assert_int_equal(t->alarm, TW_ALARM_NONE);
-    free(t);
-    assert_int_equal(
-        tw_trend_fit(run, 5, logit_of, 30.0, true, 4.8e9, 0.95, &t, &n, &skipped, &err), TW_OK);
-    assert_int_equal(t->alarm, TW_ALARM_MEASURED);
-    free(t);
-    assert_int_equal(tw_trend_fit(run, 2, logit_of, 1e4, true, 4.8e9, 0.95, &t, &n, &skipped, &err),
-                     TW_EDOMAIN);
+    check_close(log(t.v[0].crossing / 1e8),
+                (-0.5 + sqrt(0.25 + 4.0 * 0.08 * (log(1e3) - 4.0))) / 0.16, 1e-8, 0.0);
+    tw_trends_release(&t);
+    ask.threshold = 1e9;
+    assert_int_equal(tw_trends_fit(run, 5, &ask, &t, &err), TW_OK);
+    assert_int_equal(t.v[0].alarm, TW_ALARM_NONE);
+    tw_trends_release(&t);
+    ask.threshold = 30.0;
+    assert_int_equal(tw_trends_fit(run, 5, &ask, &t, &err), TW_OK);
+    assert_int_equal(t.v[0].alarm, TW_ALARM_MEASURED);
+    tw_trends_release(&t);
+    assert_int_equal(tw_trends_fit(run, 2, &ask, &t, &err), TW_EDOMAIN);
     assert_non_null(strstr(err.msg, "three sizes"));
+    tw_trends_release(&t);
     run[1].logit = 0.0;
     err = (struct tw_err){ 0 };
-    assert_int_equal(tw_trend_fit(run, 5, logit_of, 1e4, true, 4.8e9, 0.95, &t, &n, &skipped, &err),
-                     TW_EDOMAIN);
+    assert_int_equal(tw_trends_fit(run, 5, &ask, &t, &err), TW_EDOMAIN);
     assert_non_null(strstr(err.msg, "run 2"));
+    tw_trends_release(&t);
 }
 
 static void intervals_of_trends_cover(void **state)
@@ -299,16 +298,15 @@ static void intervals_of_trends_cover(void **state)
 
     (void)state;
     for (uint64_t item = 0; item < 400; item++) {
+        struct tw_trend_ask ask = { logit_of, 1e4, 0.0, 0.9, true };
         struct tw_sweep_run run[8];
-        struct tw_trend *t = NULL;
-        size_t n, skipped;
+        struct tw_trends t;
 
         make_logits(0.1, item, run, 8); /* seven to fit, the largest to predict */
-        assert_int_equal(
-            tw_trend_fit(run, 7, logit_of, 1e4, true, run[7].size, 0.9, &t, &n, &skipped, NULL),
-            TW_OK);
-        inside += t->lo <= run[7].logit && run[7].logit <= t->hi;
-        free(t);
+        ask.at = run[7].size;
+        assert_int_equal(tw_trends_fit(run, 7, &ask, &t, NULL), TW_OK);
+        inside += t.v[0].lo <= run[7].logit && run[7].logit <= t.v[0].hi;
+        tw_trends_release(&t);
     }
     assert_in_range(inside, 340, 380); /* 360 expected, standard deviation 6 */
 }

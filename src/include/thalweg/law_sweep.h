@@ -118,15 +118,24 @@ struct tw_trend {
     enum tw_alarm alarm;
 };
 
+/* What to extrapolate, to which size, and what to fear there. */
+struct tw_trend_ask {
+    double (*value)(const struct tw_sweep_run *run); /* NAN: the run has none */
+    double threshold, at, level;                     /* at: a size N */
+    bool above;                                      /* the threshold is passed upwards */
+};
+struct tw_trends {
+    size_t n, skipped;  /* rates with three sizes, and with fewer */
+    struct tw_trend *v; /* (n) */
+};
+
 /*
- * For each rate of the runs (to 1 %) with three sizes or more, a quadratic in log N and log y;
- * `value` says which y of a run, `above` whether the threshold is passed upwards. *nskipped: rates
- * with fewer sizes. The caller frees *out. TW_EDOMAIN: no rate has three sizes, or a value is not
- * positive.
+ * For each rate of the runs (to 1 %) with three sizes or more, a quadratic in log N and log y.
+ * Release even after a failure. TW_EDOMAIN: no rate has three sizes, or a value is not positive.
  */
-enum tw_status tw_trend_fit(const struct tw_sweep_run *runs, size_t n,
-                            double (*value)(const struct tw_sweep_run *run), double threshold,
-                            bool above, double at, double level, struct tw_trend **out,
-                            size_t *nout, size_t *nskipped, struct tw_err *err) TW_CHECKED;
+enum tw_status tw_trends_fit(const struct tw_sweep_run *runs, size_t n,
+                             const struct tw_trend_ask *ask, struct tw_trends *out,
+                             struct tw_err *err) TW_CHECKED;
+void tw_trends_release(struct tw_trends *t);
 
 #endif
