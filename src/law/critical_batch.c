@@ -168,14 +168,14 @@ static bool project(const void *model, const double *y, double *theta)
  * through the middle of the batch sizes. */
 static size_t grid(struct context *c, double (*line)[2], size_t nlines, struct tw_law_start *found)
 {
-    static const double ans[] = { 0.04, 0.08, 0.15, 0.3 }, ass[] = { 0.15, 0.3, 0.5, 0.8, 1.2 };
-    enum { NANS = sizeof ans / sizeof ans[0], NAS = sizeof ass / sizeof ass[0] };
+    static const double sizes[] = { 0.04, 0.08, 0.15, 0.3 }, steps[] = { 0.15, 0.3, 0.5, 0.8, 1.2 };
+    enum { NSIZES = sizeof sizes / sizeof sizes[0], NSTEPS = sizeof steps / sizeof steps[0] };
     size_t n = 0;
 
     for (size_t k = 0; k < nlines; k++)
-        for (size_t g = 0; g < (size_t)NANS * NAS; g++) {
-            struct tw_law_start s = { .theta = { [AN] = ans[g / NAS],
-                                                 [AS] = ass[g % NAS],
+        for (size_t g = 0; g < (size_t)NSIZES * NSTEPS; g++) {
+            struct tw_law_start s = { .theta = { [AN] = sizes[g / NSTEPS],
+                                                 [AS] = steps[g % NSTEPS],
                                                  [BSTAR] = line[k][0],
                                                  [AB] = line[k][1] } };
 
