@@ -135,18 +135,18 @@ static size_t collect(const struct order *o, const double *y, double *x, double 
     size_t points = 0;
 
     for (size_t first = 0, n; first < o->nlines; first += n) {
-        double least = INFINITY, most = 0.0;
+        double least = INFINITY, most = -INFINITY; /* logarithms */
 
         for (n = 0; first + n < o->nlines && same(o->t, TW_CB_N, o->run[o->line[first].first],
                                                   o->run[o->line[first + n].first]);
              n++)
             for (size_t i = 0; i < o->line[first + n].n; i++) {
-                least = fmin(least, y[o->run[o->line[first + n].first + i]]);
-                most = fmax(most, y[o->run[o->line[first + n].first + i]]);
+                least = fmin(least, log(y[o->run[o->line[first + n].first + i]]));
+                most = fmax(most, log(y[o->run[o->line[first + n].first + i]]));
             }
         for (size_t k = 0; k < LEVELS; k++) {
             const double w = ((double)k + 0.5) / LEVELS;
-            const double level = exp((1.0 - w) * log(least) + w * log(most));
+            const double level = exp((1.0 - w) * least + w * most);
             const double b = critical(o, first, n, y, level, room);
 
             if (b > 0.0) {

@@ -195,7 +195,7 @@ static double linear_part(const struct model *m, const double *y, double *const 
 {
     static const size_t param[] = { L0, A, B, C };
     const double *used[4];
-    size_t index[4], k = 0, n = m->area->n;
+    size_t index[4] = { 0 }, k = 0, n = m->area->n;
     double coef[4] = { 0 }, objective, mean = 0.0;
 
     for (size_t i = 0; i < n; i++) {
