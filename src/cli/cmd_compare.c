@@ -9,9 +9,9 @@
 #include "fitfile_parts.h"
 #include "fitreport.h"
 #include "given.h"
+#include "law_arg.h"
 #include "provenance.h"
 #include "runs.h"
-#include "law_arg.h"
 
 struct compare_opts {
     const char *laws, *hold, *warmup, *loss;
@@ -26,11 +26,12 @@ struct compare_opts {
 static const struct tw_opt opts[] = {
     { TW_OPT_HEAD, 0, "Comparison", 0, NULL, NULL, 0, 0, NULL },
     { TW_OPT_STR, 'l', "laws", AT(laws), "NAMES",
-      "laws to compare, comma separated, all of curves or all of runs [all of curves]", 0, 0,
-      NULL },
+      "laws to compare, comma separated, all of curves or all of runs [all of curves, those with "
+      "N only for --hold-out=largest]",
+      0, 0, NULL },
     { TW_OPT_CHOICE, 0, "hold-out", AT(hold), "HOW",
       "what the laws must predict: the curves of each schedule in turn (curve), the end of every "
-      "curve (tail), or the runs of the largest size (largest) [curve; for runs largest]",
+      "curve (tail), or the runs or curves of the largest size (largest) [curve; for runs largest]",
       0, 0, "curve|tail|largest" },
     { TW_OPT_REAL, 0, "tail", AT(tail), "P", "share of each curve's length that is its end [0.3]",
       0.01, 0.99, NULL },
@@ -90,10 +91,11 @@ static int add_law(struct tw_call *call, const struct tw_law *law, struct choice
 static int choose_laws(struct tw_call *call, struct choice *laws)
 {
     const struct compare_opts *o = call->opts;
+    const bool largest = o->hold && !strcmp(o->hold, "largest");
     int rc = TW_EXIT_OK;
 
     for (size_t i = 0; !o->laws && !o->own.law.n && tw_laws[i] && laws->n < MAX_LAWS; i++)
-        if (!tw_laws[i]->ninputs)
+        if (!tw_laws[i]->ninputs && (!tw_laws[i]->sized || largest))
             laws->law[laws->n++] = tw_laws[i];
     for (const char *s = o->laws; rc == TW_EXIT_OK && s && *s;) {
         const size_t n = strcspn(s, ",");
@@ -150,11 +152,13 @@ static int choose_hold(struct tw_call *call, const struct choice *laws, enum tw_
     *hold = runs ? TW_COMPARE_LARGEST : TW_COMPARE_CURVE;
     if (!o->hold)
         return TW_EXIT_OK;
-    if (runs != !strcmp(o->hold, "largest"))
-        return tw_cmd_usage(call, "--hold-out=%s is for %s, and %s is a law of %s", o->hold,
-                            runs ? "curves" : "runs", first->name, runs ? "runs" : "curves");
+    if (runs && strcmp(o->hold, "largest") != 0)
+        return tw_cmd_usage(call, "--hold-out=%s is for curves, and %s is a law of runs", o->hold,
+                            first->name);
     if (!strcmp(o->hold, "tail"))
         *hold = TW_COMPARE_TAIL;
+    if (!strcmp(o->hold, "largest"))
+        *hold = TW_COMPARE_LARGEST;
     return TW_EXIT_OK;
 }
 
@@ -193,6 +197,8 @@ static enum tw_status read_all(struct tw_call *call, const struct choice *laws,
     enum tw_status rc = TW_OK;
 
     source.y = o->source.read.y;
+    for (size_t k = 0; k < laws->n; k++)
+        set[0].sized = set[0].sized || laws->law[k]->sized;
     for (size_t k = 0; k < (runs ? laws->n : 1); k++) {
         for (int i = 0; rc == TW_OK && i < call->argc; i++) {
             const size_t before = set[k].n;

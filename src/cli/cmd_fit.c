@@ -201,6 +201,8 @@ static enum tw_status read_all(struct tw_call *call, const struct tw_law *law,
     struct tw_run_source runs = o->runs;
     enum tw_status rc = TW_OK;
 
+    set->sized = law->sized;
+
     runs.y = o->source.read.y;
     for (int i = first_file(call); rc == TW_OK && i < call->argc; i++) {
         const size_t before = set->n;

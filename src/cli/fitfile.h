@@ -15,6 +15,7 @@ struct tw_fit_file {
     size_t n;
     char **name, **path, **digest, **y_name; /* (n) */
     struct tw_schedule *schedule;            /* (n); empty for a law of runs */
+    double *size;                            /* (n) parameters of the models; 0: not known */
     double *input[TW_LAW_MAX_INPUTS];        /* (fit.n) inputs of a law of runs, stacked */
 };
 

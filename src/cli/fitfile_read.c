@@ -376,8 +376,9 @@ static void read_curves(struct source *s, struct tw_fit_file *f)
     f->n = fit->ncurves = s->rc == TW_OK ? n : 0;
     fit->first = tw_alloc(f->n + 1, sizeof *fit->first);
     f->schedule = tw_alloc(f->n, sizeof *f->schedule);
+    f->size = tw_alloc(f->n, sizeof *f->size);
     fit->score = tw_alloc(f->n, sizeof *fit->score);
-    if (s->rc == TW_OK && (!fit->first || !f->schedule || !fit->score))
+    if (s->rc == TW_OK && (!fit->first || !f->schedule || !f->size || !fit->score))
         s->rc = tw_err_set(s->err, TW_ENOMEM, "%s: out of memory", s->path);
     for (size_t c = 0; s->rc == TW_OK && fit->first && c < f->n; c++)
         fit->first[c + 1] =
@@ -393,6 +394,11 @@ static void read_curves(struct source *s, struct tw_fit_file *f)
     f->y_name = get_texts(s, "/curves/series", f->n);
     if (!fit->law->ninputs)
         read_schedules(s, f);
+    if (fit->law->sized)
+        copy(s, "/curves/sizes", f->n, f->size);
+    for (size_t c = 0; s->rc == TW_OK && c < f->n; c++)
+        if (fit->law->sized && (!(f->size[c] > 0.0) || !isfinite(f->size[c])))
+            bad(s, "/curves/sizes is not a positive number for each curve");
 }
 
 /* x of a law of runs is a copy of its first input. */

@@ -7,13 +7,16 @@
  *   /law_own         of a law that is not in the table: expression, inputs, plain, and the
  *                    parameters' bound, lo, hi (p)
  *   /settings        how it was fitted
- *   /trials          objective, left_out_mae, left_out, condition of each restriction tried (if
- * any) /certificate     how sure the optimum is /curves          names, paths, digests, series,
- * schedules (n texts); points, steps, base, batch, warm_end (n); rates: all schedules' learning
- * rates one after another /points          x (or input/NAME of a law of runs), loss, fitted,
- * residual, left_out_residual: curves one after another /scores          one array (n) a score
- * /profiles/NAME   x, rise (m); threshold, inflation, lo, hi /model_error     value, left_out, mae
- * (n)
+ *   /trials          objective, left_out_mae, left_out, condition of each restriction tried
+ *   /certificate     how sure the optimum is
+ *   /curves          names, paths, digests, series, schedules (n texts); points, steps, base,
+ *                    batch, warm_end (n); sizes (n) of a law that needs them; rates: all
+ *                    schedules' learning rates one after another
+ *   /points          x (or input/NAME of a law of runs), loss, fitted, residual,
+ *                    left_out_residual: curves one after another
+ *   /scores          one array (n) a score
+ *   /profiles/NAME   x, rise (m); threshold, inflation, lo, hi
+ *   /model_error     value, left_out, mae (n)
  */
 #include "fitfile_parts.h"
 
@@ -34,8 +37,9 @@ static bool alloc_texts(struct tw_fit_file *f, size_t n)
     f->digest = tw_alloc(n, sizeof *f->digest);
     f->y_name = tw_alloc(n, sizeof *f->y_name);
     f->schedule = tw_alloc(n, sizeof *f->schedule);
+    f->size = tw_alloc(n, sizeof *f->size);
     f->n = n;
-    return f->name && f->path && f->digest && f->y_name && f->schedule;
+    return f->name && f->path && f->digest && f->y_name && f->schedule && f->size;
 }
 
 static enum tw_status adopt_inputs(struct tw_fit_file *f, const struct tw_curve_set *set,
@@ -66,6 +70,7 @@ enum tw_status tw_fit_file_adopt(struct tw_fit_file *f, struct tw_curve_set *set
         f->y_name[i] = tw_strdup(c->y_name);
         if (!f->name[i] || !f->path[i] || !f->digest[i] || !f->y_name[i])
             return tw_err_set(err, TW_ENOMEM, "out of memory");
+        f->size[i] = c->size;
         f->schedule[i] = set->schedule[i];
         set->schedule[i] = (struct tw_schedule){ 0 };
     }
@@ -84,6 +89,7 @@ void tw_fit_file_release(struct tw_fit_file *f)
     for (size_t i = 0; f->schedule && i < f->n; i++)
         tw_schedule_release(&f->schedule[i]);
     free(f->schedule);
+    free(f->size);
     for (size_t k = 0; k < TW_LAW_MAX_INPUTS; k++)
         free(f->input[k]);
     tw_law_fit_release(&f->fit);
@@ -275,6 +281,8 @@ static void write_curves(struct writer *w, const struct tw_fit_file *f)
         put(w, "/curves/warm_end", f->n, v + 4 * f->n, "step", "last step of the warm-up");
         put(w, "/curves/rates", steps, rates, "", "learning rate of every step, curve after curve");
     }
+    if (fit->law->sized)
+        put(w, "/curves/sizes", f->n, f->size, "", "parameters of each curve's model");
     free(v);
     free(rates);
     free(spec);

@@ -92,7 +92,8 @@ static unsigned without_effect(const struct tw_fit_file *f)
                                           .n = fit->first[c + 1] - fit->first[c],
                                           .x = fit->x + fit->first[c],
                                           .y = fit->y + fit->first[c],
-                                          .schedule = &f->schedule[c] };
+                                          .schedule = &f->schedule[c],
+                                          .size = f->size[c] };
     if (curve && y && jac)
         model = tw_law_model(fit->law, curve, f->n, fit->opts.warmup, NULL);
     if (model)

@@ -5,12 +5,16 @@
 #include "thalweg/law_own.h"
 
 extern const struct tw_law tw_law_annealing;
+extern const struct tw_law tw_law_annealing_size;
 extern const struct tw_law tw_law_mpl;
 extern const struct tw_law tw_law_bnsl;
 extern const struct tw_law tw_law_chinchilla;
+extern const struct tw_law tw_law_critical_batch;
 extern const struct tw_law tw_law_steps;
 extern const struct tw_law tw_law_data_constrained;
 extern const struct tw_law tw_law_error_exp;
+extern const struct tw_law tw_law_forward_momentum;
+extern const struct tw_law tw_law_forward_momentum_size;
 extern const struct tw_law tw_law_kaplan;
 extern const struct tw_law tw_law_m1;
 extern const struct tw_law tw_law_m2;
@@ -23,12 +27,16 @@ extern const struct tw_law tw_law_power;
 // clang-format off
 const struct tw_law *const tw_laws[] = {
     &tw_law_annealing,
+    &tw_law_annealing_size,
     &tw_law_mpl,
+    &tw_law_forward_momentum,
+    &tw_law_forward_momentum_size,
     &tw_law_steps,
     &tw_law_chinchilla,
     &tw_law_data_constrained,
     &tw_law_overtraining,
     &tw_law_kaplan,
+    &tw_law_critical_batch,
     &tw_law_power,
     &tw_law_m1,
     &tw_law_m2,
@@ -39,6 +47,11 @@ const struct tw_law *const tw_laws[] = {
     NULL,
 };
 // clang-format on
+
+double tw_law_max_condition(const struct tw_law *law)
+{
+    return law->max_condition > 0.0 ? law->max_condition : TW_LAW_MAX_CONDITION;
+}
 
 const struct tw_law *tw_law_find(const char *name)
 {

@@ -97,8 +97,8 @@ static enum tw_status leave_one(const struct tw_law *law, const struct tw_law_cu
     rc = tw_law_problem_init(&p, law, rest, k, opts, NULL);
     if (rc == TW_OK && !law->unidentified(p.model)) {
         rc = tw_law_solve(&p, theta, &res, &tried, &best, NULL);
-        h->usable =
-            rc == TW_OK && res.converged && !res.at_bounds && res.condition < TW_LAW_MAX_CONDITION;
+        h->usable = rc == TW_OK && res.converged && !res.at_bounds &&
+                    res.condition < tw_law_max_condition(law);
     }
     if (h->usable)
         rc = predict_held(law, &curves[out], opts, theta, h, err);

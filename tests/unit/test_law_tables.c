@@ -102,6 +102,17 @@ static const struct {
         { 1, 50, true } },
       0.2,
       1u << 2 },
+    { "critical-batch",
+      { 8.8e13, 0.076, 2.1e3, 0.76, 2e8, 0.21 },
+      { { 1e6, 1e10, true }, { 1e3, 1e6, true }, { 1e4, 1e7, true } },
+      { { 1e8, 1e15, true },
+        { 0.03, 0.3, false },
+        { 1e2, 1e4, true },
+        { 0.3, 1.2, false },
+        { 1e7, 1e9, true },
+        { 0.1, 0.4, false } },
+      0.2,
+      0 },
 };
 enum { NCASES = sizeof cases / sizeof cases[0] };
 

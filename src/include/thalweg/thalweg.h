@@ -11,6 +11,7 @@
 #include "thalweg/law_frontier.h"
 #include "thalweg/law_own.h"
 #include "thalweg/law_schedule.h"
+#include "thalweg/law_sweep.h"
 #include "thalweg/schedule.h"
 #include "thalweg/store_log.h"
 #include "thalweg/store_result.h"
