@@ -269,10 +269,11 @@ static void print(const struct tw_fit_file *f)
     putchar('\n');
     curve_table(f);
     bounds(fit, &at);
-    printf("\nobjective %.8g; %zu of %zu start%s agree; gradient %.1e; condition %.3g; at bounds: "
-           "%s\n",
-           fit->min.objective, fit->at_optimum, fit->starts, tw_plural(fit->starts),
-           fit->min.gradient, fit->min.condition, at.n ? at.s : "none");
+    printf(
+        "\nobjective %.8g; %zu of %zu start%s agree%s; gradient %.1e; condition %.3g; at bounds: "
+        "%s\n",
+        fit->min.objective, fit->at_optimum, fit->starts, tw_plural(fit->starts),
+        fit->starts == 1 ? "s" : "", fit->min.gradient, fit->min.condition, at.n ? at.s : "none");
     tw_str_release(&at);
     if (fit->replicates && fit->law->ninputs)
         printf("%zu bootstrap replicate%s of the runs, %zu failed\n", fit->replicates,

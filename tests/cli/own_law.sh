@@ -39,7 +39,7 @@ expect_err 'what is an input is said' 0 "'E \+ A/N\^a \+ B/D\^b': inputs N, D; p
 expect_out 'parameters have a range' 0 '^a +0\.3[0-9]+ +- +- +positive$' own
 expect_out '--bound gives another' 0 '^a +0\.3[0-9]+ .* within its bounds$' own --bound a=0:2
 same 'with the same minimum' "$known" "$(objective)"
-expect_out '--start is a start' 0 'starts agree' own --start a=0.3 --start b=0.5
+expect_out '--start is a start' 0 '1 of 1 start agrees' own --start a=0.3 --start b=0.5
 same 'for the same minimum' "$known" "$(objective)"
 expect_err 'a bound that is in the way' 0 'warning: a ran to an end of its range.*--bound' \
     own --bound a=0.1:0.2
