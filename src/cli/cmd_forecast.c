@@ -50,6 +50,10 @@ static const struct tw_opt opts[] = {
     { TW_OPT_REAL, 0, "batch", AT(source.batch), "X",
       "units of x per step, when x counts tokens or samples [1, if it does not]", 1e-300, 1e300,
       NULL },
+    { TW_OPT_LIST, 0, "size", AT(source.size), "[CURVE=]N",
+      "parameters of the models, for laws with N: one number for all, one for a curve, or the "
+      "log's column; of several numbers the i-th is that of the i-th --schedule",
+      0, 0, NULL },
     TW_RUN_SOURCE_ROWS(struct forecast_opts, runs),
     TW_FIGURE_ROWS(struct forecast_opts, figure),
     TW_FIT_LOOK_ROWS(struct forecast_opts, look),
@@ -57,6 +61,67 @@ static const struct tw_opt opts[] = {
 };
 
 /* ---- what to forecast ------------------------------------------------------------------------ */
+
+/* The plain numbers of --size; SIZE_MAX if one is not positive. */
+static size_t plain_sizes(const struct forecast_opts *o, size_t which, double *size)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < o->source.size.n; i++) {
+        double x;
+
+        if (!tw_str_to_real(o->source.size.v[i], &x))
+            continue;
+        if (!(x > 0.0) || !isfinite(x))
+            return SIZE_MAX;
+        if (n++ == which)
+            *size = x;
+    }
+    return n;
+}
+
+/* Of the i-th schedule, those of measured curves counted: 0 if none was given. */
+static double size_of(const struct forecast_opts *o, size_t i)
+{
+    double size = 0.0;
+
+    if (plain_sizes(o, i - o->against.n, &size) == 1)
+        (void)plain_sizes(o, 0, &size);
+    return size;
+}
+
+static enum tw_status check_sizes(struct tw_call *call)
+{
+    const struct forecast_opts *o = call->opts;
+    const size_t n = plain_sizes(o, 0, &(double){ 0.0 });
+    const size_t schedules = o->schedule.n > o->against.n ? o->schedule.n - o->against.n : 0;
+
+    if (n == SIZE_MAX)
+        return tw_err_set(&call->err, TW_EINVAL,
+                          "--size: expected a positive number of parameters");
+    if (n > 1 && (o->against.n || n != schedules))
+        return tw_err_set(
+            &call->err, TW_EINVAL,
+            "--size is given %zu times for %zu schedules to forecast and %zu measured "
+            "curves: once for all, once for each schedule, or as CURVE=N",
+            n, schedules, o->against.n);
+    return TW_OK;
+}
+
+static enum tw_status add_schedule(struct tw_call *call, const struct tw_schedule *s, double size,
+                                   struct tw_forecast_set *set)
+{
+    struct tw_str name = { 0 };
+    enum tw_status rc;
+
+    if (size > 0.0)
+        tw_str_addf(&name, "N=%g ", size);
+    tw_str_add(&name, s->spec);
+    rc = name.failed ? tw_err_set(&call->err, TW_ENOMEM, "out of memory")
+                     : tw_forecast_set_add(set, name.s, s, size, NULL, &call->err);
+    tw_str_release(&name);
+    return rc;
+}
 
 static enum tw_status add_schedules(struct tw_call *call, struct tw_forecast_set *set)
 {
@@ -70,7 +135,7 @@ static enum tw_status add_schedules(struct tw_call *call, struct tw_forecast_set
         if (rc == TW_OK)
             tw_cli_schedule_warn(call, &s);
         if (rc == TW_OK)
-            rc = tw_forecast_set_add(set, s.spec, &s, NULL, &call->err);
+            rc = add_schedule(call, &s, size_of(o, i), set);
         tw_schedule_release(&s);
     }
     return rc;
@@ -93,7 +158,7 @@ static enum tw_status add_measured(struct tw_call *call, const struct tw_fit_fil
 {
     const struct forecast_opts *o = call->opts;
     struct tw_curve_source source = o->source;
-    struct tw_curve_set curves = { 0 };
+    struct tw_curve_set curves = { .sized = f->fit.law->sized };
     enum tw_status rc = TW_OK;
 
     if (isnan(source.read.from))
@@ -109,8 +174,8 @@ static enum tw_status add_measured(struct tw_call *call, const struct tw_fit_fil
     if (rc == TW_OK)
         tw_warn_fitted(call, f, &curves);
     for (size_t i = 0; rc == TW_OK && i < curves.n; i++)
-        rc = tw_forecast_set_add(set, curves.log.v[i].name, &curves.schedule[i], &curves.law[i],
-                                 &call->err);
+        rc = tw_forecast_set_add(set, curves.log.v[i].name, &curves.schedule[i], curves.law[i].size,
+                                 &curves.law[i], &call->err);
     tw_curve_set_release(&curves);
     return rc;
 }
@@ -168,7 +233,7 @@ static void warn_early(struct tw_call *call, const struct tw_fit_file *f,
 static void warn_far(struct tw_call *call, const struct tw_fit_file *f,
                      const struct tw_forecast_set *set)
 {
-    double most = 0.0;
+    double most = 0.0, largest = 0.0;
 
     for (size_t c = 0; c < f->n; c++)
         most = fmax(most, tw_sum(f->schedule[c].lr, f->schedule[c].n));
@@ -182,6 +247,15 @@ static void warn_far(struct tw_call *call, const struct tw_fit_file *f,
                         "bands hold only if the law does so far out",
                         set->v[i].name, sum / most);
     }
+    for (size_t c = 0; c < f->n; c++)
+        largest = fmax(largest, f->size[c]);
+    for (size_t i = 0; f->fit.law->sized && i < set->n; i++)
+        if (set->v[i].size > 1.01 * largest)
+            tw_cmd_warn(call,
+                        "%s: its model is %.3g times the largest fitted one: the bands know the "
+                        "error of curves of the fitted sizes; 'thalweg compare-laws "
+                        "--hold-out=largest' says how the law does on a larger one",
+                        set->v[i].name, set->v[i].size / largest);
     if (f->fit.replicates == 0)
         tw_cmd_warn(call, "the fit has no bootstrap: the bands hold no parameter error");
 }
@@ -287,7 +361,7 @@ static int run(struct tw_call *call)
                          f.fit.law->name);
         goto out;
     }
-    if (tw_figure_cli_check(&o->figure, call, plot) != TW_OK ||
+    if (tw_figure_cli_check(&o->figure, call, plot) != TW_OK || check_sizes(call) != TW_OK ||
         tw_cmd_provenance_start(&prov, call, &call->err) != TW_OK ||
         tw_cmd_provenance_input(&prov, call->argv[0], NULL, &call->err) != TW_OK ||
         add_measured(call, &f, &set, &prov) != TW_OK || add_schedules(call, &set) != TW_OK ||

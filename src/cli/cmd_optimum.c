@@ -31,7 +31,7 @@ static bool quantities(const struct tw_law *law, const double *theta, double flo
     law->optimum(theta, flops, input);
     for (size_t k = 0; k < law->ninputs; k++)
         column[k] = &input[k];
-    model = law->model_alloc(&run, 1, TW_WARMUP_SKIP, NULL);
+    model = tw_law_model(law, &run, 1, TW_WARMUP_SKIP, NULL);
     ok = model && tw_law_predict(law, model, theta, &q[3]);
     law->model_free(model);
     q[0] = input[0];

@@ -158,9 +158,9 @@ void fig_set_ticks(struct tw_str *gp, char axis, const struct fig_axis *a, doubl
         return;
     }
     tw_str_addf(gp, "set logscale %c; ", axis);
-    if (hi / lo > 50.0)
-        tw_str_addf(gp, "set %ctics 10; set m%ctics 10; set format %c \"%s\"\n", axis, axis, axis,
-                    tex ? "$10^{%L}$" : "10^{%L}");
+    if (hi / lo > 50.0) /* without a start gnuplot counts decades from the axis's end */
+        tw_str_addf(gp, "set %ctics %g, 10; set m%ctics 10; set format %c \"%s\"\n", axis,
+                    pow(10.0, floor(log10(lo))), axis, axis, tex ? "$10^{%L}$" : "10^{%L}");
     else {
         tw_str_addf(gp, "set format %c \"%%g\"; unset m%ctics; set %ctics (", axis, axis, axis);
         list_ticks(gp, lo, hi, t.step);

@@ -96,7 +96,7 @@ static double left_out_score(const struct tw_law_fit *fit)
 static enum tw_status only_warmup(const struct tw_law *law, const struct tw_law_curve *curves,
                                   size_t n, bool *only, struct tw_err *err)
 {
-    void *model = law->model_alloc(curves, n, TW_WARMUP_SKIP, err);
+    void *model = tw_law_model(law, curves, n, TW_WARMUP_SKIP, err);
 
     if (!model)
         return err->code;

@@ -52,13 +52,13 @@ enum tw_status tw_law_problem_init(struct tw_law_problem *p, const struct tw_law
     p->n = p->first[n];
     if (p->n < law->nparams)
         return tw_err_set(err, TW_EDOMAIN,
-                          "%zu point%s cannot determine the %zu parameters of the law %s: at least "
-                          "%zu are needed",
-                          p->n, tw_plural(p->n), law->nparams, law->name, law->nparams);
+                          "%zu point%s cannot determine the %zu parameters of the law %s: %zu more "
+                          "needed, and some for the intervals",
+                          p->n, tw_plural(p->n), law->nparams, law->name, law->nparams - p->n);
     rc = stack(p, curves, err);
     if (rc != TW_OK)
         return rc;
-    p->model = law->model_alloc(curves, n, opts->warmup, err);
+    p->model = tw_law_model(law, curves, n, opts->warmup, err);
     return p->model ? TW_OK : err->code;
 }
 

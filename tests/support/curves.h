@@ -109,7 +109,7 @@ static inline bool ref_load(const char *size, struct ref_data d[REF_CURVES])
             return false;
         }
         d[c].curve = (struct tw_law_curve){ ref_curve[c].name, d[c].n, d[c].x, d[c].y,
-                                            &d[c].schedule,    NULL };
+                                            &d[c].schedule,    NULL,   0,      0 };
     }
     return true;
 }
@@ -166,7 +166,7 @@ static inline bool made_curve(const struct made *m, const double theta[5], enum 
         d->y[i] *= exp(m->common[i]);
     free(s1);
     free(s2);
-    d->curve = (struct tw_law_curve){ m->spec, d->n, d->x, d->y, &d->schedule, NULL };
+    d->curve = (struct tw_law_curve){ m->spec, d->n, d->x, d->y, &d->schedule, NULL, 0, 0 };
     return true;
 }
 

@@ -25,6 +25,8 @@ struct tw_law_curve {
     const double *x, *y; /* (n); y finite, and > 0 if residuals are of logarithms */
     const struct tw_schedule *schedule;
     const double *const *input; /* (law->ninputs) arrays of n */
+    double size, tokens;        /* of a curve: the model's parameters, and the tokens seen at its
+                                   last point; 0: not known */
 };
 
 enum { TW_LAW_MAX_INPUTS = 6 };
@@ -69,8 +71,11 @@ struct tw_law {
     const char *const *meanings; /* (nparams) with units */
     bool whole_schedule; /* the law itself counts every step of the warm-up: TW_WARMUP_KEEP, and
                             there is nothing to choose */
+    bool sized;          /* a law of curves that needs the size of each curve's model */
     unsigned profile;    /* bit j: parameter j is worth profiling by default */
     unsigned zero;       /* bit j: parameter j may be held at 0 */
+    bool own;            /* made by thalweg/law_own.h: not in the table, inputs may be any number,
+                            and model_alloc is NULL */
 
     const struct tw_law_restriction *restrictions; /* (nrestrictions), the safest first */
     size_t nrestrictions;
@@ -87,7 +92,9 @@ struct tw_law {
     /* The loss at every stacked point, and unless NULL its derivatives (points x nparams, row
      * major). */
     void (*predict)(const void *model, void *memo, const double *theta, double *y, double *jac);
-    bool slow; /* a prediction takes a millisecond or more: searches save them */
+    double max_condition; /* with a larger condition number a curve counts as one that cannot be
+                             left out; 0: TW_LAW_MAX_CONDITION */
+    bool slow;            /* a prediction takes a millisecond or more: searches save them */
     /* The part of the loss that annealing took off (>= 0), at every stacked point of a model made
      * with TW_WARMUP_SKIP; NULL for laws without one. What a law says least surely about another
      * schedule is this part's size. */
@@ -111,6 +118,10 @@ struct tw_law {
 extern const struct tw_law *const tw_laws[]; /* ends with NULL */
 const struct tw_law *tw_law_find(const char *name);
 
+/* law->model_alloc, or what stands for it in a law that is not in the table. */
+void *tw_law_model(const struct tw_law *law, const struct tw_law_curve *curves, size_t n,
+                   enum tw_warmup warmup, struct tw_err *err);
+
 /* The predictions of a model for theta, into y (stacked points); false when out of memory. */
 bool tw_law_predict(const struct tw_law *law, const void *model, const double *theta,
                     double *y) TW_CHECKED;
@@ -128,6 +139,7 @@ enum { TW_LAW_PRIOR_CURVES = 3, TW_LAW_PRIOR_FACTOR = 2, TW_LAW_PRIOR_ANNEALED_C
 /* A fit of fewer curves says something about the law only if its parameters can be told apart:
  * a larger condition number and the curve counts as one that cannot be left out. */
 #define TW_LAW_MAX_CONDITION 1e5
+double tw_law_max_condition(const struct tw_law *law);
 
 /* ---- fitting ------------------------------------------------------------------------------ */
 
