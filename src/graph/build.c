@@ -167,13 +167,9 @@ int tw_b_instr(struct tw_build *b, const struct tw_op *op, size_t nin, const int
                void *data, double flops)
 {
     struct tw_graph *g = b->g;
-    struct tw_instr n = { .op = op,
-                          .nin = nin,
-                          .nout = 1,
-                          .data = data,
-                          .uniform = true,
-                          .flops = flops,
-                          .node = b->node ? b->node->op : "loss" };
+    struct tw_instr n = {
+        .op = op, .nin = nin, .nout = 1, .data = data, .uniform = true, .flops = flops
+    };
     bool active = false;
 
     n.in = tw_alloc(nin, sizeof *n.in);

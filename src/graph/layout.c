@@ -45,6 +45,10 @@ static bool find_reader(const struct tw_net *net, int value, int depth, struct r
 
             if (n->in[j] != value)
                 continue;
+            /* Another tensor of equal contents, which the exporter stored once. */
+            if (!strcmp(n->op, "Identity") && n->nout == 1 && net->value[n->out[0]].name &&
+                strchr(net->value[n->out[0]].name, '.'))
+                continue;
             if ((through || !strcmp(n->op, "Cast") || !strcmp(n->op, "Identity")) && n->nout == 1 &&
                 depth < 4 && find_reader(net, n->out[0], depth + 1, r)) {
                 r->transposed = r->transposed != through;

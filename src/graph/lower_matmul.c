@@ -43,6 +43,75 @@ static int untransposed(struct tw_build *b, int v, bool *swapped)
     return v;
 }
 
+/* One factor of a product: the value it is read from, and how. */
+struct factor {
+    int v;
+    long at;
+    int n; /* walks */
+    size_t extent[TW_LOOP_MAX + 2];
+    long *stride[TW_LOOP_MAX + 2];
+};
+
+/* A factor that was only moved (transposed, sliced, split) can be read where it came from. */
+static void look_through(struct tw_build *b, struct factor *f)
+{
+    for (size_t i = b->g->ninstr; i-- > 0;) {
+        const struct tw_instr *in = &b->g->instr[i];
+        const struct tw_assemble_data *d = in->data;
+        long mapped[TW_LOOP_MAX + 2], used[TW_LOOP_MAX] = { 0 }, at, rest = f->at;
+        const struct tw_loop *l;
+        bool fits = true;
+
+        if (in->out[0] != b->g->val[f->v].root)
+            continue;
+        if (in->op != &tw_op_assemble || d->npiece != 1 || !d->covered)
+            return;
+        l = &d->piece[0].loop;
+        at = (long)d->piece[0].from;
+        for (int k = 0; k < l->nd; k++) { /* where the walks begin */
+            used[k] = l->sy[k] > 0 ? rest / l->sy[k] : 0;
+            rest -= used[k] * l->sy[k];
+            at += used[k] * l->sa[k];
+        }
+        for (int k = 0; k < f->n; k++)
+            fits = fits && tw_loop_map(l, f->extent[k], *f->stride[k], used, &mapped[k]);
+        if (!fits || rest)
+            return;
+        for (int k = 0; k < f->n; k++)
+            *f->stride[k] = mapped[k];
+        f->at = at;
+        f->v = in->in[0];
+    }
+}
+
+/* Both factors depend on the data: each may be read where it was before it was moved. */
+static void read_moved(struct tw_build *b, struct tw_matmul_data *d, int in[2])
+{
+    struct factor x = { .v = in[0] }, y = { .v = in[1] };
+
+    for (int i = 0; i < d->batch.nd; i++) {
+        x.extent[x.n] = y.extent[y.n] = d->batch.n[i];
+        if (d->batch.sa[i])
+            x.stride[x.n++] = &d->batch.sa[i];
+        if (d->batch.sb[i])
+            y.stride[y.n++] = &d->batch.sb[i];
+    }
+    x.extent[x.n] = d->ni;
+    x.stride[x.n++] = &d->ai;
+    x.extent[x.n] = d->nk;
+    x.stride[x.n++] = &d->ak;
+    y.extent[y.n] = d->nj;
+    y.stride[y.n++] = &d->bj;
+    y.extent[y.n] = d->nk;
+    y.stride[y.n++] = &d->bk;
+    look_through(b, &x);
+    look_through(b, &y);
+    in[0] = x.v;
+    in[1] = y.v;
+    d->a_at = x.at;
+    d->b_at = y.at;
+}
+
 enum tw_status tw_lower_matmul(struct tw_build *b, const struct tw_node *node)
 {
     int in[2] = { tw_b_in(b, 0), tw_b_in(b, 1) }, rank, out, nout = 0;
@@ -104,6 +173,8 @@ enum tw_status tw_lower_matmul(struct tw_build *b, const struct tw_node *node)
         d->ni *= d->batch.n[0];
         d->batch.nd = 0;
     }
+    if (tw_b_val(b, in[0])->varying && tw_b_val(b, in[1])->varying)
+        read_moved(b, d, in);
     for (int i = 0; i < rank + 2; i++)
         if (!(vector_x && i == rank) && !(vector_y && i == rank + 1))
             kept[nout++] = dims[i];
