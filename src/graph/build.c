@@ -588,6 +588,8 @@ static enum tw_status build(struct tw_build *b)
     if (st == TW_OK)
         st = drop_unneeded(b);
     if (st == TW_OK)
+        st = tw_b_find_heads(b);
+    if (st == TW_OK)
         st = store_initial(b);
     if (st == TW_OK) {
         copy_initial(b);

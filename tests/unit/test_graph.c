@@ -390,6 +390,36 @@ static void rows_of_a_table(void **state)
     tw_array_release(&t);
 }
 
+/* Logits that are used and forgotten a few rows at a time. */
+static void head_with_its_loss(void **state)
+{
+    enum { ROWS = 301, CLASSES = 257 };
+    struct tw_array x = nets_data(2, DIMS(ROWS, 3), -1, 1), t = { 0 };
+    struct tw_net *net = nets_new();
+    int64_t dims[2] = { TW_DIM_UNKNOWN, ROWS };
+    int in = nets_input(net, "x", 2, DIMS(ROWS, 3)), target, y, best;
+
+    (void)state;
+    nets_ok(!tw_array_make(&t, TW_I64, 2, DIMS(NETS_SAMPLES, ROWS), &nets_err));
+    for (size_t i = 0; i < t.n; i++)
+        tw_array_set_int(&t, i, (int64_t)(i * 7 % CLASSES));
+    target = tw_net_input(net, "target", TW_I64, 2, dims, &nets_err);
+    target = nets_op2(net, "Reshape", target, nets_ints(net, "s", 1, (const int64_t[]){ -1 }));
+    y = nets_op2(net, "Mul", in, nets_param(net, "scale", 1, DIMS(3), 0.5, 1.5));
+    y = nets_op2(net, "MatMul", y, nets_param(net, "w", 2, DIMS(3, CLASSES), -1, 1));
+    y = nets_op2(net, "Reshape", y, nets_ints(net, "s2", 2, (const int64_t[]){ -1, CLASSES }));
+    best = nets_op1(net, "ArgMax", y);
+    nets_ok(!tw_net_attr_int(net, "axis", 1, &nets_err));
+    y = nets_op2(net, "SoftmaxCrossEntropyLoss", y, target);
+    nets_ok(!tw_net_attr_text(net, "reduction", "none", &nets_err));
+    nets_ok(!tw_net_attr_int(net, "ignore_index", 3, &nets_err));
+    nets_ok(tw_net_output(net, y, &nets_err) == TW_OK);
+    nets_ok(tw_net_output(net, best, &nets_err) == TW_OK);
+    nets_check(net, (const struct tw_array *const[]){ &x, &t }, "head");
+    tw_array_release(&x);
+    tw_array_release(&t);
+}
+
 static void batch_norm_goes_into_the_convolution(void **state)
 {
     struct tw_array x = nets_data(3, DIMS(2, 4, 4), -1, 1);
@@ -431,6 +461,7 @@ int main(void)
         cmocka_unit_test(reductions),
         cmocka_unit_test(losses),
         cmocka_unit_test(rows_of_a_table),
+        cmocka_unit_test(head_with_its_loss),
         cmocka_unit_test(batch_norm_goes_into_the_convolution),
     };
 
