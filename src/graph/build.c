@@ -590,6 +590,8 @@ static enum tw_status build(struct tw_build *b)
     if (st == TW_OK)
         st = tw_b_find_heads(b);
     if (st == TW_OK)
+        st = tw_b_find_attention(b);
+    if (st == TW_OK)
         st = store_initial(b);
     if (st == TW_OK) {
         copy_initial(b);

@@ -123,6 +123,7 @@ static size_t scratch_of(const struct tw_exec *e, bool uniform)
     size_t most = 0;
 
     tw_alg_tangents(&alg, (int)e->planes - 1);
+    alg.back = e->gradient;
     for (size_t i = 0; i < e->g->ninstr; i++) {
         const struct tw_instr *in = &e->g->instr[i];
         size_t n = in->op->scratch && in->uniform == uniform ? in->op->scratch(e->g, in, &alg) : 0;

@@ -67,6 +67,7 @@ struct tw_term {
 };
 struct tw_alg {
     int planes;
+    bool back; /* a plan's: there will be a way back */
     int nterm;
     struct tw_term term[TW_MAX_TERMS];
 };
@@ -170,7 +171,7 @@ void tw_alg_scale(const struct tw_run *r, size_t n, double s, const struct tw_pl
 
 extern const struct tw_op tw_op_unary, tw_op_binary, tw_op_select, tw_op_assemble, tw_op_reduce,
     tw_op_matmul, tw_op_conv, tw_op_maxpool, tw_op_avgpool, tw_op_softmax, tw_op_normalize,
-    tw_op_lookup, tw_op_cross_entropy, tw_op_argmax, tw_op_head;
+    tw_op_lookup, tw_op_cross_entropy, tw_op_argmax, tw_op_head, tw_op_attention;
 
 struct tw_unary_data {
     enum tw_unary f;
@@ -307,6 +308,8 @@ void tw_strides(int rank, const size_t *dims, bool zero_ones, long *s);
 /* Drop extents of 1 and merge neighbours that can be walked as one. */
 void tw_loop_collapse(struct tw_loop *l);
 size_t tw_loop_count(const struct tw_loop *l);
+/* Puts attention into one instruction a layer. */
+enum tw_status tw_b_find_attention(struct tw_build *b);
 /* Puts a large last layer and its loss into one instruction. */
 enum tw_status tw_b_find_heads(struct tw_build *b);
 /* Roles, layers and filter axes of the parameters, from their names and who reads them. */
