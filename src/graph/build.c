@@ -402,7 +402,7 @@ static bool is_twin(const struct tw_build *b, const struct tw_node *node)
 {
     const struct tw_value *x, *y;
 
-    if (strcmp(node->op, "Identity") || node->nin != 1 || node->in[0] < 0 || node->out[0] < 0)
+    if (strcmp(node->op, "Identity") != 0 || node->nin != 1 || node->in[0] < 0 || node->out[0] < 0)
         return false;
     x = &b->net->value[node->in[0]];
     y = &b->net->value[node->out[0]];
