@@ -58,23 +58,15 @@ enum tw_status tw_lower_reduce(struct tw_build *b, const struct tw_node *node)
     return b->err->code;
 }
 
-enum tw_status tw_lower_argmax(struct tw_build *b, const struct tw_node *node)
+static int argmax(struct tw_build *b, const struct tw_node *node, int v, int axis, bool keep)
 {
-    int v = tw_b_in(b, 0), axis, rank = 0;
-    bool keep = tw_node_int(node, "keepdims", 1) != 0;
+    const struct tw_val x = *tw_b_val(b, v);
+    struct tw_argmax_data *d = tw_alloc(1, sizeof *d);
     size_t dims[TW_MAX_RANK];
-    struct tw_argmax_data *d;
-    struct tw_val x;
+    int rank = 0;
 
-    if (v < 0)
-        return tw_b_fail(b, "has no input");
-    x = *tw_b_val(b, v);
-    axis = tw_b_axis(b, tw_node_int(node, "axis", 0), x.rank);
-    if (axis < 0)
-        return b->err->code;
-    d = tw_alloc(1, sizeof *d);
     if (!d)
-        return tw_err_set(b->err, TW_ENOMEM, "out of memory for the network");
+        return -1;
     *d = (struct tw_argmax_data){ .outer = 1,
                                   .n = x.dims[axis],
                                   .inner = 1,
@@ -86,7 +78,46 @@ enum tw_status tw_lower_argmax(struct tw_build *b, const struct tw_node *node)
         if (i != axis || keep)
             dims[rank++] = i == axis ? 1 : x.dims[i];
     }
-    tw_b_out(b, 0, tw_b_instr(b, &tw_op_argmax, 1, &v, tw_b_temp(b, TW_I64, rank, dims), d, 0.0));
+    return tw_b_instr(b, &tw_op_argmax, 1, &v, tw_b_temp(b, TW_I64, rank, dims), d, 0.0);
+}
+
+enum tw_status tw_lower_argmax(struct tw_build *b, const struct tw_node *node)
+{
+    int v = tw_b_in(b, 0), axis;
+
+    if (v < 0)
+        return tw_b_fail(b, "has no input");
+    axis = tw_b_axis(b, tw_node_int(node, "axis", 0), tw_b_val(b, v)->rank);
+    if (axis >= 0)
+        tw_b_out(b, 0, argmax(b, node, v, axis, tw_node_int(node, "keepdims", 1) != 0));
+    return b->err->code;
+}
+
+/* 1 at the first of the largest, else 0; before opset 13 the axes from `axis` on are one. */
+enum tw_status tw_lower_hardmax(struct tw_build *b, const struct tw_node *node)
+{
+    bool old = b->net->opset < 13;
+    int v = tw_b_in(b, 0), y, axis;
+    struct tw_array places = { 0 };
+    size_t dims[3] = { 1, 1, 1 };
+    struct tw_val x;
+
+    if (v < 0)
+        return tw_b_fail(b, "has no input");
+    x = *tw_b_val(b, v);
+    axis = tw_b_axis(b, tw_node_int(node, "axis", old ? 1 : -1), x.rank);
+    if (axis < 0)
+        return b->err->code;
+    for (int i = 0; i < x.rank; i++)
+        dims[i < axis ? 0 : i == axis || old ? 1 : 2] *= x.dims[i];
+    if (tw_array_make(&places, TW_I64, 2, (const size_t[]){ dims[1], 1 }, b->err))
+        return b->err->code;
+    for (size_t i = 0; i < dims[1]; i++)
+        tw_array_set_int(&places, i, (int64_t)i);
+    v = tw_b_alias(b, v, 3, dims);
+    y = v < 0 ? -1 : argmax(b, node, v, 1, true);
+    y = tw_b_cast(b, tw_b_binary(b, TW_B_EQ, y, tw_b_const(b, &places)), x.dtype);
+    tw_b_out(b, 0, tw_b_alias(b, y, x.rank, x.dims));
     return b->err->code;
 }
 
@@ -153,23 +184,15 @@ enum tw_status tw_lower_cross_entropy(struct tw_build *b, const struct tw_node *
     }
     /* Weights: of the classes, and 0 where the target is ignored. */
     if (w >= 0) {
-        struct tw_lookup_data *l = tw_alloc(1, sizeof *l);
-        int lin[2] = { w, in[1] };
+        const struct tw_pick_data row = { 1, tw_b_val(b, w)->n, 1, tw_b_val(b, in[1])->n, 0, 1, 0 };
 
-        if (!l)
-            return tw_err_set(b->err, TW_ENOMEM, "out of memory for the network");
-        *l = (struct tw_lookup_data){ tw_b_val(b, in[1])->n, tw_b_val(b, w)->n, 1 };
-        if (tw_b_val(b, w)->varying) {
-            free(l);
-            return tw_b_fail(b, "has class weights that depend on the data");
-        }
-        weights = tw_b_instr(b, &tw_op_lookup, 2, lin, tw_b_temp(b, TW_F32, rank, dims), l, 0.0);
+        weights = tw_b_pick(b, w, in[1], tw_b_temp(b, TW_F32, rank, dims), &row);
     }
     if (ignore) {
         int keep =
             tw_b_unary(b, TW_U_NOT, 0, 0,
                        tw_b_binary(b, TW_B_EQ, in[1], tw_b_const_real(b, (double)ignore->i)));
-        int zero = tw_b_const_real(b, 0.0), one = tw_b_const_real(b, 1.0);
+        int zero = tw_b_const_real(b, 0.0);
 
         keep = tw_b_cast(b, keep, TW_F32);
         keep = tw_b_alias(b, keep, rank, dims);
@@ -187,7 +210,6 @@ enum tw_status tw_lower_cross_entropy(struct tw_build *b, const struct tw_node *
             };
             weights = tw_b_instr(b, &tw_op_select, 3, v, tw_b_temp(b, TW_F32, rank, dims), s, 0.0);
         }
-        (void)one;
     }
     if (weights >= 0 && w >= 0)
         y = tw_b_binary(b, TW_B_MUL, y, weights);

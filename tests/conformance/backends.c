@@ -74,11 +74,13 @@ static const struct {
     const char *op;
     size_t first, last;
 } settings[] = {
-    { "CenterCropPad", 1, 1 }, { "Clip", 1, 2 },    { "ConstantOfShape", 0, 0 }, { "CumSum", 1, 1 },
-    { "Dropout", 1, 2 },       { "Expand", 1, 1 },  { "OneHot", 1, 2 },          { "Pad", 1, 3 },
-    { "Range", 0, 2 },         { "Reduce*", 1, 1 }, { "Reshape", 1, 1 },         { "Resize", 1, 3 },
-    { "Slice", 1, 4 },         { "Split", 1, 1 },   { "Squeeze", 1, 1 },         { "Tile", 1, 1 },
-    { "TopK", 1, 1 },          { "Trilu", 1, 1 },   { "Unsqueeze", 1, 1 },       { "Upsample", 1, 1 },
+    { "CenterCropPad", 1, 1 }, { "Clip", 1, 2 },     { "ConstantOfShape", 0, 0 },
+    { "CumSum", 1, 1 },        { "Dropout", 1, 2 },  { "Expand", 1, 1 },
+    { "OneHot", 1, 2 },        { "Pad", 1, 3 },      { "Range", 0, 2 },
+    { "Reduce*", 1, 1 },       { "Reshape", 1, 1 },  { "Resize", 1, 3 },
+    { "Slice", 1, 4 },         { "Split", 1, 1 },    { "Squeeze", 1, 1 },
+    { "Tile", 1, 1 },          { "TopK", 1, 1 },     { "Trilu", 1, 1 },
+    { "Unsqueeze", 1, 1 },     { "Upsample", 1, 1 },
 };
 
 static bool is_setting(const struct tw_net *net, int value)
@@ -171,18 +173,22 @@ static enum tw_status run_graph(const struct tw_graph *g, size_t nin,
                                 const struct tw_array *const *data, struct tw_array *out,
                                 struct tw_err *err)
 {
-    const struct tw_exec_options one = { .threads = 1 };
-    struct tw_exec *e = tw_exec_new(g, &one, err);
+    struct tw_exec_options one = { .threads = 1 };
+    struct tw_exec *e;
     double *alone[MOST_PORTS] = { NULL }, *among[MOST_PORTS] = { NULL };
-    enum tw_status rc = e ? TW_OK : err->code;
+    enum tw_status rc;
 
+    for (size_t i = 0; i < nin; i++)
+        one.real64 = one.real64 || data[i]->dtype == TW_F64;
+    e = tw_exec_new(g, &one, err);
+    rc = e ? TW_OK : err->code;
     for (size_t o = 0; rc == TW_OK && o < tw_graph_noutput(g); o++) {
         const struct tw_graph_port p = tw_graph_output(g, o);
 
         alone[o] = tw_alloc(p.n, sizeof *alone[o]);
         among[o] = tw_alloc(3 * p.n, sizeof *among[o]);
-        rc = alone[o] && among[o] ? tw_array_make(&out[o], p.dtype, p.rank, p.dims, err)
-                                  : TW_ENOMEM;
+        rc =
+            alone[o] && among[o] ? tw_array_make(&out[o], p.dtype, p.rank, p.dims, err) : TW_ENOMEM;
     }
     if (rc == TW_OK)
         rc = run_both(e, g, nin, data, alone, among, err);
