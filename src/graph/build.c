@@ -425,7 +425,7 @@ static bool is_twin(const struct tw_build *b, const struct tw_node *node)
 {
     const struct tw_value *x, *y;
 
-    if (strcmp(node->op, "Identity") || node->nin != 1 || node->in[0] < 0 || node->out[0] < 0)
+    if (strcmp(node->op, "Identity") != 0 || node->nin != 1 || node->in[0] < 0 || node->out[0] < 0)
         return false;
     x = &b->net->value[node->in[0]];
     y = &b->net->value[node->out[0]];
@@ -457,6 +457,8 @@ static enum tw_status lower_node(struct tw_build *b, const struct tw_node *node)
         return tw_b_fail(b, "this operator is not supported; `thalweg info` lists those that the "
                             "network uses");
     st = row->lower(b, node);
+    if (st == TW_OK && node->nout && node->out[0] >= 0 && b->of[node->out[0]] < 0)
+        st = tw_err_set(b->err, TW_ENOMEM, "out of memory for the network");
     if (st == TW_OK)
         for (size_t i = 0; i < node->nout; i++)
             if (node->out[i] >= 0 && b->of[node->out[i]] >= 0 &&

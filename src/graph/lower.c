@@ -28,6 +28,7 @@ static const struct tw_lowering rows[] = {
     {"DepthToSpace", tw_lower_depth_to_space},
     {"Div", tw_lower_div},
     {"Dropout", tw_lower_dropout},
+    {"Einsum", tw_lower_einsum},
     {"Elu", tw_lower_unary},
     {"Equal", tw_lower_binary},
     {"Erf", tw_lower_unary},

@@ -76,6 +76,7 @@ TW_LOWER(eye_like);
 TW_LOWER(trilu);
 TW_LOWER(depth_to_space);
 TW_LOWER(matmul);
+TW_LOWER(einsum);
 TW_LOWER(gemm);
 TW_LOWER(conv);
 TW_LOWER(conv_transpose);

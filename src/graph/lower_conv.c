@@ -114,6 +114,8 @@ static int convolve(struct tw_build *b, const int in[3], const struct tw_window 
                     size_t cout)
 {
     size_t batch = tw_b_val(b, in[0])->dims[0], cin = tw_b_val(b, in[0])->dims[1];
+    size_t inner = cin / groups * volume(w->window);
+    double products = (double)(cout * volume(w->out)) * (double)inner;
     int parts[64];
 
     if (batch > 64 || batch == 0) {
@@ -130,9 +132,7 @@ static int convolve(struct tw_build *b, const int in[3], const struct tw_window 
             return -1;
         }
         parts[i] = tw_b_instr(b, &tw_op_conv, in[2] >= 0 ? 3 : 2, one,
-                              tw_window_temp(b, one[0], cout, w), d,
-                              2.0 * (double)cout * (double)volume(w->out) * (double)(cin / groups) *
-                                  (double)volume(w->window));
+                              tw_window_temp(b, one[0], cout, w), d, 2.0 * products);
         if (parts[i] < 0)
             return -1;
     }

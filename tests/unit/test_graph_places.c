@@ -187,6 +187,40 @@ static void functions_of_several(void **state)
     tw_array_release(&x);
 }
 
+static void sums_over_letters(void **state)
+{
+    struct tw_array x = nets_data(2, DIMS(3, 4), -1, 1);
+    static const char *const equations[] = { "btd,dhe->bthe",  "bhd,bkd->bhk",   "bhd,bkd->kb",
+                                             "btd,btd->b",     "bij->bji",       "btd,d,btd->bd",
+                                             "bts, ...d->bsd", "b...,...->b...", "bxd,bxd",
+                                             "btd,de,bse->bts" };
+
+    (void)state;
+    for (size_t k = 0; k < sizeof equations / sizeof *equations; k++) {
+        struct tw_net *net = nets_new();
+        int in = nets_input(net, "x", 2, DIMS(3, 4)), y;
+        int v = nets_op2(net, "Mul", in, nets_param(net, "w", 2, DIMS(3, 4), -1, 1));
+        int u = nets_op1(net, "Tanh", v), args[3] = { v, u, u };
+
+        if (k == 0)
+            args[1] = nets_param(net, "ww", 3, DIMS(4, 2, 5), -1, 1);
+        else if (k == 5)
+            args[1] = nets_param(net, "ww", 1, DIMS(4), -1, 1);
+        else if (k == 6)
+            args[1] = nets_param(net, "ww", 1, DIMS(2), -1, 1);
+        else if (k == 7)
+            args[1] = nets_param(net, "ww", 2, DIMS(3, 4), -1, 1);
+        else if (k == 9)
+            args[1] = nets_param(net, "ww", 2, DIMS(4, 4), -1, 1);
+        y = nets_op(net, "Einsum", k == 4 ? 1 : k == 5 || k == 9 ? 3 : 2, args);
+        nets_ok(!tw_net_attr_text(net, "equation", equations[k], &nets_err));
+        if (k == 2 || k == 8) /* not of one sample: a batch of 1 would be summed or turned */
+            y = nets_op2(net, "Mul", y, y);
+        check(net, y, (const struct tw_array *const[]){ &x }, equations[k]);
+    }
+    tw_array_release(&x);
+}
+
 /* The mean and the inverse deviation that LayerNormalization gives besides. */
 static void statistics_of_layers(void **state)
 {
@@ -295,10 +329,15 @@ static void settings_are_no_parameters(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(convolutions_transposed), cmocka_unit_test(places_by_data),
-        cmocka_unit_test(images_resized),          cmocka_unit_test(functions_of_several),
-        cmocka_unit_test(statistics_of_layers),    cmocka_unit_test(one_of_several),
-        cmocka_unit_test(places_out_of_range),     cmocka_unit_test(settings_are_no_parameters),
+        cmocka_unit_test(convolutions_transposed),
+        cmocka_unit_test(places_by_data),
+        cmocka_unit_test(images_resized),
+        cmocka_unit_test(functions_of_several),
+        cmocka_unit_test(sums_over_letters),
+        cmocka_unit_test(statistics_of_layers),
+        cmocka_unit_test(one_of_several),
+        cmocka_unit_test(places_out_of_range),
+        cmocka_unit_test(settings_are_no_parameters),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
