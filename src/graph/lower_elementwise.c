@@ -261,11 +261,19 @@ enum tw_status tw_lower_binary(struct tw_build *b, const struct tw_node *node)
     return tw_b_fail(b, "no such function");
 }
 
+/* Where something is to be differentiated, x - q y: the quotient q does not move. */
 enum tw_status tw_lower_mod(struct tw_build *b, const struct tw_node *node)
 {
-    tw_b_out(b, 0,
-             tw_b_binary(b, tw_node_int(node, "fmod", 0) ? TW_B_FMOD : TW_B_MOD, tw_b_in(b, 0),
-                         tw_b_in(b, 1)));
+    int x = tw_b_in(b, 0), y = tw_b_in(b, 1);
+    int z = tw_b_binary(b, tw_node_int(node, "fmod", 0) ? TW_B_FMOD : TW_B_MOD, x, y);
+
+    if (z >= 0 && tw_b_val(b, z)->active) {
+        b->g->val[z].active = false;
+        z = tw_b_binary(b, TW_B_SUB, x, z);
+        z = tw_b_unary(b, TW_U_ROUND, 0, 0, quotient(b, z, y));
+        z = tw_b_binary(b, TW_B_SUB, x, tw_b_binary(b, TW_B_MUL, z, y));
+    }
+    tw_b_out(b, 0, z);
     return b->err->code;
 }
 

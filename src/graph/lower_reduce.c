@@ -6,6 +6,39 @@
 
 #include "lower.h"
 
+/* Factor by factor, so that each has the product of the others as its derivative, zeros or not. */
+static int product(struct tw_build *b, int v, const bool *axes, bool keep)
+{
+    size_t dims[TW_MAX_RANK], kept[TW_MAX_RANK];
+    int rank = tw_b_val(b, v)->rank, nkept = 0;
+
+    memcpy(dims, tw_b_val(b, v)->dims, sizeof dims);
+    for (int axis = 0; axis < rank; axis++) {
+        size_t n = dims[axis];
+        int64_t start[TW_MAX_RANK] = { 0 };
+        int y = -1;
+
+        if (!axes[axis] || keep)
+            kept[nkept++] = axes[axis] ? 1 : n;
+        if (!axes[axis] || n == 1)
+            continue;
+        if (n == 0 || n > 4096) {
+            tw_b_fail(b, "multiplies %zu numbers; derivatives are supported for 1 to 4096", n);
+            return -1;
+        }
+        dims[axis] = 1;
+        for (size_t i = 0; i < n; i++) {
+            int factor;
+
+            start[axis] = (int64_t)i;
+            factor = tw_b_box(b, v, start, NULL, dims);
+            y = i ? tw_b_binary(b, TW_B_MUL, y, factor) : factor;
+        }
+        v = y;
+    }
+    return tw_b_alias(b, v, nkept, kept);
+}
+
 enum tw_status tw_lower_reduce(struct tw_build *b, const struct tw_node *node)
 {
     const char *kind = node->op + strlen("Reduce");
@@ -48,7 +81,9 @@ enum tw_status tw_lower_reduce(struct tw_build *b, const struct tw_node *node)
                            : !strcmp(kind, "Prod") ? TW_B_MUL
                                                    : TW_B_ADD;
 
-        y = tw_b_reduce(b, f, !strcmp(kind, "Mean"), v, mask, keep);
+        y = f == TW_B_MUL && v >= 0 && tw_b_val(b, v)->active
+                ? product(b, v, mask, keep)
+                : tw_b_reduce(b, f, !strcmp(kind, "Mean"), v, mask, keep);
     }
     if (!strcmp(kind, "L2"))
         y = tw_b_unary(b, TW_U_SQRT, 0, 0, y);

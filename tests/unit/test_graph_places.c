@@ -187,6 +187,32 @@ static void functions_of_several(void **state)
     tw_array_release(&x);
 }
 
+/* With a factor of 0: the derivative is the product of the others. */
+static void products_and_remainders(void **state)
+{
+    struct tw_array x = nets_data(2, DIMS(3, 4), 0.5, 1.5);
+
+    (void)state;
+    for (size_t i = 0; i < x.n; i += 5)
+        tw_array_set_real(&x, i, 0.0);
+    for (int kind = 0; kind < 4; kind++) {
+        struct tw_net *net = nets_new();
+        int in = nets_input(net, "x", 2, DIMS(3, 4)), y;
+
+        y = nets_op2(net, "Mul", in, nets_param(net, "w", 2, DIMS(3, 4), -1.5, 1.5));
+        if (kind < 2) {
+            y = nets_op1(net, "ReduceProd", y);
+            nets_ok(!tw_net_attr_ints(net, "axes", (size_t)kind + 1, INTS(2, -2), &nets_err));
+        } else {
+            y = nets_op2(net, "Add", y, tw_net_real(net, "shift", 0.123, &nets_err));
+            y = nets_op2(net, "Mod", y, nets_param(net, "divisor", 1, DIMS(4), 0.4, 0.6));
+            nets_ok(!tw_net_attr_int(net, "fmod", kind == 3, &nets_err));
+        }
+        check(net, y, (const struct tw_array *const[]){ &x }, kind < 2 ? "ReduceProd" : "Mod");
+    }
+    tw_array_release(&x);
+}
+
 static void sums_over_letters(void **state)
 {
     struct tw_array x = nets_data(2, DIMS(3, 4), -1, 1);
@@ -214,8 +240,6 @@ static void sums_over_letters(void **state)
             args[1] = nets_param(net, "ww", 2, DIMS(4, 4), -1, 1);
         y = nets_op(net, "Einsum", k == 4 ? 1 : k == 5 || k == 9 ? 3 : 2, args);
         nets_ok(!tw_net_attr_text(net, "equation", equations[k], &nets_err));
-        if (k == 2 || k == 8) /* not of one sample: a batch of 1 would be summed or turned */
-            y = nets_op2(net, "Mul", y, y);
         check(net, y, (const struct tw_array *const[]){ &x }, equations[k]);
     }
     tw_array_release(&x);
@@ -329,15 +353,11 @@ static void settings_are_no_parameters(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(convolutions_transposed),
-        cmocka_unit_test(places_by_data),
-        cmocka_unit_test(images_resized),
-        cmocka_unit_test(functions_of_several),
-        cmocka_unit_test(sums_over_letters),
-        cmocka_unit_test(statistics_of_layers),
-        cmocka_unit_test(one_of_several),
-        cmocka_unit_test(places_out_of_range),
-        cmocka_unit_test(settings_are_no_parameters),
+        cmocka_unit_test(convolutions_transposed), cmocka_unit_test(places_by_data),
+        cmocka_unit_test(images_resized),          cmocka_unit_test(functions_of_several),
+        cmocka_unit_test(products_and_remainders), cmocka_unit_test(sums_over_letters),
+        cmocka_unit_test(statistics_of_layers),    cmocka_unit_test(one_of_several),
+        cmocka_unit_test(places_out_of_range),     cmocka_unit_test(settings_are_no_parameters),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
