@@ -299,9 +299,9 @@ enum tw_status tw_lower_pow(struct tw_build *b, const struct tw_node *node)
         z = tw_b_unary(b, TW_U_EXP, 0, 0, z);
     } else {
         z = tw_b_binary(b, TW_B_POW, x, y);
-        if (z >= 0)
-            b->g->val[z].dtype = tw_b_val(b, x)->dtype;
     }
+    if (z >= 0)
+        b->g->val[z].dtype = tw_b_val(b, x)->dtype;
     tw_b_out(b, 0, z);
     return b->err->code;
 }

@@ -94,10 +94,8 @@ static bool is_setting(const struct tw_net *net, int value)
     return false;
 }
 
-/* The network for these inputs: the shapes are theirs, settings are stored. What it points to is
- * that of the others, but for value and input. */
-static enum tw_status network_for(const struct tw_net *net, const struct tw_array *in,
-                                  struct tw_net *mine, const struct tw_array **data)
+enum tw_status network_for(const struct tw_net *net, const struct tw_array *in, struct tw_net *mine,
+                           const struct tw_array **data)
 {
     *mine = *net;
     mine->value = tw_alloc(net->nvalue, sizeof *mine->value);
@@ -222,9 +220,10 @@ static enum tw_status run_compiled(const struct tw_net *net, const struct tw_arr
 }
 
 const struct backend backends[] = {
-    { "reference", run_reference },
-    { "compiled", run_compiled },
-    { NULL, NULL },
+    { "reference", NULL, run_reference },
+    { "compiled", NULL, run_compiled },
+    { "derivatives", "compiled", run_derivatives },
+    { NULL, NULL, NULL },
 };
 
 /* ---- comparing ------------------------------------------------------------------------------- */
