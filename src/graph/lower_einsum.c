@@ -165,65 +165,86 @@ static bool join(struct term *t, const struct term *more)
     return true;
 }
 
-/* x <- x y, summed over the letters that both have and nothing else wants. */
-static enum tw_status multiply(struct tw_build *b, struct term *x, struct term *y,
-                               const bool kept[LETTERS])
-{
-    struct term batch = { .n = 0 }, rows = { .n = 0 }, inner = { .n = 0 }, columns = { .n = 0 };
-    struct term left, right, out;
-    struct tw_matmul_data *d;
-    size_t dims[TW_MAX_RANK], n;
-    int in[2];
+/* The letters of a product of two: those that both have and keep, those of one alone, and those
+ * summed over. */
+struct product {
+    struct term batch, rows, inner, columns;
+    struct term left, right, out; /* the orders of axes that make matrices of it */
+    size_t n, ni, nk, nj;
+    size_t dims[TW_MAX_RANK]; /* of the result */
+};
 
+static enum tw_status plan(struct tw_build *b, const struct term *x, const struct term *y,
+                           const bool kept[LETTERS], struct product *p)
+{
     for (int i = 0; i < x->n; i++)
-        (void)add(!has(y, x->label[i])                         ? &rows
-                  : kept[(unsigned char)x->label[i] % LETTERS] ? &batch
-                                                               : &inner,
+        (void)add(!has(y, x->label[i])                         ? &p->rows
+                  : kept[(unsigned char)x->label[i] % LETTERS] ? &p->batch
+                                                               : &p->inner,
                   x->label[i]);
     for (int i = 0; i < y->n; i++)
         if (!has(x, y->label[i]))
-            (void)add(&columns, y->label[i]);
-    left = right = out = batch;
-    if (!join(&left, &rows) || !join(&left, &inner) || !join(&right, &inner) ||
-        !join(&right, &columns) || !join(&out, &rows) || !join(&out, &columns))
+            (void)add(&p->columns, y->label[i]);
+    p->left = p->right = p->out = p->batch;
+    if (!join(&p->left, &p->rows) || !join(&p->left, &p->inner) || !join(&p->right, &p->inner) ||
+        !join(&p->right, &p->columns) || !join(&p->out, &p->rows) || !join(&p->out, &p->columns))
         return tw_b_fail(b, "makes a value of too high a rank");
-    if (extent(b, x, &batch) != extent(b, y, &batch) ||
-        extent(b, x, &inner) != extent(b, y, &inner))
-        return tw_b_fail(b, "has operands of different extents for one letter");
-    n = extent(b, x, &batch);
-    for (int i = 0; i < out.n; i++)
-        for (int side = 0; side < 2; side++) {
-            const struct term *t = side ? y : x;
+    p->n = extent(b, x, &p->batch);
+    p->ni = extent(b, x, &p->rows);
+    p->nk = extent(b, x, &p->inner);
+    p->nj = extent(b, y, &p->columns);
+    for (int k = 0; k < x->n; k++)
+        for (int i = 0; i < y->n; i++)
+            if (x->label[k] == y->label[i] &&
+                tw_b_val(b, x->v)->dims[k] != tw_b_val(b, y->v)->dims[i])
+                return tw_b_fail(b, "has operands of different extents for one letter");
+    for (int i = 0; i < p->out.n; i++) {
+        const struct term *t = has(x, p->out.label[i]) ? x : y;
 
-            for (int k = 0; k < t->n; k++)
-                if (t->label[k] == out.label[i])
-                    dims[i] = tw_b_val(b, t->v)->dims[k];
-        }
+        for (int k = 0; k < t->n; k++)
+            if (t->label[k] == p->out.label[i])
+                p->dims[i] = tw_b_val(b, t->v)->dims[k];
+    }
+    return TW_OK;
+}
+
+/* x <- x y, summed over the letters that both have and nothing else wants. */
+static enum tw_status multiply(struct tw_build *b, struct term *x, const struct term *y,
+                               const bool kept[LETTERS])
+{
+    struct product p = { .n = 0 };
+    struct tw_matmul_data *d;
+    enum tw_status st = plan(b, x, y, kept, &p);
+    int in[2];
+
+    if (st)
+        return st;
+    in[0] = arrange(b, x, &p.left);
+    in[1] = arrange(b, y, &p.right);
     d = tw_alloc(1, sizeof *d);
-    if (!d)
-        return TW_ENOMEM;
-    d->ni = extent(b, x, &rows);
-    d->nk = extent(b, x, &inner);
-    d->nj = extent(b, y, &columns);
-    d->bj = d->ak = d->yj = 1;
-    d->ai = (long)d->nk;
-    d->bk = d->yi = (long)d->nj;
-    d->batch = (struct tw_loop){ .nd = 1,
-                                 .n = { n },
-                                 .sa = { (long)(d->ni * d->nk) },
-                                 .sb = { (long)(d->nk * d->nj) },
-                                 .sy = { (long)(d->ni * d->nj) } };
-    tw_loop_collapse(&d->batch);
-    in[0] = arrange(b, x, &left);
-    in[1] = arrange(b, y, &right);
-    if (in[0] < 0 || in[1] < 0) {
+    if (in[0] < 0 || in[1] < 0 || !d) {
         free(d);
         return TW_ENOMEM;
     }
-    out.v =
-        tw_b_instr(b, &tw_op_matmul, 2, in, tw_b_temp(b, tw_b_val(b, in[0])->dtype, out.n, dims), d,
-                   2.0 * (double)n * (double)d->ni * (double)d->nk * (double)d->nj);
-    *x = out;
+    *d = (struct tw_matmul_data){ .batch = { .nd = 1,
+                                             .n = { p.n },
+                                             .sa = { (long)(p.ni * p.nk) },
+                                             .sb = { (long)(p.nk * p.nj) },
+                                             .sy = { (long)(p.ni * p.nj) } },
+                                  .ni = p.ni,
+                                  .nj = p.nj,
+                                  .nk = p.nk,
+                                  .ai = (long)p.nk,
+                                  .ak = 1,
+                                  .bk = (long)p.nj,
+                                  .bj = 1,
+                                  .yi = (long)p.nj,
+                                  .yj = 1 };
+    tw_loop_collapse(&d->batch);
+    *x = p.out;
+    x->v = tw_b_instr(b, &tw_op_matmul, 2, in,
+                      tw_b_temp(b, tw_b_val(b, in[0])->dtype, p.out.n, p.dims), d,
+                      2.0 * (double)(p.n * p.ni) * (double)(p.nk * p.nj));
     return x->v < 0 ? TW_ENOMEM : TW_OK;
 }
 
@@ -280,7 +301,7 @@ static void find_kept(size_t from, size_t n, size_t without, const struct term *
 
 enum tw_status tw_lower_einsum(struct tw_build *b, const struct tw_node *node)
 {
-    struct term in[MOST_TERMS], part[MOST_TERMS], out = { .n = 0 };
+    struct term in[MOST_TERMS] = { { 0 } }, part[MOST_TERMS], out = { .n = 0 };
     size_t n = node->nin;
     bool kept[LETTERS];
     enum tw_status st;
