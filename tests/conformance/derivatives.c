@@ -13,7 +13,7 @@
 struct widened {
     struct tw_net net;
     const struct tw_array *data[MOST_PORTS];
-    char (*name)[2][24];
+    char (*name)[2][32];
     int (*edge)[3]; /* data, parameter, product */
     char mul[4];
 };
