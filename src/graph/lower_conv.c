@@ -256,6 +256,8 @@ static enum tw_status transposed_place(struct tw_build *b, const struct tw_node 
         if (axis >= 0 && pads && pads->kind == TW_ATTR_INTS && pads->n == 2 * (size_t)w->nd) {
             before = (long)pads->ints[axis];
             after = (long)pads->ints[axis + w->nd];
+            if (before < -1000000 || before > 1000000 || after < -1000000 || after > 1000000)
+                return tw_b_fail(b, "attribute pads is out of range");
         }
         out = whole - before - after;
         if (axis >= 0 && (shape || same)) {
@@ -264,7 +266,7 @@ static enum tw_status transposed_place(struct tw_build *b, const struct tw_node 
             after = whole > out ? whole - out : 0;
             before = !strcmp(automatic, "SAME_UPPER") ? after / 2 : after - after / 2;
         }
-        if (before < -1000000 || before > 1000000 || out < 1 || out > 1000000)
+        if (out < 1 || out > 1000000 || whole > 1 << 24)
             return tw_b_fail(b, "makes a result of extent %ld", out);
         w->out[i] = (size_t)out;
         w->pad[i] = reach - before;

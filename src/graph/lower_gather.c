@@ -207,7 +207,7 @@ enum tw_status tw_lower_one_hot(struct tw_build *b, const struct tw_node *node)
     n = n && given[0] > 0 && given[0] < 1 << 24 ? (size_t)given[0] : 0;
     free(given);
     if (!n || index < 0 || values < 0 || tw_b_val(b, values)->n != 2 ||
-        tw_b_val(b, index)->rank >= TW_MAX_RANK)
+        tw_b_val(b, values)->rank != 1 || tw_b_val(b, index)->rank >= TW_MAX_RANK)
         return tw_b_fail(b, "needs indices, a depth and two values");
     rank = tw_b_val(b, index)->rank + 1;
     type = tw_b_val(b, values)->dtype;
@@ -310,8 +310,8 @@ enum tw_status tw_lower_resize(struct tw_build *b, const struct tw_node *node)
     struct tw_val v;
 
     (void)node;
-    if (x < 0)
-        return tw_b_fail(b, "has no input");
+    if (x < 0 || !tw_b_val(b, x)->n)
+        return tw_b_fail(b, "has no input, or an empty one");
     v = *tw_b_val(b, x);
     for (int axis = 0; axis < v.rank; axis++) {
         struct tw_array ramp = { 0 }, out = { 0 };

@@ -102,6 +102,11 @@ static int argmax(struct tw_build *b, const struct tw_node *node, int v, int axi
 
     if (!d)
         return -1;
+    if (!x.dims[axis]) {
+        free(d);
+        tw_b_fail(b, "looks for an extreme of no numbers");
+        return -1;
+    }
     *d = (struct tw_argmax_data){ .outer = 1,
                                   .n = x.dims[axis],
                                   .inner = 1,
