@@ -345,15 +345,34 @@ static enum tw_status make_inputs(struct tw_build *b)
     return TW_OK;
 }
 
+/* Reals that say what an operator is to do: no parameters, though a file may store them like
+ * one. */
+static bool is_setting(const struct tw_build *b, const struct tw_node *node, size_t slot)
+{
+    static const struct {
+        const char *op;
+        size_t first, last;
+    } slots[] = { { "Clip", 1, 2 }, { "Dropout", 1, 2 }, { "OneHot", 1, 2 }, { "Pad", 1, 3 },
+                  { "Pow", 1, 1 },  { "Range", 0, 2 },   { "Resize", 1, 3 }, { "Upsample", 1, 1 } };
+    const struct tw_value *x = &b->net->value[node->in[slot]];
+
+    if (b->o && x->name && matches(x->name, b->o->ntrain, b->o->train))
+        return false;
+    for (size_t i = 0; i < sizeof slots / sizeof slots[0]; i++)
+        if (!strcmp(slots[i].op, node->op) && slot >= slots[i].first && slot <= slots[i].last)
+            return x->is_init && x->init.data && (strcmp(node->op, "Pow") != 0 || x->init.n == 1);
+    return false;
+}
+
 /* Initializers become values when something reads them, so that unused ones are left out. */
-static enum tw_status make_tensor(struct tw_build *b, int value)
+static enum tw_status make_tensor(struct tw_build *b, int value, bool constant)
 {
     const struct tw_value *x = &b->net->value[value];
     struct tw_array a = { 0 };
 
     if (b->of[value] >= 0 || !x->is_init)
         return TW_OK;
-    if (tw_dtype_is_real(x->init.dtype) && x->name) {
+    if (tw_dtype_is_real(x->init.dtype) && x->name && !constant) {
         b->of[value] = tensor_of(b, value, x->name);
         return b->of[value] < 0 ? b->err->code : TW_OK;
     }
@@ -421,7 +440,7 @@ static enum tw_status lower_node(struct tw_build *b, const struct tw_node *node)
         return b->of[node->out[0]] < 0 ? b->err->code : TW_OK;
     }
     for (size_t i = 0; i < node->nin; i++)
-        if (node->in[i] >= 0 && (st = make_tensor(b, node->in[i])))
+        if (node->in[i] >= 0 && (st = make_tensor(b, node->in[i], is_setting(b, node, i))))
             return st;
     if (all_constant(b, node))
         return fold(b, node);
@@ -434,6 +453,8 @@ static enum tw_status lower_node(struct tw_build *b, const struct tw_node *node)
         return tw_b_fail(b, "this operator is not supported; `thalweg info` lists those that the "
                             "network uses");
     st = row->lower(b, node);
+    if (st == TW_OK && node->nout && node->out[0] >= 0 && b->of[node->out[0]] < 0)
+        st = tw_err_set(b->err, TW_ENOMEM, "out of memory for the network");
     if (st == TW_OK)
         for (size_t i = 0; i < node->nout; i++)
             if (node->out[i] >= 0 && b->of[node->out[i]] >= 0 &&
@@ -473,7 +494,7 @@ static enum tw_status make_outputs(struct tw_build *b)
     if (!g->output)
         return tw_err_set(b->err, TW_ENOMEM, "out of memory for the outputs of the network");
     for (size_t i = 0; i < b->net->noutput; i++) {
-        enum tw_status st = make_tensor(b, b->net->output[i]);
+        enum tw_status st = make_tensor(b, b->net->output[i], false);
 
         if (st)
             return st;

@@ -48,11 +48,19 @@ static void load(const struct job *j, struct tw_worker *w, const struct tw_run *
                 w->row[s] = (const float *)x->data + from;
                 continue;
             }
+            if (e->k->size == sizeof(double)) {
+                double *to = tw_plane(r, v, 0);
+
+                for (size_t k = 0; k < n; k++)
+                    to[k * e->lanes + s] = tw_array_real(x, from + k);
+                continue;
+            }
             for (size_t k = 0; k < n; k++)
                 w->convert[s * n + k] = (float)tw_array_real(x, from + k);
             w->row[s] = w->convert + s * n;
         }
-        e->k->load_f32(n, e->lanes, w->row, tw_plane(r, v, 0));
+        if (x->dtype == TW_F32 || e->k->size == sizeof(float))
+            e->k->load_f32(n, e->lanes, w->row, tw_plane(r, v, 0));
     }
 }
 
@@ -349,12 +357,12 @@ static enum tw_status check(const struct job *j, struct tw_err *err)
     for (size_t i = 0; i < g->ninput; i++) {
         struct tw_graph_port p = tw_graph_input(g, i);
 
-        if (!run->inputs[i] || run->inputs[i]->n / (p.n ? p.n : 1) < (run->rows ? 1 : run->n))
+        if (!run->inputs[i] || (p.n && run->inputs[i]->n / p.n < (run->rows ? 1 : run->n)))
             return tw_err_set(err, TW_EINVAL, "input '%s' has %zu numbers for %zu samples of %zu",
                               p.name ? p.name : "?", run->inputs[i] ? run->inputs[i]->n : 0, run->n,
                               p.n);
-        for (size_t s = 0; run->rows && s < run->n; s++)
-            if (run->rows[s] >= run->inputs[i]->n / (p.n ? p.n : 1))
+        for (size_t s = 0; run->rows && p.n && s < run->n; s++)
+            if (run->rows[s] >= run->inputs[i]->n / p.n)
                 return tw_err_set(err, TW_EINVAL, "row %zu of input '%s' is not there",
                                   run->rows[s], p.name ? p.name : "?");
     }

@@ -171,7 +171,7 @@ void tw_alg_scale(const struct tw_run *r, size_t n, double s, const struct tw_pl
 
 extern const struct tw_op tw_op_unary, tw_op_binary, tw_op_select, tw_op_assemble, tw_op_reduce,
     tw_op_matmul, tw_op_conv, tw_op_maxpool, tw_op_avgpool, tw_op_softmax, tw_op_normalize,
-    tw_op_lookup, tw_op_cross_entropy, tw_op_argmax, tw_op_head, tw_op_attention;
+    tw_op_lookup, tw_op_pick, tw_op_cross_entropy, tw_op_argmax, tw_op_head, tw_op_attention;
 
 struct tw_unary_data {
     enum tw_unary f;
@@ -229,6 +229,12 @@ struct tw_normalize_data {
 };
 struct tw_lookup_data {
     size_t n, rows, width;
+};
+/* y[o, j, i] = x[o, index[o so + j sj + i si], i]; counted from the end where negative, NaN
+ * where out of range. */
+struct tw_pick_data {
+    size_t outer, n, inner, m;
+    size_t so, sj, si;
 };
 struct tw_cross_entropy_data {
     size_t outer, classes, inner; /* logits [outer, classes, inner], targets [outer, inner] */

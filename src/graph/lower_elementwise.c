@@ -70,6 +70,49 @@ enum tw_status tw_lower_gelu(struct tw_build *b, const struct tw_node *node)
     return b->err->code;
 }
 
+/* Functions that are two or three of the others. */
+enum tw_status tw_lower_composed(struct tw_build *b, const struct tw_node *node)
+{
+    int x = tw_b_in(b, 0), y, plus, minus;
+
+    if (!strcmp(node->op, "Tan")) {
+        plus = tw_b_unary(b, TW_U_RECIP, 0, 0, tw_b_unary(b, TW_U_COS, 0, 0, x));
+        y = tw_b_binary(b, TW_B_MUL, tw_b_unary(b, TW_U_SIN, 0, 0, x), plus);
+    } else if (!strcmp(node->op, "IsInf")) {
+        bool up = tw_node_int(node, "detect_positive", 1) != 0;
+        bool down = tw_node_int(node, "detect_negative", 1) != 0;
+
+        plus = tw_b_binary(b, TW_B_EQ, x, tw_b_const_real(b, up ? INFINITY : NAN));
+        minus = tw_b_binary(b, TW_B_EQ, x, tw_b_const_real(b, down ? -INFINITY : NAN));
+        y = tw_b_binary(b, TW_B_OR, plus, minus);
+    } else { /* Cosh, Sinh */
+        plus = tw_b_unary(b, TW_U_EXP, 0, 0, x);
+        minus = tw_b_unary(b, TW_U_EXP, 0, 0, tw_b_unary(b, TW_U_NEG, 0, 0, x));
+        y = tw_b_binary(b, strcmp(node->op, "Cosh") ? TW_B_SUB : TW_B_ADD, plus, minus);
+        y = tw_b_binary(b, TW_B_MUL, y, tw_b_const_real(b, 0.5));
+    }
+    tw_b_out(b, 0, y);
+    return b->err->code;
+}
+
+/* x < -lambd: x + bias; x > lambd: x - bias; else 0. */
+enum tw_status tw_lower_shrink(struct tw_build *b, const struct tw_node *node)
+{
+    double lambd = tw_node_real(node, "lambd", 0.5), bias = tw_node_real(node, "bias", 0.0);
+    int x = tw_b_in(b, 0), low, high;
+
+    low = tw_b_binary(b, TW_B_LT, x, tw_b_const_real(b, -lambd));
+    high = tw_b_binary(b, TW_B_GT, x, tw_b_const_real(b, lambd));
+    if (x < 0 || low < 0 || high < 0)
+        return b->err->code ? b->err->code : tw_b_fail(b, "has no input");
+    low = tw_b_cast(b, low, tw_b_val(b, x)->dtype);
+    high = tw_b_cast(b, high, tw_b_val(b, x)->dtype);
+    low = tw_b_binary(b, TW_B_MUL, low, tw_b_binary(b, TW_B_ADD, x, tw_b_const_real(b, bias)));
+    high = tw_b_binary(b, TW_B_MUL, high, tw_b_binary(b, TW_B_SUB, x, tw_b_const_real(b, bias)));
+    tw_b_out(b, 0, tw_b_binary(b, TW_B_ADD, low, high));
+    return b->err->code;
+}
+
 /* A scalar constant input; `absent` if there is none. */
 static enum tw_status scalar_in(struct tw_build *b, size_t i, double absent, double *x)
 {
@@ -258,11 +301,19 @@ enum tw_status tw_lower_binary(struct tw_build *b, const struct tw_node *node)
     return tw_b_fail(b, "no such function");
 }
 
+/* Where something is to be differentiated, x - q y: the quotient q does not move. */
 enum tw_status tw_lower_mod(struct tw_build *b, const struct tw_node *node)
 {
-    tw_b_out(b, 0,
-             tw_b_binary(b, tw_node_int(node, "fmod", 0) ? TW_B_FMOD : TW_B_MOD, tw_b_in(b, 0),
-                         tw_b_in(b, 1)));
+    int x = tw_b_in(b, 0), y = tw_b_in(b, 1);
+    int z = tw_b_binary(b, tw_node_int(node, "fmod", 0) ? TW_B_FMOD : TW_B_MOD, x, y);
+
+    if (z >= 0 && tw_b_val(b, z)->active) {
+        b->g->val[z].active = false;
+        z = tw_b_binary(b, TW_B_SUB, x, z);
+        z = tw_b_unary(b, TW_U_ROUND, 0, 0, quotient(b, z, y));
+        z = tw_b_binary(b, TW_B_SUB, x, tw_b_binary(b, TW_B_MUL, z, y));
+    }
+    tw_b_out(b, 0, z);
     return b->err->code;
 }
 
@@ -288,9 +339,9 @@ enum tw_status tw_lower_pow(struct tw_build *b, const struct tw_node *node)
         z = tw_b_unary(b, TW_U_EXP, 0, 0, z);
     } else {
         z = tw_b_binary(b, TW_B_POW, x, y);
-        if (z >= 0)
-            b->g->val[z].dtype = tw_b_val(b, x)->dtype;
     }
+    if (z >= 0)
+        b->g->val[z].dtype = tw_b_val(b, x)->dtype;
     tw_b_out(b, 0, z);
     return b->err->code;
 }

@@ -178,7 +178,7 @@ enum tw_status tw_lower_matmul(struct tw_build *b, const struct tw_node *node)
     for (int i = 0; i < rank + 2; i++)
         if (!(vector_x && i == rank) && !(vector_y && i == rank + 1))
             kept[nout++] = dims[i];
-    out = tw_b_temp(b, TW_F32, nout, kept);
+    out = tw_b_temp(b, x->dtype, nout, kept);
     tw_b_out(b, 0,
              tw_b_instr(b, &tw_op_matmul, 2, in, out, d,
                         2.0 * (double)d->ni * (double)d->nj * (double)d->nk *
@@ -222,7 +222,7 @@ enum tw_status tw_lower_gemm(struct tw_build *b, const struct tw_node *node)
         nin = 3; /* a bias: the kernel adds it */
         c = -1;
     }
-    out = tw_b_temp(b, TW_F32, 2, dims);
+    out = tw_b_temp(b, x->dtype, 2, dims);
     out = tw_b_instr(b, &tw_op_matmul, nin, in, out, d,
                      2.0 * (double)d->ni * (double)d->nj * (double)d->nk);
     if (alpha != 1.0)

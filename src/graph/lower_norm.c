@@ -127,6 +127,24 @@ static int normalize(struct tw_build *b, int v, bool rms, size_t n, double eps)
                       8.0 * (double)x.n);
 }
 
+/* The mean and the inverse deviation as outputs of their own, where something wants them. */
+static void layer_statistics(struct tw_build *b, const struct tw_node *node, int v, int axis)
+{
+    bool axes[TW_MAX_RANK];
+    int mean, x;
+
+    if (!(node->nout > 1 && node->out[1] >= 0) && !(node->nout > 2 && node->out[2] >= 0))
+        return;
+    for (int i = 0; i < tw_b_val(b, v)->rank; i++)
+        axes[i] = i >= axis;
+    mean = tw_b_reduce(b, TW_B_ADD, true, v, axes, true);
+    tw_b_out(b, 1, mean);
+    x = tw_b_unary(b, TW_U_SQUARE, 0, 0, tw_b_binary(b, TW_B_SUB, v, mean));
+    x = tw_b_reduce(b, TW_B_ADD, true, x, axes, true);
+    x = tw_b_binary(b, TW_B_ADD, x, tw_b_const_real(b, tw_node_real(node, "epsilon", 1e-5)));
+    tw_b_out(b, 2, tw_b_unary(b, TW_U_RSQRT, 0, 0, x));
+}
+
 enum tw_status tw_lower_layer_norm(struct tw_build *b, const struct tw_node *node)
 {
     bool rms = !strcmp(node->op, "RMSNormalization");
@@ -135,13 +153,13 @@ enum tw_status tw_lower_layer_norm(struct tw_build *b, const struct tw_node *nod
 
     if (v < 0)
         return tw_b_fail(b, "has no input");
-    if ((node->nout > 1 && node->out[1] >= 0) || (node->nout > 2 && node->out[2] >= 0))
-        return tw_b_fail(b, "gives mean and deviation, which is not supported");
     axis = tw_b_axis(b, tw_node_int(node, "axis", -1), tw_b_val(b, v)->rank);
     if (axis < 0)
         return b->err->code;
     for (int i = axis; i < tw_b_val(b, v)->rank; i++)
         n *= tw_b_val(b, v)->dims[i];
+    if (!rms)
+        layer_statistics(b, node, v, axis);
     y = normalize(b, v, rms, n, tw_node_real(node, "epsilon", 1e-5));
     if (tw_b_in(b, 1) >= 0)
         y = tw_b_binary(b, TW_B_MUL, y, tw_b_in(b, 1));
@@ -203,5 +221,63 @@ enum tw_status tw_lower_group_norm(struct tw_build *b, const struct tw_node *nod
     shift = tw_b_alias(b, shift, 2, dims);
     y = tw_b_binary(b, TW_B_ADD, tw_b_binary(b, TW_B_MUL, y, scale), shift);
     tw_b_out(b, 0, tw_b_alias(b, y, x.rank, x.dims));
+    return b->err->code;
+}
+
+/* Over the axes (all but the channels), with the epsilon of the definition. */
+enum tw_status tw_lower_mvn(struct tw_build *b, const struct tw_node *node)
+{
+    static const int64_t usual[] = { 0, 2, 3 };
+    const struct tw_attr *a = tw_node_attr(node, "axes");
+    int v = tw_b_in(b, 0), y;
+    bool axes[TW_MAX_RANK];
+    enum tw_status st;
+
+    if (v < 0)
+        return tw_b_fail(b, "has no input");
+    st = a && a->kind == TW_ATTR_INTS
+             ? tw_b_axes(b, a->n, a->ints, tw_b_val(b, v)->rank, false, axes)
+             : tw_b_axes(b, 3, usual, tw_b_val(b, v)->rank, false, axes);
+    if (st)
+        return st;
+    v = tw_b_binary(b, TW_B_SUB, v, tw_b_reduce(b, TW_B_ADD, true, v, axes, true));
+    y = tw_b_reduce(b, TW_B_ADD, true, tw_b_unary(b, TW_U_SQUARE, 0, 0, v), axes, true);
+    y = tw_b_binary(b, TW_B_ADD, tw_b_unary(b, TW_U_SQRT, 0, 0, y), tw_b_const_real(b, 1e-9));
+    tw_b_out(b, 0, tw_b_binary(b, TW_B_MUL, v, tw_b_unary(b, TW_U_RECIP, 0, 0, y)));
+    return b->err->code;
+}
+
+/* x / (bias + alpha / size * sum of x^2 over `size` channels)^beta (Krizhevsky et al. 2012,
+ * section 3.3). */
+enum tw_status tw_lower_lrn(struct tw_build *b, const struct tw_node *node)
+{
+    double alpha = tw_node_real(node, "alpha", 1e-4), beta = tw_node_real(node, "beta", 0.75);
+    int64_t size = tw_node_int(node, "size", 0);
+    int v = tw_b_in(b, 0), y;
+    struct tw_pool_data *d;
+    struct tw_val x;
+
+    if (v < 0 || tw_b_val(b, v)->rank < 2 || size < 1 || size > 1 << 20)
+        return tw_b_fail(b, "needs an input with channels and a size");
+    x = *tw_b_val(b, v);
+    d = tw_alloc(1, sizeof *d);
+    if (!d)
+        return tw_err_set(b->err, TW_ENOMEM, "out of memory for the network");
+    /* The channels and what lies behind them as the two axes of one plane a sample. */
+    d->pool = (struct tw_pool){ .planes = x.dims[0],
+                                .in = { 1, x.dims[1], 1 },
+                                .window = { 1, (size_t)size, 1 },
+                                .stride = { 1, 1, 1 },
+                                .pad = { 0, (long)(size - 1) / 2, 0 },
+                                .pad_end = { 0, (long)size - 1 - (long)(size - 1) / 2, 0 },
+                                .dilation = { 1, 1, 1 },
+                                .count_pad = true };
+    d->pool.in[2] = x.dims[0] && x.dims[1] ? x.n / (x.dims[0] * x.dims[1]) : 0;
+    memcpy(d->pool.out, d->pool.in, sizeof d->pool.out);
+    y = tw_b_unary(b, TW_U_SQUARE, 0, 0, v);
+    y = tw_b_instr(b, &tw_op_avgpool, 1, &y, tw_b_temp(b, x.dtype, x.rank, x.dims), d, (double)x.n);
+    y = tw_b_binary(b, TW_B_MUL, y, tw_b_const_real(b, alpha));
+    y = tw_b_binary(b, TW_B_ADD, y, tw_b_const_real(b, tw_node_real(node, "bias", 1.0)));
+    tw_b_out(b, 0, tw_b_binary(b, TW_B_MUL, v, tw_b_unary(b, TW_U_POWC, -beta, 0, y)));
     return b->err->code;
 }

@@ -280,27 +280,28 @@ enum tw_status tw_lower_transpose(struct tw_build *b, const struct tw_node *node
     return b->err->code;
 }
 
-/* A box of v: start, step and extent along each axis. */
-static int box(struct tw_build *b, int v, const int64_t *start, const int64_t *step,
-               const size_t *dims)
+int tw_b_box(struct tw_build *b, int v, const int64_t *start, const int64_t *step,
+             const size_t *dims)
 {
     struct tw_assemble_data *d = tw_alloc(1, sizeof *d + sizeof d->piece[0]);
-    const struct tw_val *x = tw_b_val(b, v);
+    const struct tw_val *x = v < 0 ? NULL : tw_b_val(b, v);
     long s[TW_MAX_RANK], from = 0;
     struct tw_loop *l;
-    int rank = x->rank;
+    int rank = x ? x->rank : 0;
 
-    if (!d)
+    if (!d || !x) {
+        free(d);
         return -1;
+    }
     d->covered = true;
     d->npiece = 1;
     l = &d->piece[0].loop;
     l->nd = rank;
     tw_strides(rank, x->dims, false, s);
     for (int i = 0; i < rank; i++) {
-        from += s[i] * (long)start[i];
+        from += start ? s[i] * (long)start[i] : 0;
         l->n[i] = dims[i];
-        l->sa[i] = s[i] * (long)step[i];
+        l->sa[i] = s[i] * (step ? (long)step[i] : 1);
     }
     tw_strides(rank, dims, false, l->sy);
     d->piece[0].from = (size_t)from;
@@ -359,7 +360,7 @@ enum tw_status tw_lower_slice(struct tw_build *b, const struct tw_node *node)
         free(x[i]);
     if (st || v < 0)
         return b->err->code;
-    tw_b_out(b, 0, box(b, v, start, step, dims));
+    tw_b_out(b, 0, tw_b_box(b, v, start, step, dims));
     return b->err->code;
 }
 
@@ -390,7 +391,7 @@ enum tw_status tw_lower_split(struct tw_build *b, const struct tw_node *node)
         }
         start[axis] = (int64_t)used;
         dims[axis] = here;
-        tw_b_out(b, i, box(b, v, start, step, dims));
+        tw_b_out(b, i, tw_b_box(b, v, start, step, dims));
         used += here;
     }
     free(sizes);
@@ -583,76 +584,6 @@ enum tw_status tw_lower_tile(struct tw_build *b, const struct tw_node *node)
     }
     v = tw_b_expand(b, tw_b_alias(b, v, 2 * rank, one), 2 * rank, all);
     tw_b_out(b, 0, tw_b_alias(b, v, rank, out));
-    return b->err->code;
-}
-
-/* Constant indices: a piece for each. Varying ones: rows of a uniform table. */
-enum tw_status tw_lower_gather(struct tw_build *b, const struct tw_node *node)
-{
-    int in[2] = { need(b, 0), need(b, 1) }, axis, rank = 0, y;
-    size_t dims[TW_MAX_RANK], outer = 1, inner = 1, size, count;
-
-    if (in[0] < 0 || in[1] < 0)
-        return b->err->code;
-    axis = tw_b_axis(b, tw_node_int(node, "axis", 0), tw_b_val(b, in[0])->rank);
-    if (axis < 0)
-        return b->err->code;
-    size = tw_b_val(b, in[0])->dims[axis];
-    count = tw_b_val(b, in[1])->n;
-    if (tw_b_val(b, in[0])->rank - 1 + tw_b_val(b, in[1])->rank > TW_MAX_RANK)
-        return tw_b_fail(b, "makes a value of too high a rank");
-    for (int i = 0; i < axis; i++) {
-        dims[rank++] = tw_b_val(b, in[0])->dims[i];
-        outer *= tw_b_val(b, in[0])->dims[i];
-    }
-    for (int i = 0; i < tw_b_val(b, in[1])->rank; i++)
-        dims[rank++] = tw_b_val(b, in[1])->dims[i];
-    for (int i = axis + 1; i < tw_b_val(b, in[0])->rank; i++) {
-        dims[rank++] = tw_b_val(b, in[0])->dims[i];
-        inner *= tw_b_val(b, in[0])->dims[i];
-    }
-    if (tw_b_is_const(b, in[1])) {
-        struct tw_assemble_data *d = tw_alloc(1, sizeof *d + count * sizeof d->piece[0]);
-
-        if (!d)
-            return tw_err_set(b->err, TW_ENOMEM, "out of memory for the network");
-        d->covered = true;
-        d->npiece = count;
-        for (size_t i = 0; i < count; i++) {
-            int64_t j = tw_array_int(&tw_b_val(b, in[1])->constant, i);
-
-            j = j < 0 ? j + (int64_t)size : j;
-            if (j < 0 || j >= (int64_t)size) {
-                free(d);
-                return tw_b_fail(b, "takes row %lld of %zu", (long long)j, size);
-            }
-            d->piece[i] = (struct tw_piece){ .from = (size_t)j * inner,
-                                             .to = i * inner,
-                                             .loop = { .nd = 2,
-                                                       .n = { outer, inner },
-                                                       .sa = { (long)(size * inner), 1 },
-                                                       .sy = { (long)(count * inner), 1 } } };
-            tw_loop_collapse(&d->piece[i].loop);
-        }
-        y = tw_b_instr(b, &tw_op_assemble, 1, in,
-                       tw_b_temp(b, tw_b_val(b, in[0])->dtype, rank, dims), d, 0.0);
-    } else {
-        struct tw_lookup_data *d = tw_alloc(1, sizeof *d);
-
-        if (!d)
-            return tw_err_set(b->err, TW_ENOMEM, "out of memory for the network");
-        *d = (struct tw_lookup_data){ count, size, inner };
-        if (axis != 0 || tw_b_val(b, in[0])->varying) {
-            free(d);
-            return tw_b_fail(b,
-                             "takes rows by data along axis %d of what itself is data; only the "
-                             "first axis of weights is supported",
-                             axis);
-        }
-        y = tw_b_instr(b, &tw_op_lookup, 2, in, tw_b_temp(b, tw_b_val(b, in[0])->dtype, rank, dims),
-                       d, 0.0);
-    }
-    tw_b_out(b, 0, y);
     return b->err->code;
 }
 

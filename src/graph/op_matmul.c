@@ -143,7 +143,7 @@ static void bias_alone(const struct tw_run *r, const struct tw_instr *in, int p,
     const void *bias = in->nin > 2 ? tw_plane(r, in->in[2], p) : NULL;
     size_t n = tw_val_of(r, in->out[0])->n;
     struct tw_loop l = {
-        .nd = 2, .n = { n / d->nj, d->nj }, .sa = { 0, 1 }, .sy = { (long)d->nj, 1 }
+        .nd = 2, .n = { d->nj ? n / d->nj : 0, d->nj }, .sa = { 0, 1 }, .sy = { (long)d->nj, 1 }
     };
 
     if (bias)
@@ -351,7 +351,7 @@ static void matmul_vjp(const struct tw_run *r, const struct tw_instr *in, size_t
 
     if (in->nin > 2 && tw_wants_grad(r, in->in[2])) {
         struct tw_loop l = { .nd = 2,
-                             .n = { tw_val_of(r, in->out[0])->n / d->nj, d->nj },
+                             .n = { d->nj ? tw_val_of(r, in->out[0])->n / d->nj : 0, d->nj },
                              .sa = { (long)d->nj, 1 },
                              .sy = { 0, 1 } };
         struct tw_planes g;

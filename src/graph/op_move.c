@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Operators that move numbers without changing them: pieces of inputs put together (transpose,
  * slice, concatenate, pad, expand), and rows of a table by index. Linear in each plane. */
+#include <math.h>
+
 #include "ir.h"
 
 static void assemble_forward(const struct tw_run *r, const struct tw_instr *in, size_t number)
@@ -108,3 +110,102 @@ static void lookup_vjp(const struct tw_run *r, const struct tw_instr *in, size_t
 const struct tw_op tw_op_lookup = { .name = "lookup",
                                     .forward = lookup_forward,
                                     .vjp = lookup_vjp };
+
+/* ---- any place of anything ------------------------------------------------------------------- */
+
+static double real_at(const struct tw_run *r, const void *x, size_t i)
+{
+    return r->k->size == sizeof(float) ? (double)((const float *)x)[i] : ((const double *)x)[i];
+}
+
+static void add_at(const struct tw_run *r, void *x, size_t i, double a)
+{
+    if (r->k->size == sizeof(float))
+        ((float *)x)[i] += (float)a;
+    else
+        ((double *)x)[i] += a;
+}
+
+/* Calls do(from, to, lane) for each number that is taken; `from` is SIZE_MAX out of range. */
+struct taken {
+    const struct tw_run *r;
+    const void *from;
+    void *to;
+    double *sums; /* where the source is uniform and the way is back */
+    size_t lanes; /* of the source */
+};
+
+static void each_pick(const struct tw_run *r, const struct tw_instr *in, struct taken *t,
+                      void (*take)(const struct taken *t, size_t x, size_t y, size_t lane))
+{
+    const struct tw_pick_data *d = in->data;
+    const void *index = tw_plane(r, in->in[1], 0);
+    size_t ilanes = tw_lanes_of(r, in->in[1]);
+
+    for (size_t y = 0; y < d->outer * d->m * d->inner; y++) {
+        size_t i = y % d->inner, j = y / d->inner % d->m, o = y / d->inner / d->m;
+        size_t at = (o * d->so + j * d->sj + i * d->si) * ilanes;
+
+        for (size_t s = 0; s < r->lanes; s++) {
+            double k = real_at(r, index, at + (ilanes > 1 ? s : 0)), n = (double)d->n;
+            bool good = k >= -n && k < n;
+
+            take(t, good ? (o * d->n + (size_t)(k < 0.0 ? k + n : k)) * d->inner + i : SIZE_MAX, y,
+                 s);
+        }
+    }
+}
+
+static void take_forward(const struct taken *t, size_t x, size_t y, size_t lane)
+{
+    double value = x == SIZE_MAX ? (double)NAN
+                                 : real_at(t->r, t->from, x * t->lanes + (t->lanes > 1 ? lane : 0));
+
+    if (t->r->k->size == sizeof(float))
+        ((float *)t->to)[y * t->r->lanes + lane] = (float)value;
+    else
+        ((double *)t->to)[y * t->r->lanes + lane] = value;
+}
+
+static void take_back(const struct taken *t, size_t x, size_t y, size_t lane)
+{
+    double g = real_at(t->r, t->from, y * t->r->lanes + lane);
+
+    if (x == SIZE_MAX)
+        return;
+    if (t->sums)
+        t->sums[x] += g;
+    else
+        add_at(t->r, t->to, x * t->lanes + lane, g);
+}
+
+static void pick_forward(const struct tw_run *r, const struct tw_instr *in, size_t number)
+{
+    struct taken t = { .r = r, .lanes = tw_lanes_of(r, in->in[0]) };
+
+    (void)number;
+    for (int p = 0; p < r->alg->planes; p++) {
+        t.from = tw_plane(r, in->in[0], p);
+        t.to = tw_plane(r, in->out[0], p);
+        if (t.to && t.from)
+            each_pick(r, in, &t, take_forward);
+        else if (t.to)
+            r->k->fill(tw_val_of(r, in->out[0])->n * r->lanes, 0.0, t.to);
+    }
+}
+
+static void pick_vjp(const struct tw_run *r, const struct tw_instr *in, size_t number)
+{
+    struct taken t = { .r = r, .lanes = tw_lanes_of(r, in->in[0]) };
+
+    (void)number;
+    for (int p = 0; p < r->alg->planes; p++) {
+        t.from = tw_grad(r, in->out[0], p);
+        t.to = tw_grad(r, in->in[0], p);
+        t.sums = t.lanes == r->lanes ? NULL : tw_ugrad(r, in->in[0], p);
+        if (t.from && (t.to || t.sums))
+            each_pick(r, in, &t, take_back);
+    }
+}
+
+const struct tw_op tw_op_pick = { .name = "pick", .forward = pick_forward, .vjp = pick_vjp };

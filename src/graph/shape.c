@@ -173,6 +173,11 @@ int tw_b_binary(struct tw_build *b, enum tw_binary f, int x, int y)
     t = f >= TW_B_EQ && f <= TW_B_XOR ? TW_BOOL : tw_b_val(b, x)->dtype;
     if (f < TW_B_EQ && tw_b_val(b, y)->varying && !tw_b_val(b, x)->varying)
         t = tw_b_val(b, y)->dtype;
+    if (f < TW_B_EQ && !tw_dtype_is_real(t)) { /* mixed here alone: the lowerings' own */
+        t = tw_dtype_is_real(tw_b_val(b, x)->dtype)   ? tw_b_val(b, x)->dtype
+            : tw_dtype_is_real(tw_b_val(b, y)->dtype) ? tw_b_val(b, y)->dtype
+                                                      : t;
+    }
     out = tw_b_temp(b, t, rank, dims);
     return tw_b_instr(b, &tw_op_binary, 2, in, out, d, n);
 }

@@ -161,6 +161,8 @@ static enum outcome run_test(struct run *run, const struct backend *b, const cha
 {
     const char *reason = rules_excluded(run->rules, b->name, test, net);
 
+    if (!reason && b->like)
+        reason = rules_excluded(run->rules, b->like, test, net);
     if (reason) {
         run->excluded[run->nexcluded++] = (struct excluded){ tw_strdup(test), b->name, reason };
         return LEFT;

@@ -12,11 +12,20 @@ enum { MOST_PORTS = 64 };
  * function and a row in backends[]. */
 struct backend {
     const char *name;
+    const char *like; /* whose rules hold as well, or NULL */
     enum tw_status (*run)(const struct tw_net *net, const struct tw_array *in, struct tw_array *out,
                           struct tw_err *err);
 };
 extern const struct backend backends[]; /* ends with a NULL name */
 enum { MOST_BACKENDS = 4 };
+
+/* The network for these inputs: the shapes are theirs, and those that say what an operator is to do
+ * are stored in it; data: the others. The caller frees value and input; all else is net's. */
+enum tw_status network_for(const struct tw_net *net, const struct tw_array *in, struct tw_net *mine,
+                           const struct tw_array **data);
+/* As the compiler computes it, with its derivatives checked; a backend. */
+enum tw_status run_derivatives(const struct tw_net *net, const struct tw_array *in,
+                               struct tw_array *out, struct tw_err *err);
 
 /* rules.txt: what is left out and why, and the groups of operators that are counted. */
 struct rules;
