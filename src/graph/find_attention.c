@@ -95,64 +95,71 @@ static bool is_product(const struct tw_graph *g, const struct tw_instr *in)
 
 enum { MOST = 5 };
 
+struct chain {
+    struct tw_instr *in[MOST];
+    size_t n;
+    int last; /* the value made so far */
+    int mask;
+};
+
+static struct tw_instr *add(struct tw_graph *g, struct chain *c, struct tw_instr *in)
+{
+    c->in[c->n++] = in;
+    c->last = in->out[0];
+    return only_reader(g, c->last);
+}
+
+/* The mask, if there is one; what comes after it. */
+static struct tw_instr *take_mask(struct tw_build *b, struct chain *c, struct tw_instr *in,
+                                  struct tw_attention_data *a)
+{
+    struct tw_graph *g = b->g;
+    size_t n = a->score.ni * a->score.nj, at = (size_t)(in - g->instr);
+    int mask = other(g, in, TW_B_ADD, c->last, n);
+
+    mask = mask < 0 ? mask_of_choice(b, in, c->last, n) : mask;
+    if (mask < 0)
+        return in;
+    c->mask = mask;
+    a->causal = is_causal(&g->val[mask].constant, a->score.ni, a->score.nj);
+    return add(g, c, &g->instr[at]);
+}
+
 /* The chain that begins with instruction `at`: its instructions, and what it computes. */
-static size_t follow(struct tw_build *b, size_t at, struct tw_instr *chain[MOST],
-                     struct tw_attention_data *a, int *mask)
+static bool follow(struct tw_build *b, size_t at, struct chain *c, struct tw_attention_data *a)
 {
     struct tw_graph *g = b->g;
     struct tw_instr *in = &g->instr[at];
     const struct tw_softmax_data *soft;
-    size_t n = 0, size;
-    int v = in->out[0], c;
+    int scale;
 
-    *mask = -1;
-    *a = (struct tw_attention_data){ .scale = 1.0, .scores = v };
+    *c = (struct chain){ .mask = -1 };
+    *a = (struct tw_attention_data){ .scale = 1.0, .scores = in->out[0] };
     if (!is_product(g, in))
-        return 0;
+        return false;
     a->score = *(const struct tw_matmul_data *)in->data;
-    size = a->score.ni * a->score.nj;
     if (a->score.yj != 1 || a->score.yi != (long)a->score.nj)
-        return 0;
-    chain[n++] = in;
-    in = only_reader(g, v);
-    if (in && (c = other(g, in, TW_B_MUL, v, 1)) >= 0) {
-        a->scale = tw_array_real(&g->val[c].constant, 0);
-        chain[n++] = in;
-        v = in->out[0];
-        in = only_reader(g, v);
+        return false;
+    in = add(g, c, in);
+    if (in && (scale = other(g, in, TW_B_MUL, c->last, 1)) >= 0) {
+        a->scale = tw_array_real(&g->val[scale].constant, 0);
+        in = add(g, c, in);
     }
-    if (in && (c = other(g, in, TW_B_ADD, v, size)) < 0)
-        c = mask_of_choice(b, in, v, size);
-    if (in && c >= 0) {
-        *mask = c;
-        a->causal = is_causal(&g->val[c].constant, a->score.ni, a->score.nj);
-        in = NULL;
-        for (size_t i = 0; i < g->ninstr; i++) /* found anew: adding a constant moves values */
-            for (size_t k = 0; k < g->instr[i].nin; k++)
-                if (g->instr[i].in[k] >= 0 && g->val[g->instr[i].in[k]].root == g->val[v].root)
-                    in = &g->instr[i];
-        if (!in)
-            return 0;
-        chain[n++] = in;
-        v = in->out[0];
-        in = only_reader(g, v);
-    }
+    in = in ? take_mask(b, c, in, a) : NULL;
     if (!in || in->op != &tw_op_softmax)
-        return 0;
+        return false;
     soft = in->data;
     if (soft->log || soft->inner != 1 || soft->n != a->score.nj)
-        return 0;
-    chain[n++] = in;
-    a->shares = in->out[0];
-    in = only_reader(g, a->shares);
+        return false;
+    in = add(g, c, in);
+    a->shares = c->last;
     if (!is_product(g, in) || g->val[in->in[0]].root != g->val[a->shares].root)
-        return 0;
+        return false;
     a->mix = *(const struct tw_matmul_data *)in->data;
-    if (a->mix.ni != a->score.ni || a->mix.nk != a->score.nj || a->mix.ak != 1 ||
-        a->mix.ai != (long)a->mix.nk || a->mix.a_at || !same_heads(&a->score.batch, &a->mix.batch))
-        return 0;
-    chain[n++] = in;
-    return n;
+    (void)add(g, c, in);
+    return a->mix.ni == a->score.ni && a->mix.nk == a->score.nj && a->mix.ak == 1 &&
+           a->mix.ai == (long)a->mix.nk && !a->mix.a_at &&
+           same_heads(&a->score.batch, &a->mix.batch);
 }
 
 enum tw_status tw_b_find_attention(struct tw_build *b)
@@ -160,15 +167,15 @@ enum tw_status tw_b_find_attention(struct tw_build *b)
     struct tw_graph *g = b->g;
 
     for (size_t i = 0; i < g->ninstr; i++) {
-        struct tw_instr *chain[MOST], made = { .op = &tw_op_attention, .nin = 4, .nout = 1 };
+        struct tw_instr made = { .op = &tw_op_attention, .nin = 4, .nout = 1 };
         struct tw_attention_data a, *data;
-        size_t at[MOST], n, kept = 0;
-        int mask;
+        struct chain c;
+        size_t at[MOST], kept = 0;
+        bool found = follow(b, i, &c, &a);
 
-        n = follow(b, i, chain, &a, &mask);
         if (b->err->code)
             return b->err->code;
-        if (!n)
+        if (!found)
             continue;
         data = tw_alloc(1, sizeof *data);
         made.in = tw_alloc(4, sizeof *made.in);
@@ -179,23 +186,23 @@ enum tw_status tw_b_find_attention(struct tw_build *b)
         }
         *data = a;
         made.data = data;
-        made.in[0] = chain[0]->in[0];
-        made.in[1] = chain[0]->in[1];
-        made.in[2] = chain[n - 1]->in[1];
-        made.in[3] = mask;
-        made.out[0] = chain[n - 1]->out[0];
+        made.in[0] = c.in[0]->in[0];
+        made.in[1] = c.in[0]->in[1];
+        made.in[2] = c.in[c.n - 1]->in[1];
+        made.in[3] = c.mask;
+        made.out[0] = c.in[c.n - 1]->out[0];
         made.out[1] = -1;
-        for (size_t k = 0; k < n; k++) {
-            made.flops += chain[k]->flops;
-            at[k] = (size_t)(chain[k] - g->instr);
-            free(chain[k]->in);
-            free(chain[k]->data);
+        for (size_t k = 0; k < c.n; k++) {
+            made.flops += c.in[k]->flops;
+            at[k] = (size_t)(c.in[k] - g->instr);
+            free(c.in[k]->in);
+            free(c.in[k]->data);
         }
-        g->instr[at[n - 1]] = made;
+        g->instr[at[c.n - 1]] = made;
         for (size_t k = 0; k < g->ninstr; k++) {
             bool drop = false;
 
-            for (size_t q = 0; q + 1 < n; q++)
+            for (size_t q = 0; q + 1 < c.n; q++)
                 drop = drop || at[q] == k;
             if (!drop)
                 g->instr[kept++] = g->instr[k];

@@ -112,14 +112,53 @@ static void read_moved(struct tw_build *b, struct tw_matmul_data *d, int in[2])
     d->b_at = y.at;
 }
 
+/* Extents and strides of the product x y; dims: its shape, of rank *rank. */
+static enum tw_status lay_out(struct tw_build *b, const struct tw_val *x, const struct tw_val *y,
+                              struct tw_matmul_data *d, int *rank, size_t *dims)
+{
+    long sx[TW_MAX_RANK], sy[TW_MAX_RANK], so[TW_MAX_RANK];
+    int nb;
+
+    if (x->dims[x->rank - 1] != y->dims[y->rank - 2])
+        return tw_b_fail(b, "multiplies matrices with %zu columns and %zu rows",
+                         x->dims[x->rank - 1], y->dims[y->rank - 2]);
+    if (!tw_broadcast(x->rank - 2, x->dims, y->rank - 2, y->dims, &nb, dims))
+        return tw_b_fail(b, "the batch axes of its inputs do not go together");
+    *d = (struct tw_matmul_data){ .ni = x->dims[x->rank - 2],
+                                  .nj = y->dims[y->rank - 1],
+                                  .nk = x->dims[x->rank - 1],
+                                  .ak = 1,
+                                  .bj = 1,
+                                  .yj = 1 };
+    *rank = nb + 2;
+    dims[nb] = d->ni;
+    dims[nb + 1] = d->nj;
+    d->ai = (long)d->nk;
+    d->bk = d->yi = (long)d->nj;
+    tw_strides(x->rank, x->dims, true, sx);
+    tw_strides(y->rank, y->dims, true, sy);
+    tw_strides(*rank, dims, false, so);
+    d->batch.nd = nb;
+    for (int i = 0; i < nb; i++) {
+        int ix = i - (nb - (x->rank - 2)), iy = i - (nb - (y->rank - 2));
+
+        d->batch.n[i] = dims[i];
+        d->batch.sa[i] = ix >= 0 ? sx[ix] : 0;
+        d->batch.sb[i] = iy >= 0 ? sy[iy] : 0;
+        d->batch.sy[i] = so[i];
+    }
+    tw_loop_collapse(&d->batch);
+    return TW_OK;
+}
+
 enum tw_status tw_lower_matmul(struct tw_build *b, const struct tw_node *node)
 {
     int in[2] = { tw_b_in(b, 0), tw_b_in(b, 1) }, rank, out, nout = 0;
-    size_t batch[TW_MAX_RANK], dims[TW_MAX_RANK + 2], kept[TW_MAX_RANK];
+    size_t dims[TW_MAX_RANK], kept[TW_MAX_RANK];
     struct tw_matmul_data *d;
-    const struct tw_val *x, *y;
-    long sx[TW_MAX_RANK], sy[TW_MAX_RANK], so[TW_MAX_RANK];
     bool vector_x, vector_y, swapped;
+    enum tw_dtype type;
+    double flops;
 
     (void)node;
     if (in[0] < 0 || in[1] < 0 || !tw_b_val(b, in[0])->rank || !tw_b_val(b, in[1])->rank)
@@ -128,41 +167,16 @@ enum tw_status tw_lower_matmul(struct tw_build *b, const struct tw_node *node)
     vector_y = tw_b_val(b, in[1])->rank == 1;
     in[0] = as_matrix(b, in[0], true);
     in[1] = as_matrix(b, in[1], false);
-    if (in[0] < 0 || in[1] < 0)
-        return b->err->code;
-    x = tw_b_val(b, in[0]);
-    y = tw_b_val(b, in[1]);
-    if (x->dims[x->rank - 1] != y->dims[y->rank - 2])
-        return tw_b_fail(b, "multiplies matrices with %zu columns and %zu rows",
-                         x->dims[x->rank - 1], y->dims[y->rank - 2]);
-    if (!tw_broadcast(x->rank - 2, x->dims, y->rank - 2, y->dims, &rank, batch))
-        return tw_b_fail(b, "the batch axes of its inputs do not go together");
     d = tw_alloc(1, sizeof *d);
-    if (!d)
+    if (in[0] < 0 || in[1] < 0 || !d) {
+        free(d);
         return tw_err_set(b->err, TW_ENOMEM, "out of memory for the network");
-    memcpy(dims, batch, (size_t)rank * sizeof *dims);
-    dims[rank] = d->ni = x->dims[x->rank - 2];
-    dims[rank + 1] = d->nj = y->dims[y->rank - 1];
-    d->nk = x->dims[x->rank - 1];
-    d->ai = (long)d->nk;
-    d->ak = 1;
-    d->bk = (long)d->nj;
-    d->bj = 1;
-    d->yi = (long)d->nj;
-    d->yj = 1;
-    tw_strides(x->rank, x->dims, true, sx);
-    tw_strides(y->rank, y->dims, true, sy);
-    tw_strides(rank + 2, dims, false, so);
-    d->batch.nd = rank;
-    for (int i = 0; i < rank; i++) {
-        int ix = i - (rank - (x->rank - 2)), iy = i - (rank - (y->rank - 2));
-
-        d->batch.n[i] = batch[i];
-        d->batch.sa[i] = ix >= 0 ? sx[ix] : 0;
-        d->batch.sb[i] = iy >= 0 ? sy[iy] : 0;
-        d->batch.sy[i] = so[i];
     }
-    tw_loop_collapse(&d->batch);
+    if (lay_out(b, tw_b_val(b, in[0]), tw_b_val(b, in[1]), d, &rank, dims) != TW_OK) {
+        free(d);
+        return b->err->code;
+    }
+    type = tw_b_val(b, in[0])->dtype;
     in[1] = untransposed(b, in[1], &swapped);
     if (swapped) {
         d->bk = 1;
@@ -175,14 +189,12 @@ enum tw_status tw_lower_matmul(struct tw_build *b, const struct tw_node *node)
     }
     if (tw_b_val(b, in[0])->varying && tw_b_val(b, in[1])->varying)
         read_moved(b, d, in);
-    for (int i = 0; i < rank + 2; i++)
-        if (!(vector_x && i == rank) && !(vector_y && i == rank + 1))
+    for (int i = 0; i < rank; i++)
+        if (!(vector_x && i == rank - 2) && !(vector_y && i == rank - 1))
             kept[nout++] = dims[i];
-    out = tw_b_temp(b, x->dtype, nout, kept);
-    tw_b_out(b, 0,
-             tw_b_instr(b, &tw_op_matmul, 2, in, out, d,
-                        2.0 * (double)d->ni * (double)d->nj * (double)d->nk *
-                            (double)tw_loop_count(&d->batch)));
+    flops = 2.0 * (double)d->ni * (double)d->nj * (double)d->nk * (double)tw_loop_count(&d->batch);
+    out = tw_b_temp(b, type, nout, kept);
+    tw_b_out(b, 0, tw_b_instr(b, &tw_op_matmul, 2, in, out, d, flops));
     return b->err->code;
 }
 

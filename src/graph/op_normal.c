@@ -360,6 +360,35 @@ static void cross_entropy_forward(const struct tw_run *r, const struct tw_instr 
     }
 }
 
+/* gx -= (1 - s) g at the target, and s / C g everywhere. */
+static void take_targets(const struct tw_run *r, const struct tw_cross_entropy_data *d,
+                         const struct tw_rows *w, const struct targets *t, void *sum,
+                         const struct tw_planes *g, const struct tw_planes *gx)
+{
+    struct tw_loop few = { .nd = 1, .n = { w->few }, .sa = { 1 }, .sb = { 1 }, .sy = { 1 } };
+    struct tw_loop every = w->spread;
+
+    for (int i = 0; i < 3; i++) {
+        every.sa[i] = w->spread.sb[i];
+        every.sb[i] = 0;
+    }
+    for (int p = 0; p < r->alg->planes; p++) {
+        struct tw_planes one = { .p = { sum }, .lanes = r->lanes };
+
+        if (!g->p[p] || !gx->p[p])
+            continue;
+        r->k->binary(TW_B_FIRST, &few, r->lanes, g->p[p], r->lanes, g->p[p], TW_SET, r->lanes, sum);
+        tw_alg_scale(r, w->few, d->smoothing - 1.0, &one);
+        r->k->unpick(d->outer, d->classes * d->inner, d->inner, r->lanes, t->place, sum, gx->p[p]);
+        if (d->smoothing == 0.0)
+            continue;
+        r->k->binary(TW_B_FIRST, &few, r->lanes, g->p[p], r->lanes, g->p[p], TW_SET, r->lanes, sum);
+        tw_alg_scale(r, w->few, d->smoothing / (double)d->classes, &one);
+        r->k->binary(TW_B_FIRST, &every, r->lanes, sum, r->lanes, sum, TW_SUBTRACT, r->lanes,
+                     gx->p[p]);
+    }
+}
+
 /* gx += g p - (1 - s) g at the target - s / C g, with g = 0 where the target is ignored. */
 static void cross_entropy_vjp(const struct tw_run *r, const struct tw_instr *in, size_t number)
 {
@@ -367,7 +396,6 @@ static void cross_entropy_vjp(const struct tw_run *r, const struct tw_instr *in,
     struct tw_rows w = rows_of(d->outer, d->classes, d->inner);
     struct targets t = { .place = r->scratch };
     struct tw_loop few = { .nd = 1, .n = { w.few }, .sa = { 1 }, .sb = { 1 }, .sy = { 1 } };
-    struct tw_loop every = w.spread;
     struct tw_planes x, g, prob, gx;
     size_t used = 3 * w.few;
     void *sum;
@@ -400,25 +428,7 @@ static void cross_entropy_vjp(const struct tw_run *r, const struct tw_instr *in,
         }
         tw_alg_binary(r, TW_B_MUL, &w.spread, &prob, &g, TW_ADD, &gx);
     }
-    for (int p = 0; p < r->alg->planes; p++) {
-        struct tw_planes one = { .p = { sum }, .lanes = r->lanes };
-
-        if (!g.p[p] || !gx.p[p])
-            continue;
-        r->k->binary(TW_B_FIRST, &few, r->lanes, g.p[p], r->lanes, g.p[p], TW_SET, r->lanes, sum);
-        tw_alg_scale(r, w.few, d->smoothing - 1.0, &one);
-        r->k->unpick(d->outer, d->classes * d->inner, d->inner, r->lanes, t.place, sum, gx.p[p]);
-        if (d->smoothing == 0.0)
-            continue;
-        r->k->binary(TW_B_FIRST, &few, r->lanes, g.p[p], r->lanes, g.p[p], TW_SET, r->lanes, sum);
-        tw_alg_scale(r, w.few, d->smoothing / (double)d->classes, &one);
-        for (int i = 0; i < 3; i++) {
-            every.sa[i] = w.spread.sb[i];
-            every.sb[i] = 0;
-        }
-        r->k->binary(TW_B_FIRST, &every, r->lanes, sum, r->lanes, sum, TW_SUBTRACT, r->lanes,
-                     gx.p[p]);
-    }
+    take_targets(r, d, &w, &t, sum, &g, &gx);
 }
 
 static size_t cross_entropy_scratch(const struct tw_graph *g, const struct tw_instr *in,
