@@ -352,9 +352,10 @@ enum tw_status tw_lower_slice(struct tw_build *b, const struct tw_node *node)
             e = clamp(e, -1, size - 1);
         }
         start[axis] = s;
-        step[axis] = k;
-        dims[axis] = k > 0 ? (size_t)(e > s ? (e - s + (k - 1)) / k : 0)
-                           : (size_t)(s > e ? (s - e + (-k - 1)) / -k : 0);
+        /* Steps may be as large as numbers go: no sums with them. */
+        dims[axis] = k > 0 ? (e > s ? 1 + (size_t)((e - s - 1) / k) : 0)
+                           : (s > e && size ? 1 + (size_t)(s - e - 1) / (0 - (size_t)k) : 0);
+        step[axis] = dims[axis] > 1 ? k : 1;
     }
     for (size_t i = 0; i < 4; i++)
         free(x[i]);

@@ -231,7 +231,8 @@ static struct tw_loop pad_loop(const struct tw_conv_data *d, long *from, long *t
         long skip = d->pad[i] < 0 ? -d->pad[i] : 0, at = d->pad[i] < 0 ? 0 : d->pad[i];
         long n = (long)d->in[i] - skip, room = (long)d->room[i] - at;
 
-        l.n[1 + i] = (size_t)(n < room ? n : room > 0 ? room : 0);
+        n = n < room ? n : room;
+        l.n[1 + i] = (size_t)(n > 0 ? n : 0);
         l.sa[1 + i] = ps;
         l.sy[1 + i] = xs;
         *from += at * ps;
