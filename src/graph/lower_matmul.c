@@ -153,7 +153,7 @@ static enum tw_status lay_out(struct tw_build *b, const struct tw_val *x, const 
 
 enum tw_status tw_lower_matmul(struct tw_build *b, const struct tw_node *node)
 {
-    int in[2] = { tw_b_in(b, 0), tw_b_in(b, 1) }, rank, out, nout = 0;
+    int in[2] = { tw_b_in(b, 0), tw_b_in(b, 1) }, rank = 0, out, nout = 0;
     size_t dims[TW_MAX_RANK], kept[TW_MAX_RANK];
     struct tw_matmul_data *d;
     bool vector_x, vector_y, swapped;
