@@ -317,7 +317,7 @@ static int64_t clamp(int64_t x, int64_t lo, int64_t hi)
 enum tw_status tw_lower_slice(struct tw_build *b, const struct tw_node *node)
 {
     int v = need(b, 0), rank;
-    int64_t *x[4] = { NULL }, start[TW_MAX_RANK], step[TW_MAX_RANK];
+    int64_t *x[4] = { NULL }, start[TW_MAX_RANK] = { 0 }, step[TW_MAX_RANK] = { 0 };
     static const char *const names[] = { "starts", "ends", "axes", "steps" };
     size_t n[4], dims[TW_MAX_RANK];
     enum tw_status st = TW_OK;
@@ -369,7 +369,7 @@ enum tw_status tw_lower_split(struct tw_build *b, const struct tw_node *node)
 {
     int v = need(b, 0), axis;
     size_t n, dims[TW_MAX_RANK], each, used = 0;
-    int64_t *sizes, start[TW_MAX_RANK] = { 0 }, step[TW_MAX_RANK];
+    int64_t *sizes, start[TW_MAX_RANK] = { 0 }, step[TW_MAX_RANK] = { 0 };
     enum tw_status st = tw_b_ints_or_attr(b, 1, "split", &n, &sizes);
 
     axis = st || v < 0 ? -1 : tw_b_axis(b, tw_node_int(node, "axis", 0), tw_b_val(b, v)->rank);
