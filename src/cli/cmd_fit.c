@@ -6,15 +6,18 @@
 #include <string.h>
 
 #include "curve_schedule.h"
+#include "familyfit.h"
 #include "fitfig.h"
 #include "fitfile_parts.h"
 #include "fitreport.h"
+#include "lawopts.h"
 #include "provenance.h"
 #include "runs.h"
 
 struct fit_opts {
     struct tw_curve_source source;
     struct tw_run_source runs;
+    struct tw_family_opts family;
     const char *warmup, *restrict_to, *loss, *profile, *profile_plot;
     struct tw_opt_list fix;
     double delta, level;
@@ -32,6 +35,8 @@ static const struct tw_opt opts[] = {
     TW_CURVE_SOURCE_ROWS(struct fit_opts, source),
     { TW_OPT_HEAD, 0, "Tables of runs", 0, NULL, NULL, 0, 0, NULL },
     TW_RUN_SOURCE_ROWS(struct fit_opts, runs),
+    { TW_OPT_HEAD, 0, "Families of runs", 0, NULL, NULL, 0, 0, NULL },
+    TW_FAMILY_ROWS(struct fit_opts, family),
     { TW_OPT_HEAD, 0, "Fitting", 0, NULL, NULL, 0, 0, NULL },
     { TW_OPT_CHOICE, 0, "warmup", AT(warmup), "HOW",
       "differences of the rate during warm-up: skip, keep, or auto, which takes what predicts "
@@ -69,112 +74,6 @@ static const struct tw_opt opts[] = {
 
 /* ---- options of the law --------------------------------------------------------------------- */
 
-static enum tw_status find_param(const struct tw_law *law, const char *name, size_t n, size_t *j,
-                                 struct tw_err *err)
-{
-    const char *names[TW_FIT_MAX_PARAMS];
-    struct tw_str list = { 0 };
-    char given[32] = { 0 };
-    size_t near;
-
-    for (*j = 0; *j < law->nparams; (*j)++)
-        if (strlen(law->params[*j].name) == n && !strncmp(law->params[*j].name, name, n))
-            return TW_OK;
-    for (size_t k = 0; k < law->nparams; k++) {
-        names[k] = law->params[k].name;
-        tw_str_addf(&list, " %s", names[k]);
-    }
-    memcpy(given, name, n < sizeof given ? n : sizeof given - 1);
-    near = tw_str_nearest(given, names, law->nparams);
-    if (n && near < law->nparams)
-        (void)tw_err_set(err, TW_EINVAL, "'%s' is no parameter of %s; did you mean '%s'?", given,
-                         law->name, names[near]);
-    else
-        (void)tw_err_set(err, TW_EINVAL, "'%s' is no parameter of %s; it has%s", given, law->name,
-                         list.s ? list.s : "");
-    tw_str_release(&list);
-    return TW_EINVAL;
-}
-
-static enum tw_status parse_profile(const struct tw_law *law, const char *s, unsigned *mask,
-                                    struct tw_err *err)
-{
-    *mask = 0;
-    if (!strcmp(s, "none") || !*s)
-        return TW_OK;
-    if (!strcmp(s, "default")) {
-        *mask = law->profile;
-        return TW_OK;
-    }
-    if (!strcmp(s, "all")) {
-        *mask = (1u << law->nparams) - 1u;
-        return TW_OK;
-    }
-    while (*s) {
-        const size_t n = strcspn(s, ",");
-        size_t j;
-
-        if (find_param(law, s, n, &j, err) != TW_OK)
-            return tw_err_ctx(err, TW_EINVAL, "--profile");
-        *mask |= 1u << j;
-        s += n;
-        s += *s == ',';
-    }
-    return TW_OK;
-}
-
-static bool within(const struct tw_law *law, size_t j, double x)
-{
-    const struct tw_fit_param *q = &law->params[j];
-
-    return isfinite(x) && (q->bound == TW_FIT_FREE || (x >= q->lo && x <= q->hi) ||
-                           (x == 0.0 && law->zero >> j & 1u));
-}
-
-static enum tw_status parse_fix(const struct tw_law *law, const struct tw_opt_list *list,
-                                struct tw_law_fit_opts *o, struct tw_err *err)
-{
-    for (size_t i = 0; i < list->n; i++) {
-        const size_t n = strcspn(list->v[i], "=");
-        size_t j;
-
-        if (find_param(law, list->v[i], n, &j, err) != TW_OK)
-            return tw_err_ctx(err, TW_EINVAL, "--fix=%s", list->v[i]);
-        if (list->v[i][n] != '=' || !tw_str_to_real(list->v[i] + n + 1, &o->fixed_value[j]))
-            return tw_err_set(err, TW_EINVAL, "--fix=%s: expected NAME=NUMBER", list->v[i]);
-        if (!within(law, j, o->fixed_value[j]))
-            return tw_err_set(err, TW_EINVAL, "--fix=%s: %s lies between %.9g and %.9g", list->v[i],
-                              law->params[j].name, law->params[j].lo, law->params[j].hi);
-        o->fixed[j] = true;
-    }
-    return TW_OK;
-}
-
-static enum tw_status parse_restrict(const struct tw_law *law, const char *s,
-                                     struct tw_law_fit_opts *o, struct tw_err *err)
-{
-    const struct tw_law_restriction *r = law->restrictions;
-    struct tw_str list = { 0 };
-
-    o->choose_restriction = !strcmp(s, "auto");
-    if (o->choose_restriction || !strcmp(s, "none"))
-        return TW_OK;
-    for (size_t k = 0; k < law->nrestrictions; k++) {
-        if (!strcmp(r[k].name, s))
-            o->restriction = k + 1;
-        tw_str_addf(&list, ", %s", r[k].name);
-    }
-    if (o->restriction == 0)
-        (void)tw_err_set(err, TW_EINVAL, "--restrict=%s: for %s it is auto, none%s", s, law->name,
-                         list.s ? list.s : "");
-    for (size_t j = 0; o->restriction && j < law->nparams; j++)
-        if (o->fixed[j] && r[o->restriction - 1].held >> j & 1u)
-            (void)tw_err_set(err, TW_EINVAL, "--restrict=%s holds %s, and so does --fix", s,
-                             law->params[j].name);
-    tw_str_release(&list);
-    return err->code;
-}
-
 static enum tw_status law_opts(const struct tw_call *call, const struct tw_law *law,
                                struct tw_law_fit_opts *o, struct tw_err *err)
 {
@@ -198,10 +97,10 @@ static enum tw_status law_opts(const struct tw_call *call, const struct tw_law *
     o->block = c->block;
     o->model_error = !c->no_model_error;
     o->seed = call->common.seed;
-    rc = parse_profile(law, c->profile, &o->profile, err);
+    rc = tw_law_params_parse(law, c->profile, "profile", &o->profile, err);
     if (rc == TW_OK)
-        rc = parse_fix(law, &c->fix, o, err);
-    return rc == TW_OK ? parse_restrict(law, c->restrict_to, o, err) : rc;
+        rc = tw_law_fix_parse(law, &c->fix, o, err);
+    return rc == TW_OK ? tw_law_restrict_parse(law, c->restrict_to, o, err) : rc;
 }
 
 /* ---- steps of the command ------------------------------------------------------------------ */
@@ -331,6 +230,7 @@ static int finish(struct tw_call *call, const struct tw_fit_file *f, struct tw_r
 
 static int run(struct tw_call *call)
 {
+    const struct fit_opts *o = call->opts;
     const struct tw_law *law;
     struct tw_cmd_provenance prov = { 0 };
     struct tw_curve_set set = { 0 };
@@ -346,6 +246,8 @@ static int run(struct tw_call *call)
         return tw_law_unknown(call, call->argv[0]);
     if (law_opts(call, law, &lo, &call->err) != TW_OK || check_figures(call, &lo) != TW_OK)
         return tw_cmd_fail(call);
+    if (tw_family_wanted(&o->family))
+        return tw_fit_families(call, law, &lo, &o->runs, o->source.read.y, &o->family);
     if (tw_cmd_provenance_start(&prov, call, &call->err) != TW_OK ||
         read_all(call, law, &set, &prov) != TW_OK)
         goto out;
@@ -382,6 +284,7 @@ static const struct fit_opts defaults = {
     .level = 0.95,
     .starts = 16,
     .bootstrap = 1000,
+    .family = { .target = (double)NAN },
 };
 const struct tw_cmd tw_cmd_fit = {
     "fit",

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "resample.h"
 #include "solve.h"
 
 static size_t choose_block(const struct tw_law_problem *p, const struct tw_law_fit *fit)
@@ -41,31 +42,6 @@ static size_t lower_bound(const struct tw_law_problem *p, size_t c, double x0)
             b = mid;
     }
     return a - p->first[c];
-}
-
-/* How often replicate b draws each run. Fewer distinct runs than parameters determine nothing:
- * such draws, which only tables of a few runs see, are drawn again. */
-static void draw_cases(const struct tw_law_problem *p, const struct tw_law_fit *fit, size_t b,
-                       double *weight)
-{
-    enum { TRIES = 100 };
-    struct tw_rng rng = tw_rng_stream(fit->opts.seed, TW_RNG_BOOTSTRAP, b);
-    size_t need = 0, distinct = 0;
-
-    for (size_t j = 0; j < p->law->nparams; j++)
-        need += !fit->opts.fixed[j];
-    for (int try = 0; try == 0 || (distinct < need && try < TRIES); try++) {
-        memset(weight, 0, p->n * sizeof *weight);
-        for (size_t c = 0; c < p->ncurves; c++) {
-            const size_t a = p->first[c], n = p->first[c + 1] - a;
-
-            for (size_t k = 0; k < n; k++)
-                weight[a + tw_rng_below(&rng, n)] += 1.0;
-        }
-        distinct = 0;
-        for (size_t i = 0; i < p->n; i++)
-            distinct += weight[i] > 0.0;
-    }
 }
 
 /* Log losses of replicate b. `centred`: residuals less their curve's mean. */
@@ -123,9 +99,12 @@ static bool refit(struct tw_law_worker *w, const struct tw_law_fit *fit, bool th
 static bool replicate(const struct tw_law_problem *p, struct tw_law_fit *fit, const double *centred)
 {
     const size_t np = p->law->nparams;
+    struct tw_resample cases = { .seed = fit->opts.seed, .ngroups = p->ncurves, .first = p->first };
     size_t failed = 0;
     bool ok = true;
 
+    for (size_t j = 0; j < np; j++)
+        cases.need += !fit->opts.fixed[j];
 #pragma omp parallel reduction(+ : failed)
     {
         double *drawn = tw_alloc(p->n, sizeof *drawn); /* targets of curves, weights of runs */
@@ -148,7 +127,7 @@ static bool replicate(const struct tw_law_problem *p, struct tw_law_fit *fit, co
             if (!ready)
                 continue;
             if (p->law->ninputs)
-                draw_cases(p, fit, b, drawn);
+                tw_resample_cases(&cases, b, drawn);
             else
                 resample(p, fit, centred, b, drawn);
             if (!refit(&w, fit, false, theta, &res) && !refit(&w, fit, true, theta, &res)) {
@@ -164,8 +143,7 @@ static bool replicate(const struct tw_law_problem *p, struct tw_law_fit *fit, co
     return ok;
 }
 
-/* Percentile intervals and correlations of the replicates that converged. */
-static bool summarise(struct tw_law_fit *fit)
+bool tw_law_bootstrap_summary(struct tw_law_fit *fit)
 {
     const size_t np = fit->law->nparams, good = fit->replicates - fit->failed;
     double *column = tw_alloc(np * (good + 1), sizeof *column);
@@ -214,7 +192,7 @@ enum tw_status tw_law_bootstrap_run(const struct tw_law_problem *p, struct tw_la
         return TW_OK;
     centred = centre(p, fit);
     fit->theta_boot = tw_alloc(fit->replicates, p->law->nparams * sizeof *fit->theta_boot);
-    ok = centred && fit->theta_boot && replicate(p, fit, centred) && summarise(fit);
+    ok = centred && fit->theta_boot && replicate(p, fit, centred) && tw_law_bootstrap_summary(fit);
     free(centred);
     return ok ? TW_OK : tw_err_set(err, TW_ENOMEM, "out of memory");
 }

@@ -59,6 +59,10 @@ enum tw_status tw_law_solve(const struct tw_law_problem *p, double *theta,
 enum tw_status tw_law_fit_once(const struct tw_law_problem *p, struct tw_law_fit *fit,
                                struct tw_err *err) TW_CHECKED;
 
+/* From fit->theta: the points, fitted values, residuals and scores. */
+enum tw_status tw_law_fit_describe(const struct tw_law_problem *p, struct tw_law_fit *fit,
+                                   struct tw_err *err) TW_CHECKED;
+
 /* Hold what restriction k (0: none) of the fit's law holds. */
 void tw_law_restrict(struct tw_law_fit *fit, size_t k);
 /* Fill fit->trials and take the best; see there. */
@@ -70,6 +74,9 @@ enum tw_status tw_law_profile_run(const struct tw_law_problem *p, struct tw_law_
                                   struct tw_err *err) TW_CHECKED;
 enum tw_status tw_law_bootstrap_run(const struct tw_law_problem *p, struct tw_law_fit *fit,
                                     struct tw_err *err) TW_CHECKED;
+/* From fit->theta_boot: percentile intervals and correlations of the replicates that converged.
+ * False when out of memory. */
+bool tw_law_bootstrap_summary(struct tw_law_fit *fit) TW_CHECKED;
 enum tw_status tw_law_leave_out_run(const struct tw_law_curve *curves, struct tw_law_fit *fit,
                                     struct tw_err *err) TW_CHECKED;
 

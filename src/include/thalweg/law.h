@@ -94,6 +94,10 @@ struct tw_law {
     void (*annealed)(const void *model, void *memo, const double *theta, double *part);
     /* The inputs that spend `flops` best; NULL for laws that cannot say. */
     void (*optimum)(const double *theta, double flops, double *input);
+    /* Tokens that reach `loss` at N = size, and the least compute that reaches it at all; INFINITY:
+     * nothing does. NULL for laws that cannot say. */
+    double (*tokens)(const double *theta, double size, double loss);
+    double (*compute)(const double *theta, double loss);
     /* Up to max starts (max x nparams), best first, from stacked losses y; returns how many,
      * SIZE_MAX when out of memory. */
     size_t (*starts)(const void *model, const double *y, double *theta, size_t max);

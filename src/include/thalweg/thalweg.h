@@ -8,6 +8,7 @@
 #include "thalweg/fit.h"
 #include "thalweg/law.h"
 #include "thalweg/law_compare.h"
+#include "thalweg/law_families.h"
 #include "thalweg/law_schedule.h"
 #include "thalweg/schedule.h"
 #include "thalweg/store_log.h"
