@@ -28,7 +28,7 @@ fit() { thalweg fit chinchilla "$@"; }
 # value PARAMETER FAMILY: of the table that was printed last.
 value() { awk -v p="$1" -v f="$2" '$1 == p && $2 == f { print $3; exit }' "$tmp/out"; }
 within() { # NAME WANT TOLERANCE GOT
-    awk -v a="$2" -v t="$3" -v b="$4" -v k="$5" 'BEGIN { d = a - b; exit !(b != "" && d * d <= t * t) }'
+    awk -v a="$2" -v t="$3" -v b="$4" 'BEGIN { d = a - b; exit !(b != "" && d * d <= t * t) }'
     status=$?
     report $status "$1"
     [ $status -eq 0 ] || echo "# $1: got '$4', want $2 to $3" >&2
