@@ -19,7 +19,8 @@ struct fit_opts {
     struct tw_run_source runs;
     struct tw_family_opts family;
     const char *warmup, *restrict_to, *loss, *profile, *profile_plot;
-    struct tw_opt_list fix;
+    const char *resample;
+    struct tw_opt_list fix, want;
     double delta, level;
     size_t starts, bootstrap, block;
     bool no_model_error;
@@ -35,6 +36,9 @@ static const struct tw_opt opts[] = {
     TW_CURVE_SOURCE_ROWS(struct fit_opts, source),
     { TW_OPT_HEAD, 0, "Tables of runs", 0, NULL, NULL, 0, 0, NULL },
     TW_RUN_SOURCE_ROWS(struct fit_opts, runs),
+    { TW_OPT_STR, 0, "cluster", AT(runs.cluster), "COLUMN",
+      "rows of equal value belong together (checkpoints of one run, seeds) and are drawn so", 0, 0,
+      NULL },
     { TW_OPT_HEAD, 0, "Families of runs", 0, NULL, NULL, 0, 0, NULL },
     TW_FAMILY_ROWS(struct fit_opts, family),
     { TW_OPT_HEAD, 0, "Fitting", 0, NULL, NULL, 0, 0, NULL },
@@ -55,9 +59,15 @@ static const struct tw_opt opts[] = {
     { TW_OPT_SIZE, 0, "starts", AT(starts), "N", "starts, at most [16]", 1, 1000, NULL },
     { TW_OPT_HEAD, 0, "Uncertainty", 0, NULL, NULL, 0, 0, NULL },
     { TW_OPT_SIZE, 'b', "bootstrap", AT(bootstrap), "N",
-      "replicates of the moving-block bootstrap; 0: none [1000]", 0, 1e7, NULL },
+      "replicates of the bootstrap; 0: none [1000]", 0, 1e7, NULL },
+    { TW_OPT_CHOICE, 0, "resample", AT(resample), "HOW",
+      "how runs are drawn: case, wild (clusters, for few configurations), or auto [auto]", 0, 0,
+      "auto|case|wild" },
     { TW_OPT_SIZE, 0, "block", AT(block), "N",
       "points a block; 0: from the residuals' autocorrelation [0]", 0, 1e9, NULL },
+    { TW_OPT_LIST, 0, "want", AT(want), "NAME=WIDTH",
+      "say how many more runs would make a parameter's interval so wide; may be given again", 0, 0,
+      NULL },
     { TW_OPT_STR, 0, "profile", AT(profile), "NAMES",
       "parameters to profile, comma separated; all, none [the law's own choice]", 0, 0, NULL },
     { TW_OPT_REAL, 0, "level", AT(level), "P", "level of the intervals [0.95]", 0.01, 0.9999,
@@ -92,6 +102,9 @@ static enum tw_status law_opts(const struct tw_call *call, const struct tw_law *
     o->warmup = !strcmp(c->warmup, "keep") ? TW_WARMUP_KEEP : TW_WARMUP_SKIP;
     o->delta = c->delta;
     o->level = c->level;
+    o->kind = !strcmp(c->resample, "case")   ? TW_BOOTSTRAP_CASE
+              : !strcmp(c->resample, "wild") ? TW_BOOTSTRAP_WILD
+                                             : TW_BOOTSTRAP_AUTO;
     o->starts = c->starts;
     o->bootstrap = c->bootstrap;
     o->block = c->block;
@@ -284,6 +297,7 @@ static const struct fit_opts defaults = {
     .level = 0.95,
     .starts = 16,
     .bootstrap = 1000,
+    .resample = "auto",
     .family = { .target = (double)NAN },
 };
 const struct tw_cmd tw_cmd_fit = {

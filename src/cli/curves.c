@@ -214,6 +214,7 @@ void tw_curve_set_point(struct tw_curve_set *set)
             .y = set->log.v[i].y,
             .schedule = &set->schedule[i],
             .input = (const double *const *)set->inputs[i].column,
+            .cluster = set->inputs[i].cluster,
         };
 }
 
@@ -331,6 +332,7 @@ void tw_curve_set_release(struct tw_curve_set *set)
         if (set->inputs) {
             free(set->inputs[i].column);
             free(set->inputs[i].values);
+            free(set->inputs[i].cluster);
         }
     }
     free(set->schedule);

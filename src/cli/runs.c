@@ -233,6 +233,7 @@ static bool cell(const struct tw_text_table *t, size_t row, size_t col, double *
 struct rows {
     size_t n, nonfinite, other;
     double *y, *input; /* (n), (n x ninputs) by run */
+    size_t *row;       /* (n) of the table */
 };
 
 static enum tw_status take_row(const struct tw_text_table *t, const struct tw_law *law,
@@ -260,6 +261,7 @@ static enum tw_status take_row(const struct tw_text_table *t, const struct tw_la
             input[k] /= 6.0 * input[0];
         input[k] *= c->scale[k];
     }
+    r->row[r->n] = row;
     r->y[r->n++] = y;
     return TW_OK;
 }
@@ -274,6 +276,7 @@ static void drop_highest(struct rows *r, size_t k, size_t ninputs)
             if (r->y[i] > r->y[worst])
                 worst = i;
         memmove(r->y + worst, r->y + worst + 1, (r->n - worst - 1) * sizeof *r->y);
+        memmove(r->row + worst, r->row + worst + 1, (r->n - worst - 1) * sizeof *r->row);
         memmove(r->input + worst * ninputs, r->input + (worst + 1) * ninputs,
                 (r->n - worst - 1) * ninputs * sizeof *r->input);
         r->n--;
@@ -328,6 +331,22 @@ static char *stem(const char *path)
     return tw_strndup(base, dot && dot > base ? (size_t)(dot - base) : strlen(base));
 }
 
+/* Runs whose cells are equal, by the first of them. */
+static size_t *clusters_of(const struct tw_text_table *t, const struct rows *r, size_t col)
+{
+    size_t *cluster = tw_alloc(r->n, sizeof *cluster);
+
+    for (size_t i = 0; cluster && i < r->n; i++) {
+        size_t j = 0;
+
+        while (j < i && (cluster[j] != j || strcmp(t->cells[r->row[j] * t->ncol + col],
+                                                   t->cells[r->row[i] * t->ncol + col]) != 0))
+            j++;
+        cluster[i] = j;
+    }
+    return cluster;
+}
+
 /* The rows as curve number set->n: x is the run's number, inputs by column. */
 static enum tw_status adopt(struct tw_curve_set *set, const struct tw_law *law, const char *path,
                             const char *y_name, const struct rows *r, struct tw_err *err)
@@ -376,6 +395,7 @@ enum tw_status tw_run_set_add(struct tw_call *call, struct tw_curve_set *set,
     struct tw_text_table t = { 0 };
     struct rows r = { 0 };
     struct columns c = { 0 };
+    size_t together = 0; /* column that says which rows are */
     enum tw_status rc = check_keys(&source->column, "column", law, err);
     size_t high = source->drop_highest;
 
@@ -387,9 +407,14 @@ enum tw_status tw_run_set_add(struct tw_call *call, struct tw_curve_set *set,
         rc = find_columns(&t, law, path, source, &c, err);
     if (rc == TW_OK)
         rc = check_where(&t, path, &source->where, err);
+    if (rc == TW_OK && source->cluster)
+        together = column_of(&t, source->cluster, "");
+    if (rc == TW_OK && source->cluster && together == t.ncol)
+        rc = no_column(&t, path, source->cluster, "--cluster", err);
+    r.row = tw_alloc(t.nrow, sizeof *r.row);
     r.y = tw_alloc(t.nrow, sizeof *r.y);
     r.input = tw_alloc(t.nrow * law->ninputs, sizeof *r.input);
-    if (rc == TW_OK && (!r.y || !r.input))
+    if (rc == TW_OK && (!r.y || !r.input || !r.row))
         rc = tw_err_set(err, TW_ENOMEM, "%s: out of memory", path);
     for (size_t i = 0; rc == TW_OK && i < t.nrow; i++) {
         if (wanted(&t, i, &source->where))
@@ -412,8 +437,14 @@ enum tw_status tw_run_set_add(struct tw_call *call, struct tw_curve_set *set,
         doubt(call, law, path, &r);
         rc = adopt(set, law, path, t.names[c.y], &r, err);
     }
+    if (rc == TW_OK && source->cluster) {
+        set->inputs[set->n - 1].cluster = clusters_of(&t, &r, together);
+        if (!set->inputs[set->n - 1].cluster)
+            rc = tw_err_set(err, TW_ENOMEM, "%s: out of memory", path);
+    }
     if (rc == TW_OK)
         tw_curve_set_point(set);
+    free(r.row);
     free(r.y);
     free(r.input);
     tw_text_table_release(&t);

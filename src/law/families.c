@@ -5,146 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "joint.h"
 #include "resample.h"
-#include "solve.h"
 
 enum { P = TW_FIT_MAX_PARAMS };
-
-/* Families as one problem: which of its parameters each family's are. */
-struct joint {
-    const struct tw_law *law;
-    const struct tw_law_fit_opts *opts;
-    size_t n, p, npoints, longest;
-    struct tw_law_problem *problem; /* (n) */
-    size_t *first;                  /* (n + 1) stacked points of each */
-    struct tw_fit_param params[P];
-    bool fixed[P];
-    size_t at[TW_FAMILIES_MAX][P];
-};
-
-/* What one thread needs to minimise it. */
-struct joint_worker {
-    const struct joint *joint;
-    struct tw_law_worker *each; /* (n) */
-    struct tw_fit_problem fit;
-    struct tw_fit_ws *ws;
-    double *jac; /* (longest x law's parameters) */
-};
-
-/* ---- the problem --------------------------------------------------------------------------- */
-
-static void lay_out(struct joint *j, unsigned shared)
-{
-    const struct tw_law *law = j->law;
-
-    j->p = 0;
-    for (size_t q = 0; q < law->nparams; q++)
-        for (size_t f = 0; f < j->n; f++) {
-            if (f > 0 && shared >> q & 1u) {
-                j->at[f][q] = j->at[0][q];
-                continue;
-            }
-            j->params[j->p] = law->params[q];
-            j->fixed[j->p] = j->opts->fixed[q];
-            j->at[f][q] = j->p++;
-        }
-}
-
-static void gather(const struct joint *j, size_t f, const double *all, double *theta)
-{
-    for (size_t q = 0; q < j->law->nparams; q++)
-        theta[q] = all[j->at[f][q]];
-}
-
-static void scatter(const struct joint *j, size_t f, const double *theta, double *all)
-{
-    for (size_t q = 0; q < j->law->nparams; q++)
-        all[j->at[f][q]] = theta[q];
-}
-
-static void residual(void *ctx, const double *all, double *r, double *jac)
-{
-    const struct joint_worker *w = ctx;
-    const struct joint *j = w->joint;
-    const size_t np = j->law->nparams;
-
-    if (jac)
-        memset(jac, 0, j->npoints * j->p * sizeof *jac);
-    for (size_t f = 0; f < j->n; f++) {
-        double theta[P];
-
-        gather(j, f, all, theta);
-        w->each[f].fit.residual(&w->each[f], theta, r + j->first[f], jac ? w->jac : NULL);
-        for (size_t i = 0; jac && i < j->problem[f].n; i++)
-            for (size_t q = 0; q < np; q++)
-                jac[(j->first[f] + i) * j->p + j->at[f][q]] = w->jac[i * np + q];
-    }
-}
-
-static void joint_release(struct joint *j)
-{
-    for (size_t f = 0; j->problem && f < j->n; f++)
-        tw_law_problem_release(&j->problem[f]);
-    free(j->problem);
-    free(j->first);
-    *j = (struct joint){ 0 };
-}
-
-static enum tw_status joint_init(struct joint *j, const struct tw_law *law,
-                                 const struct tw_law_curve *family, size_t n, unsigned shared,
-                                 const struct tw_law_fit_opts *opts, struct tw_err *err)
-{
-    *j = (struct joint){ .law = law, .opts = opts, .n = n };
-    j->problem = tw_alloc(n, sizeof *j->problem);
-    j->first = tw_alloc(n + 1, sizeof *j->first);
-    if (!j->problem || !j->first)
-        return tw_err_set(err, TW_ENOMEM, "out of memory");
-    for (size_t f = 0; f < n; f++) {
-        enum tw_status rc = tw_law_problem_init(&j->problem[f], law, &family[f], 1, opts, err);
-
-        if (rc != TW_OK)
-            return tw_err_ctx(err, rc, "%s", family[f].name);
-        j->first[f + 1] = j->first[f] + j->problem[f].n;
-        j->longest = j->problem[f].n > j->longest ? j->problem[f].n : j->longest;
-    }
-    j->npoints = j->first[n];
-    lay_out(j, shared);
-    return TW_OK;
-}
-
-static void worker_release(struct joint_worker *w)
-{
-    for (size_t f = 0; w->each && f < w->joint->n; f++)
-        tw_law_worker_release(&w->each[f]);
-    free(w->each);
-    tw_fit_ws_free(w->ws);
-    free(w->jac);
-}
-
-/* False when out of memory. `w` must stay where it is. */
-static bool worker_init(struct joint_worker *w, const struct joint *j)
-{
-    bool ok;
-
-    *w = (struct joint_worker){ .joint = j };
-    w->each = tw_alloc(j->n, sizeof *w->each);
-    w->ws = tw_fit_ws_alloc(j->npoints, j->p);
-    w->jac = tw_alloc(j->longest, j->law->nparams * sizeof *w->jac);
-    ok = w->each && w->ws && w->jac;
-    for (size_t f = 0; ok && f < j->n; f++)
-        ok = tw_law_worker_init(&w->each[f], &j->problem[f]);
-    w->fit = (struct tw_fit_problem){
-        .n = j->npoints,
-        .p = j->p,
-        .params = j->params,
-        .loss = j->opts->loss,
-        .delta = j->opts->delta,
-        .residual = residual,
-        .ctx = w,
-    };
-    memcpy(w->fit.fixed, j->fixed, sizeof w->fit.fixed);
-    return ok;
-}
 
 /* ---- starts --------------------------------------------------------------------------------- */
 
@@ -178,7 +42,7 @@ static enum tw_status alone(const struct tw_law *law, const struct tw_law_curve 
 }
 
 /* The mean of a parameter over the families' own fits, in its unbounded coordinate. */
-static double mean(const struct joint *j, const double *own, size_t q)
+static double mean(const struct tw_joint *j, const double *own, size_t q)
 {
     double u = 0.0, slope;
 
@@ -188,7 +52,7 @@ static double mean(const struct joint *j, const double *own, size_t q)
 }
 
 /* Row 0 of `start` (n + 1 x P): at the mean shared values; row 1 + k: at those of family k. */
-static enum tw_status find_starts(const struct joint *j, const struct tw_law_curve *family,
+static enum tw_status find_starts(const struct tw_joint *j, const struct tw_law_curve *family,
                                   unsigned shared, double *start, struct tw_err *err)
 {
     double *own = tw_alloc(j->n, P * sizeof *own);
@@ -206,7 +70,7 @@ static enum tw_status find_starts(const struct joint *j, const struct tw_law_cur
                     theta[q] = s ? own[(s - 1) * P + q] : mean(j, own, q);
             if (shared)
                 rc = alone(j->law, &family[f], j->opts, shared, theta, err);
-            scatter(j, f, theta, start + s * P);
+            tw_joint_scatter(j, f, theta, start + s * P);
         }
     free(own);
     return rc;
@@ -214,23 +78,23 @@ static enum tw_status find_starts(const struct joint *j, const struct tw_law_cur
 
 /* ---- minimising ------------------------------------------------------------------------------ */
 
-static enum tw_status solve(const struct joint *j, const struct tw_law_curve *family,
+static enum tw_status solve(const struct tw_joint *j, const struct tw_law_curve *family,
                             unsigned shared, struct tw_families *out, double *best,
                             struct tw_err *err)
 {
     struct tw_fit_result each[TW_FAMILIES_MAX + 1];
     double start[(TW_FAMILIES_MAX + 1) * P];
-    struct joint_worker w;
+    struct tw_joint_worker w;
     size_t at = 0;
     enum tw_status rc = find_starts(j, family, shared, start, err);
 
-    if (!worker_init(&w, j))
+    if (!tw_joint_worker_init(&w, j))
         rc = tw_err_set(err, TW_ENOMEM, "families: out of memory");
     for (size_t s = 0; rc == TW_OK && s < j->n + 1; s++) {
         rc = tw_fit_minimize(w.ws, &w.fit, start + s * P, true, &each[s], err);
         at = each[s].objective < each[at].objective ? s : at;
     }
-    worker_release(&w);
+    tw_joint_worker_release(&w);
     if (rc != TW_OK)
         return rc;
     out->starts = j->n + 1;
@@ -258,43 +122,98 @@ static bool same_grid(const struct tw_law *law, const struct tw_law_curve *famil
     return true;
 }
 
+/* From `start` to the minimum; false if it was not reached. */
+static bool refit(struct tw_joint_worker *w, const double *start, double *all)
+{
+    struct tw_fit_result res = { 0 };
+
+    for (int thorough = 0; thorough < 2 && !res.converged; thorough++) {
+        memcpy(all, start, P * sizeof *all);
+        if (tw_fit_minimize(w->ws, &w->fit, all, thorough, &res, NULL) != TW_OK)
+            res.converged = false;
+    }
+    return res.converged;
+}
+
+/* Residuals of the families a .. a + j->n from fits without their cluster, where those can be
+ * made; `residual` (stacked runs of all families) holds others already. */
+static bool leave_out(const struct tw_joint *j, const struct tw_resample *runs, const double *best,
+                      size_t a, double *residual)
+{
+    const size_t from = runs->first[a];
+    bool ok = true;
+
+#pragma omp parallel
+    {
+        double *weight = tw_alloc(j->npoints, sizeof *weight);
+        double *r = tw_alloc(j->npoints, sizeof *r);
+        struct tw_joint_worker w;
+        const bool ready = tw_joint_worker_init(&w, j) && weight && r;
+
+        if (!ready) {
+#pragma omp atomic write
+            ok = false;
+        }
+        w.fit.weight = weight;
+#pragma omp for schedule(dynamic)
+        for (size_t g = 0; g < runs->nclusters; g++) {
+            double all[P];
+            size_t here = 0;
+
+            for (size_t i = 0; ready && i < j->npoints; i++) {
+                weight[i] = runs->cluster[from + i] == g ? 0.0 : 1.0;
+                here += runs->cluster[from + i] == g;
+            }
+            if (here == 0 || here + j->p >= j->npoints || !refit(&w, best, all))
+                continue;
+            w.fit.residual(&w, all, r, NULL);
+            for (size_t i = 0; i < j->npoints; i++)
+                if (weight[i] == 0.0)
+                    residual[from + i] = r[i];
+        }
+        tw_joint_worker_release(&w);
+        free(weight);
+        free(r);
+    }
+    return ok;
+}
+
 /* Replicates of the families a .. a + j->n, which are fitted together, into their theta_boot; one
  * that fails sets failed[b]. */
-static bool replicate(const struct joint *j, const struct tw_resample *cases, const double *best,
+static bool replicate(const struct tw_joint *j, const struct tw_resample *runs, const double *best,
                       size_t a, struct tw_families *f, bool *failed)
 {
     bool ok = true;
 
 #pragma omp parallel
     {
-        double *weight = tw_alloc(cases->first[cases->ngroups], sizeof *weight);
-        struct joint_worker w;
-        const bool ready = worker_init(&w, j) && weight;
+        double *drawn = tw_alloc(runs->first[runs->ngroups], sizeof *drawn);
+        double *scratch = tw_alloc(runs->nclusters, sizeof *scratch);
+        struct tw_joint_worker w;
+        const bool ready = tw_joint_worker_init(&w, j) && drawn && scratch;
 
         if (!ready) {
 #pragma omp atomic write
             ok = false;
         }
-        w.fit.weight = weight ? weight + cases->first[a] : NULL;
+        if (runs->kind == TW_BOOTSTRAP_CASE)
+            w.fit.weight = drawn ? drawn + runs->first[a] : NULL;
+        for (size_t k = 0; runs->kind == TW_BOOTSTRAP_WILD && ready && k < j->n; k++)
+            w.each[k].target = drawn + runs->first[a + k];
 #pragma omp for schedule(dynamic, 8)
         for (size_t b = 0; b < f->replicates; b++) {
             double all[P];
-            struct tw_fit_result res = { 0 };
 
             if (!ready)
                 continue;
-            tw_resample_cases(cases, b, weight);
-            for (int thorough = 0; thorough < 2 && !res.converged; thorough++) {
-                memcpy(all, best, sizeof all);
-                if (tw_fit_minimize(w.ws, &w.fit, all, thorough, &res, NULL) != TW_OK)
-                    res.converged = false;
-            }
-            failed[b] = failed[b] || !res.converged;
+            tw_resample_draw(runs, b, scratch, drawn);
+            failed[b] = !refit(&w, best, all) || failed[b];
             for (size_t k = 0; k < j->n; k++)
-                gather(j, k, all, f->fit[a + k].theta_boot + b * j->law->nparams);
+                tw_joint_gather(j, k, all, f->fit[a + k].theta_boot + b * j->law->nparams);
         }
-        worker_release(&w);
-        free(weight);
+        tw_joint_worker_release(&w);
+        free(drawn);
+        free(scratch);
     }
     return ok;
 }
@@ -320,9 +239,8 @@ static bool summarise(struct tw_families *f, const bool *failed)
  */
 
 /* Families a .. a + j->n together; what is found goes to their fits. */
-static enum tw_status fit_block(const struct joint *j, const struct tw_law_curve *family,
-                                const struct tw_resample *cases, size_t a, struct tw_families *f,
-                                bool *failed, struct tw_err *err)
+static enum tw_status fit_block(const struct tw_joint *j, const struct tw_law_curve *family,
+                                size_t a, struct tw_families *f, struct tw_err *err)
 {
     struct tw_families one = { 0 };
     double best[P];
@@ -331,7 +249,7 @@ static enum tw_status fit_block(const struct joint *j, const struct tw_law_curve
     for (size_t k = 0; rc == TW_OK && k < j->n; k++) {
         struct tw_law_fit *fit = &f->fit[a + k];
 
-        gather(j, k, best, fit->theta);
+        tw_joint_gather(j, k, best, fit->theta);
         fit->min = one.min;
         fit->min.at_bounds = 0;
         for (size_t q = 0; q < f->law->nparams; q++)
@@ -349,8 +267,6 @@ static enum tw_status fit_block(const struct joint *j, const struct tw_law_curve
     f->min.converged = f->min.converged && one.min.converged;
     f->starts += one.starts;
     f->at_optimum += one.at_optimum;
-    if (f->replicates && !replicate(j, cases, best, a, f, failed))
-        return tw_err_set(err, TW_ENOMEM, "bootstrap of families: out of memory");
     return TW_OK;
 }
 
@@ -393,39 +309,120 @@ static enum tw_status check(const struct tw_law *law, size_t n, unsigned shared,
     return TW_OK;
 }
 
+/* Runs of all families stacked, with their fits and clusters. */
+struct stack {
+    size_t first[TW_FAMILIES_MAX + 1];
+    size_t *cluster;
+    double *fitted, *residual;
+};
+
+static void stack_release(struct stack *s)
+{
+    free(s->cluster);
+    free(s->fitted);
+    free(s->residual);
+}
+
+static bool stack_init(struct stack *s, const struct tw_law_curve *family,
+                       const struct tw_families *f, size_t *nclusters)
+{
+    const size_t n0 = family[0].n;
+    size_t n = 0;
+
+    *s = (struct stack){ 0 };
+    for (size_t k = 0; k < f->n; k++)
+        n = s->first[k + 1] = s->first[k] + family[k].n;
+    s->cluster = tw_alloc(n, sizeof *s->cluster);
+    s->fitted = tw_alloc(n, sizeof *s->fitted);
+    s->residual = tw_alloc(n, sizeof *s->residual);
+    if (!s->cluster || !s->fitted || !s->residual ||
+        !tw_resample_clusters(family, f->paired ? 1 : f->n, f->law->ninputs, s->cluster, nclusters))
+        return false;
+    for (size_t i = n0; f->paired && i < n; i++)
+        s->cluster[i] = s->cluster[i - n0];
+    for (size_t k = 0; k < f->n; k++)
+        for (size_t i = 0; i < family[k].n; i++) {
+            s->fitted[s->first[k] + i] = tw_law_to_scale(f->law, f->fit[k].yhat[i]);
+            s->residual[s->first[k] + i] = f->fit[k].r[i];
+        }
+    return true;
+}
+
+/* Each block's families, from their fits. */
+static bool bootstrap(const struct tw_joint *block, size_t nblocks,
+                      const struct tw_law_curve *family, const struct tw_law_fit_opts *opts,
+                      struct tw_families *f)
+{
+    bool *failed = tw_alloc(f->replicates, sizeof *failed), ok;
+    size_t nclusters = 0, fewest = SIZE_MAX, runs = 0, held = 0;
+    struct tw_resample draws = { .seed = opts->seed, .ngroups = f->n, .each = true };
+    struct stack s;
+
+    ok = stack_init(&s, family, f, &nclusters) && failed;
+    for (size_t b = 0; b < nblocks; b++)
+        for (size_t k = 0; k < block[b].n; k++) {
+            const struct tw_law_problem *p = &block[b].problem[k];
+
+            fewest = p->nclusters < fewest ? p->nclusters : fewest;
+            runs = p->n > runs ? p->n : runs;
+            draws.whole = draws.whole || p->nclusters < p->n;
+        }
+    for (size_t q = 0; q < f->law->nparams; q++)
+        held += opts->fixed[q];
+    draws.need = f->law->nparams - held;
+    draws.kind = f->kind = tw_law_bootstrap_kind(opts, f->law->nparams, fewest);
+    f->clusters = fewest;
+    draws.first = s.first;
+    draws.paired = f->paired;
+    draws.cluster = s.cluster;
+    draws.nclusters = nclusters;
+    draws.fitted = s.fitted;
+    draws.residual = s.residual;
+    for (size_t i = 0; ok && i < s.first[f->n]; i++)
+        s.residual[i] *= tw_resample_factor(runs, fewest, draws.need);
+    for (int draw = 0; draw < 2; draw++)
+        for (size_t b = 0, a = 0; ok && f->replicates && b < nblocks; a += block[b++].n) {
+            double best[P] = { 0 };
+
+            for (size_t k = 0; k < block[b].n; k++)
+                tw_joint_scatter(&block[b], k, f->fit[a + k].theta, best);
+            if (draw)
+                ok = replicate(&block[b], &draws, best, a, f, failed);
+            else if (draws.kind == TW_BOOTSTRAP_WILD)
+                ok = leave_out(&block[b], &draws, best, a, s.residual);
+        }
+    ok = ok && (f->replicates == 0 || summarise(f, failed));
+    stack_release(&s);
+    free(failed);
+    return ok;
+}
+
 enum tw_status tw_families_fit(const struct tw_law *law, const struct tw_law_curve *family,
                                size_t n, unsigned shared, const struct tw_law_fit_opts *opts,
                                struct tw_families *f, struct tw_err *err)
 {
     const size_t together = shared ? n : 1;
-    size_t first[TW_FAMILIES_MAX + 1] = { 0 };
-    struct tw_resample cases = { .seed = opts->seed, .ngroups = n, .first = first, .each = true };
-    bool *failed = tw_alloc(opts->bootstrap, sizeof *failed);
+    struct tw_joint block[TW_FAMILIES_MAX] = { { 0 } };
+    size_t nblocks = 0;
     enum tw_status rc = check(law, n, shared, err);
 
     *f = (struct tw_families){ .law = law, .shared = shared, .n = n };
     f->min.converged = true;
     f->replicates = opts->bootstrap;
-    if (!failed && rc == TW_OK)
-        rc = tw_err_set(err, TW_ENOMEM, "bootstrap of families: out of memory");
     if (rc == TW_OK)
         rc = prepare(opts, f, err);
-    for (size_t k = 0; rc == TW_OK && k < n; k++)
-        first[k + 1] = first[k] + family[k].n;
-    for (size_t q = 0; q < law->nparams; q++)
-        cases.need += !opts->fixed[q];
-    cases.paired = f->paired = rc == TW_OK && same_grid(law, family, n);
+    f->paired = rc == TW_OK && same_grid(law, family, n);
     for (size_t a = 0; rc == TW_OK && a < n; a += together) {
-        struct joint j;
+        struct tw_joint *j = &block[nblocks++];
 
-        rc = joint_init(&j, law, family + a, together, shared, opts, err);
+        rc = tw_joint_init(j, law, family + a, together, shared, opts, err);
         if (rc == TW_OK)
-            rc = fit_block(&j, family, &cases, a, f, failed, err);
-        joint_release(&j);
+            rc = fit_block(j, family, a, f, err);
     }
-    if (rc == TW_OK && f->replicates && !summarise(f, failed))
+    if (rc == TW_OK && !bootstrap(block, nblocks, family, opts, f))
         rc = tw_err_set(err, TW_ENOMEM, "bootstrap of families: out of memory");
-    free(failed);
+    for (size_t b = 0; b < nblocks; b++)
+        tw_joint_release(&block[b]);
     return rc;
 }
 

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "resample.h"
+
 /* ---- the problem -------------------------------------------------------------------------- */
 
 static enum tw_status stack(struct tw_law_problem *p, const struct tw_law_curve *curves,
@@ -58,6 +60,12 @@ enum tw_status tw_law_problem_init(struct tw_law_problem *p, const struct tw_law
     rc = stack(p, curves, err);
     if (rc != TW_OK)
         return rc;
+    if (law->ninputs) {
+        p->cluster = tw_alloc(p->n, sizeof *p->cluster);
+        if (!p->cluster ||
+            !tw_resample_clusters(curves, n, law->ninputs, p->cluster, &p->nclusters))
+            return tw_err_set(err, TW_ENOMEM, "out of memory");
+    }
     p->model = law->model_alloc(curves, n, opts->warmup, err);
     return p->model ? TW_OK : err->code;
 }
@@ -70,6 +78,7 @@ void tw_law_problem_release(struct tw_law_problem *p)
     free(p->x);
     free(p->y);
     free(p->target);
+    free(p->cluster);
     *p = (struct tw_law_problem){ 0 };
 }
 

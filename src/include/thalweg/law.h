@@ -25,6 +25,8 @@ struct tw_law_curve {
     const double *x, *y; /* (n); y finite, and > 0 if residuals are of logarithms */
     const struct tw_schedule *schedule;
     const double *const *input; /* (law->ninputs) arrays of n */
+    const size_t *cluster; /* (n) runs of equal number belong together (rows of one run, seeds of
+                              one configuration); NULL: runs of equal inputs do */
 };
 
 enum { TW_LAW_MAX_INPUTS = 6 };
@@ -135,6 +137,14 @@ enum { TW_LAW_PRIOR_CURVES = 3, TW_LAW_PRIOR_FACTOR = 2, TW_LAW_PRIOR_ANNEALED_C
 
 /* ---- fitting ------------------------------------------------------------------------------ */
 
+/* How replicates are drawn: curves by moving blocks of residuals. Runs by cases, or, where their
+ * configurations (clusters) are fewer than TW_LAW_FEW for each free parameter, too few to draw
+ * from, by the wild cluster bootstrap: residuals (from fits without the cluster) stay where they
+ * are, and those of a cluster together change sign and size at random. AUTO chooses so. Where
+ * clusters hold several runs cases are whole clusters. */
+enum tw_bootstrap { TW_BOOTSTRAP_AUTO, TW_BOOTSTRAP_BLOCK, TW_BOOTSTRAP_CASE, TW_BOOTSTRAP_WILD };
+enum { TW_LAW_FEW = 4 };
+
 struct tw_law_fit_opts {
     enum tw_fit_loss loss;
     double delta; /* Huber's, on log loss [1e-3] */
@@ -153,11 +163,12 @@ struct tw_law_fit_opts {
     const double *given;     /* (ngiven x nparams) starts to use instead of the law's own, which it
                                 may move: see tw_law.project. Not kept in the fit */
     size_t ngiven;
-    size_t bootstrap; /* replicates; 0: none */
-    size_t block;     /* points a block; 0: from the residuals' autocorrelation */
-    unsigned profile; /* bit j: profile parameter j */
-    bool model_error; /* refit without each curve in turn (needs 2 or more curves) */
-    double level;     /* of the intervals [0.95] */
+    size_t bootstrap;       /* replicates; 0: none */
+    enum tw_bootstrap kind; /* [AUTO] */
+    size_t block;           /* points a block; 0: from the residuals' autocorrelation */
+    unsigned profile;       /* bit j: profile parameter j */
+    bool model_error;       /* refit without each curve in turn (needs 2 or more curves) */
+    double level;           /* of the intervals [0.95] */
     uint64_t seed;
 };
 struct tw_law_fit_opts tw_law_fit_defaults(void);
@@ -207,6 +218,7 @@ struct tw_law_fit {
     double *correlation;        /* (p x p) of the bootstrap replicates, or NULL */
 
     size_t replicates, failed; /* of the bootstrap: asked for, not converged */
+    size_t clusters;           /* configurations of runs; 0 for curves */
     double *theta_boot;        /* (replicates x p); a failed one is a row of NAN */
     size_t nprofiles;
     struct tw_law_profile *profiles;

@@ -25,6 +25,8 @@ struct tw_families {
                                  that are fitted apart */
     size_t starts, at_optimum;
     bool paired;
+    enum tw_bootstrap kind; /* as used, for the family with the fewest configurations: */
+    size_t clusters;
     size_t replicates, failed;
 };
 
