@@ -10,6 +10,7 @@
 #include "fitfig.h"
 #include "fitfile_parts.h"
 #include "fitreport.h"
+#include "identify.h"
 #include "lawopts.h"
 #include "provenance.h"
 #include "runs.h"
@@ -113,6 +114,8 @@ static enum tw_status law_opts(const struct tw_call *call, const struct tw_law *
     rc = tw_law_params_parse(law, c->profile, "profile", &o->profile, err);
     if (rc == TW_OK)
         rc = tw_law_fix_parse(law, &c->fix, o, err);
+    if (rc == TW_OK)
+        rc = tw_want_check(law, &c->want, err);
     return rc == TW_OK ? tw_law_restrict_parse(law, c->restrict_to, o, err) : rc;
 }
 
@@ -277,6 +280,7 @@ static int run(struct tw_call *call)
         goto out;
     }
     tw_fit_report(call, &f);
+    tw_want_report(call, &f.fit, &o->want);
     rc = finish(call, &f, result, &prov);
     goto release;
 out:

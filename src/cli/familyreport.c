@@ -5,6 +5,7 @@
 
 #include "familyfit.h"
 #include "fitfile_parts.h"
+#include "identify.h"
 
 /* A call, what it reports on and where to. */
 struct report {
@@ -322,7 +323,8 @@ static void tail(const struct report *r)
     printf("\nobjective %.8g; %zu of %zu starts agree; gradient %.1e; condition %.3g\n",
            f->min.objective, f->at_optimum, f->starts, f->min.gradient, f->min.condition);
     if (f->replicates)
-        printf("%zu bootstrap replicates of the runs, %s; %zu failed\n", f->replicates,
+        printf("%zu replicates of the %s bootstrap, %s; %zu failed\n", f->replicates,
+               tw_bootstrap_names[f->kind],
                f->paired ? "paired, for the families ran the same grid"
                          : "each family's drawn on their own, for their grids differ",
                f->failed);
@@ -353,6 +355,7 @@ enum tw_status tw_family_report(struct tw_call *call, const struct tw_families *
     tw_json_size(json, "replicates", f->replicates);
     tw_json_size(json, "failed", f->failed);
     tw_json_bool(json, "paired", f->paired);
+    tw_json_text(json, "kind", tw_bootstrap_names[f->kind]);
     tw_json_close(json, '}');
     if (call->common.json) {
         rc = json_families(&r);

@@ -142,6 +142,49 @@ expect 'the same table, seed and law' 0 - fit runs.csv -b 100 --where=set=train 
 expect 'give the same forecast' 0 - sh -c 'thalweg forecast f.h5 --run=N=1e10,D=1e12 >1
     thalweg forecast g.h5 --run=N=1e10,D=1e12 >2; cmp 1 2'
 
+# ---- how runs are drawn, and how many more ----------------------------------------------------------
+
+expect_out 'enough configurations are drawn as cases' 0 'replicates of the case bootstrap, 0 failed; 36 runs of 36' \
+    fit runs.csv -b 50
+awk -F, 'NR == 1 || NR % 2 == 0' runs.csv >half.csv
+expect_out 'few are drawn wild' 0 'replicates of the wild-cluster bootstrap, .*; 18 runs of 18 conf.*few, so' \
+    fit half.csv -b 50
+expect_out 'or as asked' 0 'of the case bootstrap' fit half.csv -b 50 --resample case
+expect_out 'clusters by a column' 0 'wild-cluster .*; 36 runs of 6 configurations' \
+    fit runs.csv -b 50 --cluster params
+expect_out 'drawn whole' 0 'case .*; 36 runs of 6 configurations, each drawn whole' \
+    fit runs.csv -b 50 --cluster tokens --resample case
+has 'no such column' 3 'no column for nonsense; name it with --cluster' fit runs.csv --cluster nonsense
+expect_out 'what is identified' 0 '^identified by these data: all of E, A, alpha, B, beta$' \
+    fit runs.csv -b 50
+expect_out 'and what is not' 0 '^these data do not tell the parameters apart|^A is not identified by these data' \
+    either one.csv
+expect_out 'how many more runs' 0 '^alpha: its interval is [0-9.]* wide with 36 runs; for 0.001 about [0-9]+ more' \
+    fit runs.csv -b 100 --want alpha=0.001 --want E=9
+expect_out 'or none' 0 '^E: .*: narrow enough for 9$' fit runs.csv -b 100 --want alpha=0.001 --want E=9
+expect_json 'as JSON' 0 fit runs.csv -b 50 --want E=0.1 --json
+has 'want what' 2 '--want=E: expected NAME=WIDTH' fit runs.csv --want E
+has 'want whom' 2 "--want: 'e' is no parameter" fit runs.csv --want e=1
+has 'points are not runs' 2 '--want counts runs, and mpl is a law of curves' \
+    thalweg fit mpl runs.csv --want alpha=1
+
+for alias in '--params 1e10 --tokens 1e12' '--params 1e10 --flops 6e22' '--tokens 1e12 --flops 6e22'; do
+    # shellcheck disable=SC2086  # words
+    expect "forecast $alias" 0 - sh -c "thalweg forecast f.h5 --run=N=1e10,D=1e12 >1
+        thalweg forecast f.h5 $alias >2; cmp 1 2"
+done
+thalweg optimum f.h5 --flops=1e24 >opt 2>&1
+run 0 thalweg forecast f.h5 --flops=1e24
+within 'compute alone is spent best' "$(awk 'NR == 2 { print $11 }' opt)" 5e-5 \
+    "$(awk 'NR == 2 { print $3 }' "$tmp/out")"
+expect_out 'runs that a forecast wants' 0 "^run 1: the law's loss is known to .* 32 runs; for 0.0001 about" \
+    thalweg forecast f.h5 --params 1e10 --tokens 1e12 --want 0.0001
+expect_json 'their JSON' 0 thalweg forecast f.h5 --params 1e10 --tokens 1e12 --want 0.1 --json
+has 'one is missing' 2 'takes D .training tokens., which what was given' \
+    thalweg forecast f.h5 --params 1e10
+has 'one too many' 2 'one too many: C = 6 N D' \
+    thalweg forecast f.h5 --params 1 --tokens 1 --flops 6
+
 # ---- other laws ---------------------------------------------------------------------------------
 
 has 'power: which column is x' 0 'x is taken from column C; params could be meant|x is taken from' \
