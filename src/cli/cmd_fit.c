@@ -167,7 +167,8 @@ static const char *profile_name(const struct fit_opts *o)
 }
 
 /* What would fail at the end is refused at the start. */
-static enum tw_status check_figures(struct tw_call *call, const struct tw_law_fit_opts *lo)
+static enum tw_status check_figures(struct tw_call *call, const struct tw_law *law,
+                                    const struct tw_law_fit_opts *lo)
 {
     const struct fit_opts *o = call->opts;
     const char *plot = o->figure.plot && !*o->figure.plot ? "fit.pdf" : o->figure.plot;
@@ -176,6 +177,8 @@ static enum tw_status check_figures(struct tw_call *call, const struct tw_law_fi
         return tw_err_set(&call->err, TW_EINVAL,
                           "--profile-plot draws profiles, and --profile=%s asks for none",
                           o->profile);
+    if (o->look.figure && tw_fit_runs_figure_check(law, o->look.figure, &call->err) != TW_OK)
+        return TW_EINVAL;
     if (tw_figure_cli_check(&o->figure, call, plot) != TW_OK)
         return TW_EINVAL;
     return tw_figure_cli_check(&o->figure, call, profile_name(o));
@@ -260,7 +263,7 @@ static int run(struct tw_call *call)
     law = tw_law_find(call->argv[0]);
     if (!law)
         return tw_law_unknown(call, call->argv[0]);
-    if (law_opts(call, law, &lo, &call->err) != TW_OK || check_figures(call, &lo) != TW_OK)
+    if (law_opts(call, law, &lo, &call->err) != TW_OK || check_figures(call, law, &lo) != TW_OK)
         return tw_cmd_fail(call);
     if (tw_family_wanted(&o->family))
         return tw_fit_families(call, law, &lo, &o->runs, o->source.read.y, &o->family);

@@ -159,8 +159,10 @@ void fig_set_ticks(struct tw_str *gp, char axis, const struct fig_axis *a, doubl
     }
     tw_str_addf(gp, "set logscale %c; ", axis);
     if (hi / lo > 50.0)
-        tw_str_addf(gp, "set %ctics 10; set m%ctics 10; set format %c \"%s\"\n", axis, axis, axis,
-                    tex ? "$10^{%L}$" : "10^{%L}");
+        /* Without a start gnuplot counts decades from the end of the range, and labels them wrong.
+         */
+        tw_str_addf(gp, "set %ctics %.0e, 10; set m%ctics 10; set format %c \"%s\"\n", axis,
+                    pow(10.0, floor(log10(lo) + 1e-9)), axis, axis, tex ? "$10^{%L}$" : "10^{%L}");
     else {
         tw_str_addf(gp, "set format %c \"%%g\"; unset m%ctics; set %ctics (", axis, axis, axis);
         list_ticks(gp, lo, hi, t.step);

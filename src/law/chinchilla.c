@@ -146,6 +146,7 @@ const struct tw_law tw_law_chinchilla = {
     .nparams = NPARAMS,
     .params = params,
     .meanings = meanings,
+    .floor = 1u << E,
     .profile = 1u << E | 1u << ALPHA | 1u << BETA,
     .model_alloc = model_alloc,
     .model_free = tw_run_table_free,

@@ -73,6 +73,7 @@ struct tw_law {
                             there is nothing to choose */
     unsigned profile;    /* bit j: parameter j is worth profiling by default */
     unsigned zero;       /* bit j: parameter j may be held at 0 */
+    unsigned floor;      /* bit j: parameter j is the loss that nothing lowers; 0: none is */
 
     const struct tw_law_restriction *restrictions; /* (nrestrictions), the safest first */
     size_t nrestrictions;
