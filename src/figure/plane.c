@@ -231,9 +231,10 @@ static void inner_ends(struct tw_str *gp, const struct plane_plan *p)
         tw_str_add(gp, "set label ");
         fig_quote(gp, l->end, p->page.tex);
         tw_str_addf(gp,
-                    " at graph %.5g, graph %.5g left offset character 0.5, 0 front font TW_KF tc "
+                    " at graph %.5g, graph %.5g left offset character 0.5, 0 front %sfont TW_KF tc "
                     "rgb \"%s\"\n",
-                    fig_axis_at(&p->x, l->x[i]), fmax(fig_axis_at(&p->y, l->y[i]), 0.03),
+                    fig_axis_at(&p->x, l->x[i]), fmax(fig_axis_at(&p->y, l->y[i]), 0.035),
+                    p->page.tex ? "" : "boxed ",
                     l->colour < 0 ? "#555555" : ink(l));
     }
 }
@@ -313,7 +314,8 @@ static void script(const struct plane_plan *p, struct fig_files *files,
     gp->failed = gp->failed || vars.failed;
     tw_str_release(&vars);
     tw_str_add(gp, "X(inches) = inches / TW_W; Y(inches) = inches / TW_H\n"
-                   "set dashtype 12 (5, 3)\nset tics font TW_KF\n");
+                   "set dashtype 12 (5, 3)\nset tics font TW_KF\n"
+                   "set style textbox opaque noborder margins 0.4, 0.2 fc rgb \"white\"\n");
     axes(gp, p);
     ends(gp, p);
     inner_ends(gp, p);

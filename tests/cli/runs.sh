@@ -185,6 +185,46 @@ has 'one is missing' 2 'takes D .training tokens., which what was given' \
 has 'one too many' 2 'one too many: C = 6 N D' \
     thalweg forecast f.h5 --params 1 --tokens 1 --flops 6
 
+# ---- figures -----------------------------------------------------------------------------------------
+
+if command -v gnuplot >/dev/null; then
+    for figure in iso-loss reducible agreement; do
+        expect "figure $figure" 0 - thalweg plot f.h5 --figure "$figure" -o "$figure.svg"
+        grep -q '</svg>' "$figure.svg"
+        report $? "is a picture of $figure"
+    done
+    expect 'the law has its own' 0 - thalweg plot f.h5 -o own.svg
+    cmp -s own.svg iso-loss.svg
+    report $? 'which is the first'
+    grep -q "title 'optimum'" iso-loss.gp
+    report $? 'lines of equal loss with the optimum'
+    # The data of the line named optimum obey the law's own optimum.
+    awk '/^# layer/ { on = /optimum/ } on && NF == 2 && $1 + 0 > 0 { print 6 * $1 * $2, $1; exit }' \
+        iso-loss.dat >point
+    thalweg optimum f.h5 --flops="$(cut -d' ' -f1 point)" >opt 2>&1
+    within 'which is right' "$(cut -d' ' -f2 point)" 1e4 "$(awk 'NR == 2 { print $2 }' opt)"
+    awk '/^# layer/ { on = /runs/ } on && NF >= 2 && $1 + 0 > 0' reducible.dat | wc -l >rows
+    within 'every run is in the reducible loss' 32 0 "$(cat rows)"
+    has 'equal compute needs runs of it' 2 'no four runs were made at one budget' \
+        thalweg plot f.h5 --figure isoflop -o x.svg
+    awk 'BEGIN { print "N,D,loss"; for (c = 1e18; c < 5e18; c *= 2) for (i = 0; i < 6; i++) {
+        n = 5e7 * 2 ^ i; d = c / 6 / n
+        printf "%.9g,%.9g,%.9g\n", n, d, 1.8 + 480 * n ^ -0.35 + 2100 * d ^ -0.37 + (i % 3) * 1e-4 } }' \
+        >valleys.csv
+    expect 'equal compute' 0 - fit valleys.csv -b 0 --figure isoflop --plot=v.svg
+    within 'three valleys' 3 0 "$(grep -c 'FLOPs$' v.dat)"
+    expect_json 'best allocation' 0 thalweg optimum f.h5 --flops 1e21 --flops 1e24 --plot=o.svg --json
+    grep -q '</svg>' o.svg
+    report $? 'is a picture'
+    has 'a law without optimum' 2 'the law kaplan has iso-loss, agreement' \
+        thalweg plot k.h5 --figure reducible -o x.svg
+else
+    skip 'figures' 'no gnuplot'
+fi
+has 'a figure of curves' 2 'the law mpl has none of these' \
+    thalweg fit mpl runs.csv --figure iso-loss --plot=x.svg
+has 'a figure must have a format' 2 'a figure ends in' thalweg optimum f.h5 --flops 1e21 --plot=x.txt
+
 # ---- other laws ---------------------------------------------------------------------------------
 
 has 'power: which column is x' 0 'x is taken from column C; params could be meant|x is taken from' \

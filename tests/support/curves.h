@@ -166,7 +166,7 @@ static inline bool made_curve(const struct made *m, const double theta[5], enum 
         d->y[i] *= exp(m->common[i]);
     free(s1);
     free(s2);
-    d->curve = (struct tw_law_curve){ m->spec, d->n, d->x, d->y, &d->schedule, NULL };
+    d->curve = (struct tw_law_curve){ m->spec, d->n, d->x, d->y, &d->schedule, NULL, NULL };
     return true;
 }
 

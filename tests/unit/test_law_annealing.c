@@ -119,7 +119,9 @@ static void predictions_at_ragged_positions_are_those_of_every_step(void **state
     (void)state;
     for (size_t trial = 0; trial < 80; trial++) {
         struct tw_schedule s = parsed(specs[trial % 4]);
-        struct tw_law_curve curve = { "c", draw_positions(&rng, s.n - 1, x), x, NULL, &s, NULL };
+        struct tw_law_curve curve = {
+            "c", draw_positions(&rng, s.n - 1, x), x, NULL, &s, NULL, NULL
+        };
         const double theta[NP] = { 2.3, 0.71, 0.43, 1.9, lambdas[trial / 4 % 5] };
         const enum tw_warmup warmup = trial % 2 ? TW_WARMUP_KEEP : TW_WARMUP_SKIP;
 
@@ -172,7 +174,8 @@ static void derivatives_are_those_of_finite_differences(void **state)
     for (size_t trial = 0; trial < 5 * NSHAPES * 2; trial++) {
         struct tw_schedule s = parsed(shapes[trial % NSHAPES]);
         const size_t from = trial % 2 ? 1 : 2;
-        struct tw_law_curve curve = { "c", draw_positions(&rng, s.n - from, x), x, NULL, &s, NULL };
+        struct tw_law_curve curve = { "c", draw_positions(&rng, s.n - from, x), x, NULL, &s, NULL,
+                                      NULL };
         /* small L0 and A: differences of S2 are not lost in the rest */
         double theta[NP] = { 0.02, 0.013, 0.43, 1.9, lambdas[trial / NSHAPES % 5] };
 
