@@ -109,7 +109,7 @@ static inline bool ref_load(const char *size, struct ref_data d[REF_CURVES])
             return false;
         }
         d[c].curve = (struct tw_law_curve){ ref_curve[c].name, d[c].n, d[c].x, d[c].y,
-                                            &d[c].schedule,    NULL };
+                                            &d[c].schedule,    NULL,   NULL };
     }
     return true;
 }

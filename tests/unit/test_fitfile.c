@@ -43,8 +43,13 @@ static void add_curve(struct tw_curve_set *set, const char *name, const char *sp
     free(s2);
     set->log.n = ++set->n;
     for (size_t k = 0; k < set->n; k++)
-        set->law[k] = (struct tw_law_curve){ set->log.v[k].name, set->log.v[k].n,   set->log.v[k].x,
-                                             set->log.v[k].y,    &set->schedule[k], NULL };
+        set->law[k] = (struct tw_law_curve){ set->log.v[k].name,
+                                             set->log.v[k].n,
+                                             set->log.v[k].x,
+                                             set->log.v[k].y,
+                                             &set->schedule[k],
+                                             NULL,
+                                             NULL };
 }
 
 static void make_fit(struct tw_fit_file *f)

@@ -141,8 +141,8 @@ static void curves_stack_and_the_memo_notices_a_new_lambda(void **state)
 {
     static const double xa[] = { 5, 50, 130, 239 }, xb[] = { 1, 200 };
     struct tw_schedule s[2] = { parsed(shapes[0]), parsed(shapes[2]) };
-    const struct tw_law_curve curves[2] = { { "a", 4, xa, NULL, &s[0], NULL },
-                                            { "b", 2, xb, NULL, &s[1], NULL } };
+    const struct tw_law_curve curves[2] = { { "a", 4, xa, NULL, &s[0], NULL, NULL },
+                                            { "b", 2, xb, NULL, &s[1], NULL, NULL } };
     double theta[NP] = { 2.3, 0.71, 0.43, 1.9, 0.5 }, one[6], two[6], again[6];
     void *model = law()->model_alloc(curves, 2, TW_WARMUP_KEEP, NULL), *memo;
 
