@@ -234,8 +234,7 @@ static void inner_ends(struct tw_str *gp, const struct plane_plan *p)
                     " at graph %.5g, graph %.5g left offset character 0.5, 0 front %sfont TW_KF tc "
                     "rgb \"%s\"\n",
                     fig_axis_at(&p->x, l->x[i]), fmax(fig_axis_at(&p->y, l->y[i]), 0.035),
-                    p->page.tex ? "" : "boxed ",
-                    l->colour < 0 ? "#555555" : ink(l));
+                    p->page.tex ? "" : "boxed ", l->colour < 0 ? "#555555" : ink(l));
     }
 }
 
