@@ -204,7 +204,7 @@ static enum tw_status reducible(const struct tw_fit_file *f, const char *path,
         column[k] = input[k];
     ok = ok && tw_runs_predict(fit->law, fit->theta, LINE, column, y) &&
          reducible_band(fit, column, lo, hi);
-    for (size_t i = 0; i < LINE; i++)
+    for (size_t i = 0; ok && i < LINE; i++)
         y[i] -= floor;
     tw_runs_label(&fit->law->inputs[0], x_label, sizeof x_label);
     (void)snprintf(y_label, sizeof y_label, "loss − %s", fit->law->params[j].name);

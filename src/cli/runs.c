@@ -105,7 +105,8 @@ static enum tw_status no_column(const struct tw_text_table *t, const char *path,
 
 struct columns {
     size_t y, input[TW_LAW_MAX_INPUTS];
-    size_t flops; /* for tokens that are missing: C / (6 N); ncol: not needed */
+    size_t flops;   /* for tokens that are missing: C / (6 N); ncol: not needed */
+    size_t cluster; /* if it was asked for */
     double scale[TW_LAW_MAX_INPUTS];
 };
 
@@ -162,6 +163,9 @@ static enum tw_status find_columns(const struct tw_text_table *t, const struct t
         c->y = column_of(t, "", law->y);
     else
         c->y = column_of(t, "loss", "val_loss eval_loss final_loss loss_smooth L train_loss");
+    c->cluster = o->cluster ? column_of(t, o->cluster, "") : 0;
+    if (c->cluster == t->ncol)
+        return no_column(t, path, o->cluster, "--cluster", err);
     if (c->y == t->ncol)
         return no_column(t, path, o->y ? o->y : law->y ? law->y : "the loss", "--y", err);
     for (size_t k = 0; k < law->ninputs; k++) {
@@ -395,7 +399,6 @@ enum tw_status tw_run_set_add(struct tw_call *call, struct tw_curve_set *set,
     struct tw_text_table t = { 0 };
     struct rows r = { 0 };
     struct columns c = { 0 };
-    size_t together = 0; /* column that says which rows are */
     enum tw_status rc = check_keys(&source->column, "column", law, err);
     size_t high = source->drop_highest;
 
@@ -407,10 +410,6 @@ enum tw_status tw_run_set_add(struct tw_call *call, struct tw_curve_set *set,
         rc = find_columns(&t, law, path, source, &c, err);
     if (rc == TW_OK)
         rc = check_where(&t, path, &source->where, err);
-    if (rc == TW_OK && source->cluster)
-        together = column_of(&t, source->cluster, "");
-    if (rc == TW_OK && source->cluster && together == t.ncol)
-        rc = no_column(&t, path, source->cluster, "--cluster", err);
     r.row = tw_alloc(t.nrow, sizeof *r.row);
     r.y = tw_alloc(t.nrow, sizeof *r.y);
     r.input = tw_alloc(t.nrow * law->ninputs, sizeof *r.input);
@@ -438,7 +437,7 @@ enum tw_status tw_run_set_add(struct tw_call *call, struct tw_curve_set *set,
         rc = adopt(set, law, path, t.names[c.y], &r, err);
     }
     if (rc == TW_OK && source->cluster) {
-        set->inputs[set->n - 1].cluster = clusters_of(&t, &r, together);
+        set->inputs[set->n - 1].cluster = clusters_of(&t, &r, c.cluster);
         if (!set->inputs[set->n - 1].cluster)
             rc = tw_err_set(err, TW_ENOMEM, "%s: out of memory", path);
     }
