@@ -170,7 +170,7 @@ static bool descend(struct tw_law_worker *w, double *theta, struct tw_fit_result
     struct tw_fit_problem wide = w->fit;
 
     wide.loss = TW_FIT_HUBER;
-    wide.enough = 1e-4; /* only on the way */
+    wide.enough = 1e-9; /* only on the way */
     for (wide.delta = WIDE; w->fit.loss != TW_FIT_SQUARES && wide.delta > w->fit.delta;
          wide.delta *= NARROWER)
         if (tw_fit_minimize(w->ws, &wide, theta, wide.delta == WIDE, res, NULL) != TW_OK)
