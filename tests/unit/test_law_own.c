@@ -317,7 +317,7 @@ static void what_fails_at_the_data_is_named(void **state)
     d.n = 2;
     err = (struct tw_err){ 0 };
     assert_int_equal(tw_law_fit_run(law, runs_group(&d), 1, &opts, &fit, &err), TW_EDOMAIN);
-    assert_non_null(strstr(err.msg, "1 more are needed"));
+    assert_non_null(strstr(err.msg, "1 more needed"));
     tw_law_fit_release(&fit);
     tw_law_own_free(law);
 }
