@@ -149,7 +149,7 @@ static enum tw_status read_all(struct tw_call *call, const struct tw_law *law,
 
 static double two_digits(double x)
 {
-    const double ten = pow(10.0, floor(log10(x)) - 1.0);
+    const double ten = pow(10.0, floor(log10(fmax(x, 1e-300))) - 1.0);
 
     return ten * round(x / ten);
 }

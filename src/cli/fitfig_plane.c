@@ -17,26 +17,34 @@ bool tw_iso_loss_possible(const struct tw_law *law)
     return law->ninputs == 2;
 }
 
-/* The second input at which the law says `level`, for each of the first: the loss falls with both.
- * NAN where it is not within [lo, hi]. */
+bool tw_iso_loss_drawable(const struct tw_fit_file *f)
+{
+    return tw_runs_input_range(f, 0).lo > 0.0 && tw_runs_input_range(f, 1).lo > 0.0;
+}
+
+/* The second input at which the law says `level`, for each of the first, if it crosses it between
+ * lo and hi, else NAN. */
 static bool contour(const struct tw_law_fit *fit, const double *first, double level, double lo,
                     double hi, double *second)
 {
     double a[LINE], b[LINE], mid[LINE], y[LINE];
+    bool above[LINE] = { false }; /* at lo */
     const double *const input[] = { first, mid };
 
     for (size_t i = 0; i < LINE; i++) {
         a[i] = log(lo);
         b[i] = log(hi);
     }
-    for (int end = 0; end < 2; end++) { /* is it within? */
+    for (int end = 0; end < 2; end++) {
         for (size_t i = 0; i < LINE; i++)
             mid[i] = end ? hi : lo;
         if (!tw_runs_predict(fit->law, fit->theta, LINE, input, y))
             return false;
-        for (size_t i = 0; i < LINE; i++)
-            if (end ? y[i] > level : y[i] < level)
+        for (size_t i = 0; i < LINE; i++) {
+            if (isnan(y[i]) || (end && (y[i] > level) == above[i]))
                 a[i] = b[i] = NAN;
+            above[i] = end ? above[i] : y[i] > level;
+        }
     }
     for (int it = 0; it < 50; it++) {
         for (size_t i = 0; i < LINE; i++)
@@ -44,7 +52,7 @@ static bool contour(const struct tw_law_fit *fit, const double *first, double le
         if (!tw_runs_predict(fit->law, fit->theta, LINE, input, y))
             return false;
         for (size_t i = 0; i < LINE; i++) {
-            if (y[i] > level)
+            if ((y[i] > level) == above[i])
                 a[i] = 0.5 * (a[i] + b[i]);
             else
                 b[i] = 0.5 * (a[i] + b[i]);
@@ -73,10 +81,10 @@ static size_t choose_levels(const struct tw_law_fit *fit, double x_lo, double x_
         return 0;
     for (size_t k = 0; k < LEVELS; k++) {
         const double gap = k + 1 < LEVELS ? y[k + 1] - y[k] : y[k] - y[k - 1];
-        const double step = pow(10.0, floor(log10(fmax(gap, 1e-6) / 3.0)));
+        const double step = pow(10.0, floor(log10(fmax(fabs(gap), 1e-6) / 3.0)));
         const double rounded = step * round(y[k] / step);
 
-        if (n == 0 || rounded > level[n - 1] + 0.5 * step)
+        if (isfinite(rounded) && (n == 0 || fabs(rounded - level[n - 1]) > 0.5 * step))
             level[n++] = rounded;
     }
     return n;
@@ -103,6 +111,11 @@ enum tw_status tw_iso_loss_figure(const struct tw_fit_file *f, const char *path,
                                    .y_hi = y_hi,
                                    .layers = layer };
 
+    if (!tw_iso_loss_drawable(f))
+        return tw_err_set(err, TW_EINVAL,
+                          "--figure=iso-loss has logarithmic axes, and not every run's %s and %s "
+                          "are positive; --figure=agreement has none",
+                          fit->law->inputs[0].name, fit->law->inputs[1].name);
     tw_runs_label(&fit->law->inputs[0], label[0], sizeof label[0]);
     tw_runs_label(&fit->law->inputs[1], label[1], sizeof label[1]);
     tw_runs_spread(x_lo, x_hi, LINE, first);
@@ -189,7 +202,7 @@ enum tw_status tw_isoflop_figure(const struct tw_fit_file *f, const char *path,
                                  const struct tw_figure_opts *fo, struct tw_err *err)
 {
     const struct tw_law_fit *fit = &f->fit;
-    double budget[VALLEYS], line[VALLEYS][3][LINE], best[2][VALLEYS];
+    double budget[VALLEYS] = { 0.0 }, line[VALLEYS][3][LINE], best[2][VALLEYS];
     double *point = tw_alloc(fit->n, 2 * VALLEYS * sizeof *point);
     char name[VALLEYS][32];
     struct tw_figure_layer layer[2 * VALLEYS + 1];

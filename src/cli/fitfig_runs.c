@@ -24,7 +24,7 @@ bool tw_runs_predict(const struct tw_law *law, const double *theta, size_t n,
 
 struct tw_runs_range tw_runs_input_range(const struct tw_fit_file *f, size_t k)
 {
-    struct tw_runs_range r = { INFINITY, 0.0 };
+    struct tw_runs_range r = { INFINITY, -INFINITY };
 
     for (size_t i = 0; i < f->fit.n; i++) {
         r.lo = fmin(r.lo, f->input[k][i]);
@@ -40,10 +40,13 @@ void tw_runs_spread(double lo, double hi, size_t n, double *x)
         x[i] = lo * pow(hi / lo, (double)i / (double)(n - 1));
 }
 
-/* "parameters N". */
+/* "parameters N"; an input of a law of the user's own may mean nothing but its name. */
 void tw_runs_label(const struct tw_law_input *in, char *text, size_t size)
 {
-    (void)snprintf(text, size, "%s %s", in->meaning, in->name);
+    if (strcmp(in->meaning, in->name) != 0)
+        (void)snprintf(text, size, "%s %s", in->meaning, in->name);
+    else
+        (void)snprintf(text, size, "%s", in->name);
 }
 
 size_t tw_runs_tables(const struct tw_fit_file *f, const double *x, const double *y,
@@ -277,7 +280,8 @@ enum tw_status tw_fit_runs_figure_check(const struct tw_law *law, const char *fi
 enum tw_status tw_fit_runs_figure(const struct tw_fit_file *f, const char *path, const char *figure,
                                   const struct tw_figure_opts *fo, struct tw_err *err)
 {
-    const struct kind *kind = find(f->fit.law, figure, err);
+    const bool lines = !tw_iso_loss_possible(f->fit.law) || tw_iso_loss_drawable(f);
+    const struct kind *kind = find(f->fit.law, !figure && !lines ? "agreement" : figure, err);
 
     return kind ? kind->draw(f, path, fo, err) : TW_EINVAL;
 }

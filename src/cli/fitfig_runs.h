@@ -21,6 +21,8 @@ size_t tw_runs_tables(const struct tw_fit_file *f, const double *x, const double
 
 /* Lines of equal loss over the two inputs, the runs, and the best inputs of each budget. */
 bool tw_iso_loss_possible(const struct tw_law *law);
+/* ... and are its inputs positive? Those of a law of the user's own need not be. */
+bool tw_iso_loss_drawable(const struct tw_fit_file *f);
 enum tw_status tw_iso_loss_figure(const struct tw_fit_file *f, const char *path,
                                   const struct tw_figure_opts *fo, struct tw_err *err) TW_CHECKED;
 /* Loss against N at the budgets at which most runs were made. */
