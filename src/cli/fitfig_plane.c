@@ -63,6 +63,21 @@ static bool contour(const struct tw_law_fit *fit, const double *first, double le
     return true;
 }
 
+/* Are the losses along the diagonal in order? If not, even distances in their place. */
+static void order_levels(double *y)
+{
+    double lo = INFINITY, hi = -INFINITY;
+    bool rises = true;
+
+    for (size_t k = 0; k < LEVELS; k++) {
+        rises = rises && (k == 0 || y[k] > y[k - 1]);
+        lo = fmin(lo, y[k]);
+        hi = fmax(hi, y[k]);
+    }
+    for (size_t k = 0; !rises && k < LEVELS; k++)
+        y[k] = lo + (hi - lo) * ((double)k + 0.5) / LEVELS;
+}
+
 /* Round losses at even distances along the diagonal; returns how many. */
 static size_t choose_levels(const struct tw_law_fit *fit, double x_lo, double x_hi, double y_lo,
                             double y_hi, double *level)
@@ -79,12 +94,13 @@ static size_t choose_levels(const struct tw_law_fit *fit, double x_lo, double x_
     }
     if (!tw_runs_predict(fit->law, fit->theta, LEVELS, input, y))
         return 0;
+    order_levels(y);
     for (size_t k = 0; k < LEVELS; k++) {
         const double gap = k + 1 < LEVELS ? y[k + 1] - y[k] : y[k] - y[k - 1];
-        const double step = pow(10.0, floor(log10(fmax(fabs(gap), 1e-6) / 3.0)));
+        const double step = pow(10.0, floor(log10(fmax(gap, 1e-6) / 3.0)));
         const double rounded = step * round(y[k] / step);
 
-        if (isfinite(rounded) && (n == 0 || fabs(rounded - level[n - 1]) > 0.5 * step))
+        if (isfinite(rounded) && (n == 0 || rounded > level[n - 1] + 0.5 * step))
             level[n++] = rounded;
     }
     return n;
