@@ -56,7 +56,7 @@ static const struct tw_law_restriction restrictions[] = {
 
 struct model {
     size_t ncurves, n;
-    size_t nnodes; /* over all curves */
+    size_t nnodes; /* of the curve with most */
     double moved;
     double *log_s1; /* (n) */
     struct tw_falls *falls;
@@ -97,7 +97,8 @@ static void *model_alloc(const struct tw_law_curve *curves, size_t n, enum tw_wa
             goto fail;
         for (size_t i = 0; i < curves[c].n; i++)
             m->log_s1[k++] = log(m->falls[c].s1[i]);
-        m->nnodes += m->falls[c].nblocks * NODES;
+        if (m->falls[c].nblocks * NODES > m->nnodes)
+            m->nnodes = m->falls[c].nblocks * NODES;
         m->moved += m->falls[c].moved;
     }
     return m;
@@ -111,9 +112,9 @@ fail:
 
 /* LD / B of every point for the last (C, beta, gamma) asked for. */
 struct memo {
-    double c, beta, gamma;
+    struct tw_mpl_shape shape;
     double *ld, *dc, *dbeta, *dgamma; /* (n) each */
-    double *factor;                   /* (nodes) */
+    double *scratch;                  /* (nodes of a curve) */
 };
 
 static void memo_free(void *p)
@@ -122,7 +123,7 @@ static void memo_free(void *p)
 
     if (memo) {
         free(memo->ld);
-        free(memo->factor);
+        free(memo->scratch);
     }
     free(memo);
 }
@@ -134,10 +135,10 @@ static void *memo_alloc(const void *model)
 
     if (!memo)
         return NULL;
-    memo->c = NAN;
+    memo->shape.c = NAN;
     memo->ld = tw_alloc(m->n, 4 * sizeof *memo->ld);
-    memo->factor = tw_alloc(m->nnodes, sizeof *memo->factor);
-    if (!memo->ld || !memo->factor) {
+    memo->scratch = tw_alloc(m->nnodes, sizeof *memo->scratch);
+    if (!memo->ld || !memo->scratch) {
         memo_free(memo);
         return NULL;
     }
@@ -149,29 +150,21 @@ static void *memo_alloc(const void *model)
 
 static void recall(const struct model *m, struct memo *memo, const double *theta)
 {
-    double *factor = memo->factor;
+    const struct tw_mpl_shape shape = { theta[C], theta[BETA], theta[GAMMA] };
     size_t k = 0;
 
     // NOLINTNEXTLINE: the same numbers, not near ones
-    if (memo->c == theta[C] && memo->beta == theta[BETA] && memo->gamma == theta[GAMMA])
+    if (memo->shape.c == shape.c && memo->shape.beta == shape.beta &&
+        memo->shape.gamma == shape.gamma)
         return;
     for (size_t c = 0; c < m->ncurves; c++) {
-        const struct tw_falls *f = &m->falls[c];
+        const struct tw_mpl_sums at = { memo->ld + k, memo->dc + k, memo->dbeta + k,
+                                        memo->dgamma + k };
 
-        for (size_t j = 0; j < f->nblocks * NODES; j++)
-            factor[j] = fmin(theta[C] * exp(-theta[GAMMA] * f->log_rate[j]),
-                             1e200); /* no overflow in the sums */
-        tw_mpl_kernel(
-            f, factor, theta[BETA],
-            &(struct tw_mpl_sums){ memo->ld + k, memo->dc + k, memo->dbeta + k, memo->dgamma + k });
-        for (size_t i = k; i < k + f->n; i++)
-            memo->dc[i] /= theta[C];
-        factor += f->nblocks * NODES;
-        k += f->n;
+        tw_mpl_kernel(&m->falls[c], &shape, memo->scratch, &at);
+        k += m->falls[c].n;
     }
-    memo->c = theta[C];
-    memo->beta = theta[BETA];
-    memo->gamma = theta[GAMMA];
+    memo->shape = shape;
 }
 
 static void predict(const void *model, void *memory, const double *theta, double *y, double *jac)

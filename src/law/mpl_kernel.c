@@ -57,7 +57,7 @@ static inline double log_of(double e, double f)
     return e * 0.693147180559945309 + (2.0 * f + 2.0 * f * s * (low + s4 * high));
 }
 
-/* exp x, -700 <= x <= 0: x = n log 2 + r, |r| <= log(2) / 2, by Taylor's series to r^11, right to
+/* exp x, |x| <= 700: x = n log 2 + r, |r| <= log(2) / 2, by Taylor's series to r^11, right to
  * 1e-14. */
 static inline double exp_of(double x)
 {
@@ -110,10 +110,25 @@ static double total(const double *v)
     return sum;
 }
 
+/* factor of every node: C eta^-gamma, at most 1e200 so that nothing overflows. */
+static inline __attribute__((always_inline)) void factors(const struct tw_falls *f, double log_c,
+                                                          double gamma, double *restrict factor)
+{
+    const double *restrict log_rate = f->log_rate;
+
+#pragma omp simd
+    for (size_t j = 0; j < f->nblocks * NODES; j++) {
+        const double down = at_least(gamma * log_rate[j] - log_c, -460.5); /* log 1e200 */
+
+        factor[j] = exp_of(at_least(-down, -700.0));
+    }
+}
+
 static inline __attribute__((always_inline)) void sums(const struct tw_falls *f,
-                                                       const double *factor, double beta,
+                                                       const struct tw_mpl_shape *p, double *factor,
                                                        const struct tw_mpl_sums *out)
 {
+    factors(f, log(p->c), p->gamma, factor);
     for (size_t i = 0; i < f->n; i++) {
         struct lanes a = { { 0.0 }, { 0.0 }, { 0.0 }, { 0.0 } };
 
@@ -121,36 +136,38 @@ static inline __attribute__((always_inline)) void sums(const struct tw_falls *f,
             const size_t at = (size_t)f->block[k] * NODES;
 
             add_block(&a, f->before + at, factor + at, f->log_rate + at, f->weight + at, f->s1[i],
-                      beta);
+                      p->beta);
         }
         out->g[i] = total(a.g);
-        out->dx[i] = total(a.dx);
+        out->dc[i] = total(a.dx) / p->c;
         out->dbeta[i] = total(a.dbeta);
         out->dgamma[i] = total(a.dgamma);
     }
 }
 
 /* One copy for each width of vectors that a machine of this architecture may have. */
-typedef void kernel_fn(const struct tw_falls *f, const double *factor, double beta,
+typedef void kernel_fn(const struct tw_falls *f, const struct tw_mpl_shape *p, double *factor,
                        const struct tw_mpl_sums *out);
 #ifdef __x86_64__
 __attribute__((target("avx512f"))) static void sums_512(const struct tw_falls *f,
-                                                        const double *factor, double beta,
+                                                        const struct tw_mpl_shape *p,
+                                                        double *factor,
                                                         const struct tw_mpl_sums *out)
 {
-    sums(f, factor, beta, out);
+    sums(f, p, factor, out);
 }
 
-__attribute__((target("avx2"))) static void sums_256(const struct tw_falls *f, const double *factor,
-                                                     double beta, const struct tw_mpl_sums *out)
+__attribute__((target("avx2"))) static void sums_256(const struct tw_falls *f,
+                                                     const struct tw_mpl_shape *p, double *factor,
+                                                     const struct tw_mpl_sums *out)
 {
-    sums(f, factor, beta, out);
+    sums(f, p, factor, out);
 }
 #endif
-static void sums_plain(const struct tw_falls *f, const double *factor, double beta,
+static void sums_plain(const struct tw_falls *f, const struct tw_mpl_shape *p, double *factor,
                        const struct tw_mpl_sums *out)
 {
-    sums(f, factor, beta, out);
+    sums(f, p, factor, out);
 }
 
 static kernel_fn *widest(void)
@@ -164,8 +181,8 @@ static kernel_fn *widest(void)
     return sums_plain;
 }
 
-void tw_mpl_kernel(const struct tw_falls *f, const double *factor, double beta,
+void tw_mpl_kernel(const struct tw_falls *f, const struct tw_mpl_shape *p, double *scratch,
                    const struct tw_mpl_sums *out)
 {
-    widest()(f, factor, beta, out);
+    widest()(f, p, scratch, out);
 }

@@ -5,13 +5,16 @@
 
 #include "falls.h"
 
-/* For each point of a curve, sum over nodes of weight G(x), G(x) = 1 - (1 + x)^-beta with
- * x = factor S_k, and its derivatives by log x (dx), by beta, and by gamma if factor goes as
- * rate^-gamma. (f->n) each; factor (nodes) is at most 1e200. */
-struct tw_mpl_sums {
-    double *g, *dx, *dbeta, *dgamma;
+struct tw_mpl_shape {
+    double c, beta, gamma;
 };
-void tw_mpl_kernel(const struct tw_falls *f, const double *factor, double beta,
+/* For each point of a curve, the sum over nodes of weight G(C eta^-gamma S), where G(x) = 1 -
+ * (1 + x)^-beta, and its derivatives by C, beta and gamma. (f->n) each. */
+struct tw_mpl_sums {
+    double *g, *dc, *dbeta, *dgamma;
+};
+/* `scratch` (nodes). */
+void tw_mpl_kernel(const struct tw_falls *f, const struct tw_mpl_shape *p, double *scratch,
                    const struct tw_mpl_sums *out);
 
 #endif
