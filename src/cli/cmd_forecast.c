@@ -17,7 +17,7 @@ struct forecast_opts {
     struct tw_opt_list schedule, against, run;
     struct tw_run_source runs;     /* of the tables to score against */
     struct tw_curve_source source; /* of the curves to score against */
-    double at;
+    double at, params, tokens, flops, want;
     size_t points;
     bool transfer;
     struct tw_figure_cli figure;
@@ -35,6 +35,16 @@ static const struct tw_opt opts[] = {
       0, 0, NULL },
     { TW_OPT_LIST, 0, "run", AT(run), "INPUT=X,...",
       "a run to forecast by a law of runs, as in N=7e9,D=2e12; may be given again", 0, 0, NULL },
+    { TW_OPT_REAL, 0, "params", AT(params), "N", "parameters of a run, as N= in --run", 1e-300,
+      1e300, NULL },
+    { TW_OPT_REAL, 0, "tokens", AT(tokens), "D", "its training tokens, as D= in --run", 1e-300,
+      1e300, NULL },
+    { TW_OPT_REAL, 0, "flops", AT(flops), "C",
+      "its compute, C = 6 N D, in place of one of them; alone: spent as the law says is best",
+      1e-300, 1e300, NULL },
+    { TW_OPT_REAL, 0, "want", AT(want), "WIDTH",
+      "say how many more runs like the fitted ones would make the law's interval so wide", 1e-300,
+      1e300, NULL },
     { TW_OPT_REAL, 0, "at", AT(at), "X", "position whose loss is printed [the last step]", 0, 1e300,
       NULL },
     { TW_OPT_SIZE, 0, "points", AT(points), "N", "points of the forecast line, about [400]", 2, 1e6,
@@ -302,11 +312,22 @@ static enum tw_status save(struct tw_call *call, const struct tw_fit_file *f,
     return rc;
 }
 
+static bool names_run(const struct forecast_opts *o)
+{
+    return o->run.n || !isnan(o->params) || !isnan(o->tokens) || !isnan(o->flops);
+}
+
 /* The other kind of law: no schedules, no figure. */
 static enum tw_status forecast_runs(struct tw_call *call, const struct tw_fit_file *f)
 {
     const struct forecast_opts *o = call->opts;
-    struct tw_run_forecast how = { .runs = &o->run, .against = &o->against, .source = o->runs };
+    struct tw_run_forecast how = { .runs = &o->run,
+                                   .params = o->params,
+                                   .tokens = o->tokens,
+                                   .flops = o->flops,
+                                   .want = o->want,
+                                   .against = &o->against,
+                                   .source = o->runs };
 
     how.source.y = o->source.read.y;
     if (o->schedule.n || o->transfer || o->figure.plot || call->common.output)
@@ -314,7 +335,7 @@ static enum tw_status forecast_runs(struct tw_call *call, const struct tw_fit_fi
                           "%s is a law of runs: --schedule, --transfer-residual, --plot and "
                           "--output are of laws of curves",
                           f->fit.law->name);
-    if (o->run.n == 0 && o->against.n == 0)
+    if (o->run.n == 0 && o->against.n == 0 && !tw_run_forecast_named(&how))
         return tw_err_set(&call->err, TW_EINVAL,
                           "nothing to forecast: give --run=%s=...,... or --against=TABLE",
                           f->fit.law->inputs[0].name);
@@ -347,7 +368,7 @@ static int run(struct tw_call *call)
 
     if (call->argc != 1)
         return tw_cmd_usage(call, call->argc ? "one fit at a time" : "no fit given");
-    if (o->schedule.n == 0 && o->against.n == 0 && o->run.n == 0)
+    if (o->schedule.n == 0 && o->against.n == 0 && !names_run(o))
         return tw_cmd_usage(call, "nothing to forecast: give --schedule, --run or --against");
     if (tw_fit_file_read(call->argv[0], &f, &call->err) != TW_OK)
         goto out;
@@ -356,8 +377,10 @@ static int run(struct tw_call *call)
         rc = forecast_runs(call, &f) == TW_OK ? TW_EXIT_OK : tw_cmd_fail(call);
         goto release;
     }
-    if (o->run.n) {
-        (void)tw_err_set(&call->err, TW_EINVAL, "%s is a law of curves: give --schedule, not --run",
+    if (names_run(o) || !isnan(o->want)) {
+        (void)tw_err_set(&call->err, TW_EINVAL,
+                         "%s is a law of curves: --run, --params, --tokens, --flops and --want are "
+                         "of laws of runs; give --schedule",
                          f.fit.law->name);
         goto out;
     }
@@ -394,6 +417,10 @@ release:
 static const struct forecast_opts defaults = {
     .source = TW_CURVE_SOURCE_DEFAULTS,
     .at = (double)NAN,
+    .params = (double)NAN,
+    .tokens = (double)NAN,
+    .flops = (double)NAN,
+    .want = (double)NAN,
     .points = 400,
 };
 const struct tw_cmd tw_cmd_forecast = {

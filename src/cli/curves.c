@@ -294,6 +294,7 @@ void tw_curve_set_point(struct tw_curve_set *set)
             .input = (const double *const *)set->inputs[i].column,
             .size = set->log.v[i].size,
             .tokens = set->log.v[i].tokens,
+            .cluster = set->inputs[i].cluster,
         };
 }
 
@@ -422,6 +423,7 @@ void tw_curve_set_release(struct tw_curve_set *set)
         if (set->inputs) {
             free(set->inputs[i].column);
             free(set->inputs[i].values);
+            free(set->inputs[i].cluster);
         }
     }
     free(set->schedule);

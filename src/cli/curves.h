@@ -26,6 +26,7 @@ struct tw_curve_source {
 /* The inputs of a group of runs: column[k] (n) points into values. NULL for a curve. */
 struct tw_run_inputs {
     double **column, *values;
+    size_t *cluster; /* NULL: not given */
 };
 
 /* A measured curve and its schedule, or a group of runs and their inputs; law.x, law.y point into

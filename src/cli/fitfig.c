@@ -165,7 +165,9 @@ enum tw_status tw_fit_figure(const struct tw_fit_file *f, const char *path,
     enum tw_status rc = TW_OK;
 
     if (f->fit.law->ninputs)
-        return tw_fit_runs_figure(f, path, fo, err);
+        return tw_fit_runs_figure(f, path, look->figure, fo, err);
+    if (look->figure)
+        return tw_fit_runs_figure_check(f->fit.law, look->figure, err);
     line = tw_alloc(f->n, sizeof *line);
     rates = tw_alloc(f->n, sizeof *rates);
     curve = tw_alloc(f->n, sizeof *curve);

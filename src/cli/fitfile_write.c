@@ -19,6 +19,7 @@
  *   /model_error     value, left_out, mae (n)
  */
 #include "fitfile_parts.h"
+#include "identify.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -194,6 +195,9 @@ static void write_settings(struct writer *w, const struct tw_law_fit *fit)
         "score of skip and keep by which the warm-up was chosen; NaN: it was given");
     put_size(w, "/settings/warmup_by_curves", fit->warmup_by_curves,
              "1: the score is the mean error of curves left out; 0: the objective");
+    if (fit->replicates)
+        put_text(w, "/settings/bootstrap", tw_bootstrap_names[o->kind],
+                 "how replicates were drawn");
     put_size(w, "/settings/block", o->block, "points in a block of the bootstrap");
     put_real(w, "/settings/level", o->level, "", "level of the intervals");
     if (w->rc == TW_OK)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "fitfile_parts.h"
+#include "identify.h"
 
 int tw_law_unknown(struct tw_call *call, const char *name)
 {
@@ -275,12 +276,8 @@ static void print(const struct tw_fit_file *f)
         fit->min.objective, fit->at_optimum, fit->starts, tw_plural(fit->starts),
         fit->starts == 1 ? "s" : "", fit->min.gradient, fit->min.condition, at.n ? at.s : "none");
     tw_str_release(&at);
-    if (fit->replicates && fit->law->ninputs)
-        printf("%zu bootstrap replicate%s of the runs, %zu failed\n", fit->replicates,
-               tw_plural(fit->replicates), fit->failed);
-    else if (fit->replicates)
-        printf("%zu bootstrap replicate%s of blocks of %zu point%s, %zu failed\n", fit->replicates,
-               tw_plural(fit->replicates), o->block, tw_plural(o->block), fit->failed);
+    if (fit->replicates)
+        tw_bootstrap_report(fit);
     print_model_error(fit);
     if (fit->replicates) {
         putchar('\n');
@@ -386,7 +383,9 @@ static void write_json(struct tw_json *j, const struct tw_fit_file *f)
     tw_json_open(j, "bootstrap", '{');
     tw_json_size(j, "replicates", fit->replicates);
     tw_json_size(j, "failed", fit->failed);
+    tw_json_text(j, "kind", tw_bootstrap_names[fit->opts.kind]);
     tw_json_size(j, "block", fit->opts.block);
+    tw_json_size(j, "configurations", fit->clusters);
     tw_json_open(j, "correlation", '[');
     for (size_t i = 0; fit->correlation && i < p; i++)
         tw_json_reals(j, NULL, fit->correlation + i * p, p);
@@ -484,6 +483,7 @@ void tw_fit_report(struct tw_call *call, const struct tw_fit_file *f)
         write_json(&call->json, f);
     else
         print(f);
+    tw_identify_report(call, &f->fit);
     warn(call, &f->fit);
     warn_early(call, f);
 }

@@ -79,7 +79,9 @@ static bool band_alloc(struct tw_law_line *line, size_t n)
 static enum tw_status evaluate(const struct tw_law_fit *fit, const struct tw_forecast_how *how,
                                struct tw_forecast *f, struct tw_law_line *line, struct tw_err *err)
 {
-    struct tw_law_curve at = { f->name, line->n, line->x, NULL, &f->schedule, NULL, f->size, 0 };
+    const struct tw_law_curve at = {
+        .name = f->name, .n = line->n, .x = line->x, .schedule = &f->schedule, .size = f->size
+    };
     struct tw_law_forecast_opts opts = { .seed = how->seed };
     double *shift = NULL, *noise = NULL;
     enum tw_status rc = TW_OK;

@@ -318,20 +318,21 @@ static enum tw_status parse_budgets(const struct tw_opt_list *list, double *budg
 }
 
 enum tw_status tw_frontier_fit(struct tw_call *call, const struct tw_frontier_cli *o,
-                               const struct tw_law_curve *runs, size_t n, size_t bootstrap,
-                               double level, struct tw_frontier *f, struct tw_err *err)
+                               const struct tw_opt_list *budgets, const struct tw_law_curve *runs,
+                               size_t n, size_t bootstrap, double level, struct tw_frontier *f,
+                               struct tw_err *err)
 {
     const enum tw_frontier_kind kind = (enum tw_frontier_kind)tw_frontier_kind(o);
     struct tw_frontier_opts opts = tw_frontier_defaults();
-    double *budget = tw_alloc(o->budget.n, sizeof *budget);
+    double *budget = tw_alloc(budgets->n, sizeof *budget);
     enum tw_status rc = budget ? TW_OK : tw_err_set(err, TW_ENOMEM, "out of memory");
     struct other other;
 
     if (rc == TW_OK)
-        rc = parse_budgets(&o->budget, budget, err);
+        rc = parse_budgets(budgets, budget, err);
     opts.tolerance = o->tolerance;
     opts.budget = budget;
-    opts.nbudgets = o->budget.n;
+    opts.nbudgets = budgets->n;
     opts.bootstrap = bootstrap;
     opts.level = level;
     opts.seed = call->common.seed;

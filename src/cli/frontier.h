@@ -9,7 +9,6 @@
 
 struct tw_frontier_cli {
     const char *approach; /* "1", "2" or "3"; NULL: 3 */
-    struct tw_opt_list budget;
     double tolerance;
 };
 #define TW_FRONTIER_CLI_DEFAULTS                                                                   \
@@ -23,8 +22,9 @@ int tw_frontier_kind(const struct tw_frontier_cli *o);
 /* Find the frontier of the runs, compare it with that of approach 3, report both and what is to
  * be doubted. *f is {0} on entry; release it even after a failure. */
 enum tw_status tw_frontier_fit(struct tw_call *call, const struct tw_frontier_cli *o,
-                               const struct tw_law_curve *runs, size_t n, size_t bootstrap,
-                               double level, struct tw_frontier *f, struct tw_err *err) TW_CHECKED;
+                               const struct tw_opt_list *budget, const struct tw_law_curve *runs,
+                               size_t n, size_t bootstrap, double level, struct tw_frontier *f,
+                               struct tw_err *err) TW_CHECKED;
 
 /* IsoFLOP valleys with their parabolas and minima, or the envelope's sizes with the line. */
 enum tw_status tw_frontier_figure(const struct tw_frontier *f, const struct tw_law_curve *runs,
@@ -43,15 +43,6 @@ enum tw_status tw_frontier_figure(const struct tw_frontier *f, const struct tw_l
       0,                                                                                           \
       0,                                                                                           \
       "1|2|3" },                                                                                   \
-        { TW_OPT_LIST,                                                                             \
-          0,                                                                                       \
-          "budget",                                                                                \
-          TW_OPT_FIELD(type, field.budget),                                                        \
-          "C",                                                                                     \
-          "a budget in FLOPs for --approach=2; may be given again [where most runs are]",          \
-          0,                                                                                       \
-          0,                                                                                       \
-          NULL },                                                                                  \
     {                                                                                              \
         TW_OPT_REAL, 0, "tolerance", TW_OPT_FIELD(type, field.tolerance), "P",                     \
             "runs within this share of a budget belong to it [0.1]", 1e-6, 1, NULL                 \

@@ -5,39 +5,11 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- names ------------------------------------------------------------------------------------
- */
+#include "lawopts.h"
 
 static bool is_param(const struct tw_law *law, size_t j, const char *name, size_t n)
 {
     return strlen(law->params[j].name) == n && !strncmp(law->params[j].name, name, n);
-}
-
-enum tw_status tw_law_param(const struct tw_law *law, const char *name, size_t n, size_t *j,
-                            struct tw_err *err)
-{
-    const char *names[TW_FIT_MAX_PARAMS];
-    struct tw_str list = { 0 };
-    char given[32] = { 0 };
-    size_t near;
-
-    for (*j = 0; *j < law->nparams; (*j)++)
-        if (is_param(law, *j, name, n))
-            return TW_OK;
-    for (size_t k = 0; k < law->nparams; k++) {
-        names[k] = law->params[k].name;
-        tw_str_addf(&list, " %s", names[k]);
-    }
-    memcpy(given, name, n < sizeof given ? n : sizeof given - 1);
-    near = tw_str_nearest(given, names, law->nparams);
-    if (n && near < law->nparams)
-        (void)tw_err_set(err, TW_EINVAL, "'%s' is no parameter of %s; did you mean '%s'?", given,
-                         law->name, names[near]);
-    else
-        (void)tw_err_set(err, TW_EINVAL, "'%s' is no parameter of %s; it has%s", given, law->name,
-                         list.s ? list.s : "");
-    tw_str_release(&list);
-    return TW_EINVAL;
 }
 
 /* ---- ranges and starts ------------------------------------------------------------------------

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* cli/law_arg.h - a law that the command line writes down (--law), and names of parameters. */
+/* cli/law_arg.h - a law that the command line writes down (--law). */
 #ifndef TW_CLI_LAW_ARG_H
 #define TW_CLI_LAW_ARG_H
 
@@ -22,10 +22,6 @@ enum tw_status tw_law_arg_new(struct tw_call *call, const struct tw_law_arg *arg
 /* --start and --bound name parameters of the n laws; TW_EINVAL if one names none. */
 enum tw_status tw_law_arg_check(const struct tw_law_arg *arg, struct tw_law *const *law, size_t n,
                                 struct tw_err *err) TW_CHECKED;
-
-/* The parameter of which name[0 .. n) is the name. TW_EINVAL says which there are. */
-enum tw_status tw_law_param(const struct tw_law *law, const char *name, size_t n, size_t *j,
-                            struct tw_err *err) TW_CHECKED;
 
 // clang-format off: a table reads better one row a line
 #define TW_LAW_ARG_ROWS(type, field)                                                               \

@@ -100,7 +100,8 @@ enum tw_status tw_run_find_inputs(const char *path, const struct tw_run_source *
 
 struct columns {
     size_t y, input[TW_LAW_MAX_INPUTS];
-    size_t flops; /* for tokens that are missing: C / (6 N); ncol: not needed */
+    size_t flops;   /* for tokens that are missing: C / (6 N); ncol: not needed */
+    size_t cluster; /* if it was asked for */
     double scale[TW_LAW_MAX_INPUTS];
 };
 
@@ -157,6 +158,9 @@ static enum tw_status find_columns(const struct tw_text_table *t, const struct t
         c->y = tw_rows_column(t, "", law->y);
     else
         c->y = tw_rows_column(t, "loss", "val_loss eval_loss final_loss loss_smooth L train_loss");
+    c->cluster = o->cluster ? tw_rows_column(t, o->cluster, "") : 0;
+    if (c->cluster == t->ncol)
+        return tw_rows_no_column(t, path, o->cluster, "--cluster", err);
     if (c->y == t->ncol)
         return tw_rows_no_column(t, path, o->y ? o->y : law->y ? law->y : "the loss", "--y", err);
     for (size_t k = 0; k < law->ninputs; k++) {
@@ -190,6 +194,7 @@ static enum tw_status find_columns(const struct tw_text_table *t, const struct t
 struct rows {
     size_t n, nonfinite, other;
     double *y, *input; /* (n), (n x ninputs) by run */
+    size_t *row;       /* (n) of the table */
 };
 
 static enum tw_status take_row(const struct tw_text_table *t, const struct tw_law *law,
@@ -217,6 +222,7 @@ static enum tw_status take_row(const struct tw_text_table *t, const struct tw_la
             input[k] /= 6.0 * input[0];
         input[k] *= c->scale[k];
     }
+    r->row[r->n] = row;
     r->y[r->n++] = y;
     return TW_OK;
 }
@@ -231,6 +237,7 @@ static void drop_highest(struct rows *r, size_t k, size_t ninputs)
             if (r->y[i] > r->y[worst])
                 worst = i;
         memmove(r->y + worst, r->y + worst + 1, (r->n - worst - 1) * sizeof *r->y);
+        memmove(r->row + worst, r->row + worst + 1, (r->n - worst - 1) * sizeof *r->row);
         memmove(r->input + worst * ninputs, r->input + (worst + 1) * ninputs,
                 (r->n - worst - 1) * ninputs * sizeof *r->input);
         r->n--;
@@ -283,6 +290,22 @@ static char *stem(const char *path)
     const char *dot = strrchr(base, '.');
 
     return tw_strndup(base, dot && dot > base ? (size_t)(dot - base) : strlen(base));
+}
+
+/* Runs whose cells are equal, by the first of them. */
+static size_t *clusters_of(const struct tw_text_table *t, const struct rows *r, size_t col)
+{
+    size_t *cluster = tw_alloc(r->n, sizeof *cluster);
+
+    for (size_t i = 0; cluster && i < r->n; i++) {
+        size_t j = 0;
+
+        while (j < i && (cluster[j] != j || strcmp(t->cells[r->row[j] * t->ncol + col],
+                                                   t->cells[r->row[i] * t->ncol + col]) != 0))
+            j++;
+        cluster[i] = j;
+    }
+    return cluster;
 }
 
 /* The rows as curve number set->n: x is the run's number, inputs by column. */
@@ -344,9 +367,10 @@ enum tw_status tw_run_set_add(struct tw_call *call, struct tw_curve_set *set,
         rc = find_columns(&t, law, path, source, &c, err);
     if (rc == TW_OK)
         rc = tw_rows_check_where(&t, path, &source->where, err);
+    r.row = tw_alloc(t.nrow, sizeof *r.row);
     r.y = tw_alloc(t.nrow, sizeof *r.y);
     r.input = tw_alloc(t.nrow * law->ninputs, sizeof *r.input);
-    if (rc == TW_OK && (!r.y || !r.input))
+    if (rc == TW_OK && (!r.y || !r.input || !r.row))
         rc = tw_err_set(err, TW_ENOMEM, "%s: out of memory", path);
     for (size_t i = 0; rc == TW_OK && i < t.nrow; i++) {
         if (tw_rows_wanted(&t, i, &source->where))
@@ -371,8 +395,14 @@ enum tw_status tw_run_set_add(struct tw_call *call, struct tw_curve_set *set,
         doubt(call, law, path, &r);
         rc = adopt(set, law, path, t.names[c.y], &r, err);
     }
+    if (rc == TW_OK && source->cluster) {
+        set->inputs[set->n - 1].cluster = clusters_of(&t, &r, c.cluster);
+        if (!set->inputs[set->n - 1].cluster)
+            rc = tw_err_set(err, TW_ENOMEM, "%s: out of memory", path);
+    }
     if (rc == TW_OK)
         tw_curve_set_point(set);
+    free(r.row);
     free(r.y);
     free(r.input);
     tw_text_table_release(&t);

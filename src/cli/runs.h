@@ -9,7 +9,8 @@
 struct tw_run_source {
     struct tw_opt_list column, where, scale; /* NAME=COLUMN, COLUMN=VALUE, NAME=X */
     size_t drop_highest;
-    const char *y; /* the loss's column; NULL: guess */
+    const char *y;       /* the loss's column; NULL: guess */
+    const char *cluster; /* rows of equal value belong together; NULL: rows of equal inputs */
 };
 
 /*

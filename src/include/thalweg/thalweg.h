@@ -10,6 +10,7 @@
 #include "thalweg/graph_match.h"
 #include "thalweg/law.h"
 #include "thalweg/law_compare.h"
+#include "thalweg/law_families.h"
 #include "thalweg/law_frontier.h"
 #include "thalweg/law_own.h"
 #include "thalweg/law_schedule.h"
