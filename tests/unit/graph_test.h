@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* graph_test.h - small networks for tests: made in a few lines, run, and held against the reference interpreter
- * and against differences of themselves. */
+/* graph_test.h - small networks for tests: made in a few lines, run, and held against the reference
+ * interpreter and against differences of themselves. */
 #ifndef TESTS_GRAPH_TEST_H
 #define TESTS_GRAPH_TEST_H
 
