@@ -60,5 +60,5 @@ cp "$tmp/schedules.csv" "$out/schedules.csv"
 "$python" -B analyses/demo-curves/check.py "$out"
 LC_ALL=C
 export LC_ALL
-sha256sum data/digits.h5 "$out"/*.csv >data/SHA256SUMS
+sha256sum data/digits-mlp-?.h5 data/digits.h5 "$out"/*.csv >data/SHA256SUMS
 sha256sum --quiet -c data/SHA256SUMS
