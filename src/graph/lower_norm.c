@@ -111,10 +111,18 @@ enum tw_status tw_lower_batch_norm(struct tw_build *b, const struct tw_node *nod
     return b->err->code;
 }
 
-/* Rows of the last n elements. */
-static int normalize(struct tw_build *b, int v, bool rms, size_t n, double eps)
+/* Whether v is absent, or one number for each of the n elements of a row. */
+static bool is_row(const struct tw_build *b, int v, size_t n)
+{
+    return v < 0 || (!tw_b_val(b, v)->varying && tw_b_val(b, v)->n == n);
+}
+
+/* Rows of the last n elements, times scale plus shift (rows themselves, or -1). */
+static int normalize_by(struct tw_build *b, int v, bool rms, size_t n, double eps, int scale,
+                        int shift)
 {
     struct tw_normalize_data *d = tw_alloc(1, sizeof *d);
+    const int in[3] = { v, scale, shift };
     struct tw_val x;
 
     if (v < 0 || !d) {
@@ -123,8 +131,13 @@ static int normalize(struct tw_build *b, int v, bool rms, size_t n, double eps)
     }
     x = *tw_b_val(b, v);
     *d = (struct tw_normalize_data){ rms, n ? x.n / n : 0, n, eps };
-    return tw_b_instr(b, &tw_op_normalize, 1, &v, tw_b_temp(b, x.dtype, x.rank, x.dims), d,
+    return tw_b_instr(b, &tw_op_normalize, 3, in, tw_b_temp(b, x.dtype, x.rank, x.dims), d,
                       8.0 * (double)x.n);
+}
+
+static int normalize(struct tw_build *b, int v, bool rms, size_t n, double eps)
+{
+    return normalize_by(b, v, rms, n, eps, -1, -1);
 }
 
 /* The mean and the inverse deviation as outputs of their own, where something wants them. */
@@ -160,6 +173,12 @@ enum tw_status tw_lower_layer_norm(struct tw_build *b, const struct tw_node *nod
         n *= tw_b_val(b, v)->dims[i];
     if (!rms)
         layer_statistics(b, node, v, axis);
+    if (is_row(b, tw_b_in(b, 1), n) && is_row(b, tw_b_in(b, 2), n)) {
+        y = normalize_by(b, v, rms, n, tw_node_real(node, "epsilon", 1e-5), tw_b_in(b, 1),
+                         tw_b_in(b, 2));
+        tw_b_out(b, 0, y);
+        return b->err->code;
+    }
     y = normalize(b, v, rms, n, tw_node_real(node, "epsilon", 1e-5));
     if (tw_b_in(b, 1) >= 0)
         y = tw_b_binary(b, TW_B_MUL, y, tw_b_in(b, 1));

@@ -163,19 +163,36 @@ static void normal_parts(const struct tw_run *r, const struct tw_normalize_data 
     tw_alg_unary(r, TW_U_RSQRT, 0, 0.0, 0.0, w->few, &v, q);
 }
 
+/* Rows against one number for each element of a row: a and y rows, b that. */
+static struct tw_loop by_element(const struct tw_normalize_data *d)
+{
+    return (struct tw_loop){ .nd = 2,
+                             .n = { d->rows, d->n },
+                             .sa = { (long)d->n, 1 },
+                             .sb = { 0, 1 },
+                             .sy = { (long)d->n, 1 } };
+}
+
+static const void *uniform(const struct tw_run *r, const struct tw_instr *in, size_t i)
+{
+    return i < in->nin && in->in[i] >= 0 ? tw_plane(r, in->in[i], 0) : NULL;
+}
+
+/* in: x, and what each element is then multiplied with and added to, or -1. */
 static void normalize_forward(const struct tw_run *r, const struct tw_instr *in, size_t number)
 {
     const struct tw_normalize_data *d = in->data;
     struct tw_rows w = rows_of(d->rows, d->n, 1);
-    struct tw_planes x, y, c, q, part;
+    struct tw_loop l = by_element(d);
+    struct tw_planes x, y, c, q, part, b;
     size_t used = 0;
 
     (void)number;
     tw_planes_of(r, in->in[0], &x);
     tw_planes_of(r, in->out[0], &y);
     if (is_plain(r, in->out[0])) {
-        r->k->normalize(d->rms, d->rows, (long)d->n, d->n, 1, d->eps, NULL, NULL, r->lanes, x.p[0],
-                        y.p[0], NULL);
+        r->k->normalize(d->rms, d->rows, (long)d->n, d->n, 1, d->eps, uniform(r, in, 1),
+                        uniform(r, in, 2), r->lanes, x.p[0], y.p[0], NULL);
         return;
     }
     tw_planes_scratch(r, w.all, &used, &c);
@@ -183,34 +200,58 @@ static void normalize_forward(const struct tw_run *r, const struct tw_instr *in,
     tw_planes_scratch(r, w.all + w.few, &used, &part);
     normal_parts(r, d, &w, &x, &c, &q, &part);
     tw_alg_binary(r, TW_B_MUL, &w.spread, &c, &q, TW_SET, &y);
+    if (uniform(r, in, 1)) {
+        tw_planes_of(r, in->in[1], &b);
+        tw_alg_binary(r, TW_B_MUL, &l, &y, &b, TW_SET, &part);
+        tw_alg_binary(r, TW_B_FIRST, &w.full, &part, &part, TW_SET, &y);
+    }
+    if (uniform(r, in, 2)) {
+        tw_planes_of(r, in->in[2], &b);
+        tw_alg_binary(r, TW_B_ADD, &l, &y, &b, TW_SET, &y);
+    }
 }
 
-/* gx += q (g - mean g - y mean(g y)); rms: without mean g. */
+/* gx += q (h - mean h - z mean(h z)) with z the normalised row, h = scale g; rms: without mean h.
+ */
 static void normalize_vjp(const struct tw_run *r, const struct tw_instr *in, size_t number)
 {
     const struct tw_normalize_data *d = in->data;
     struct tw_rows w = rows_of(d->rows, d->n, 1);
-    struct tw_planes x, y, g, c, q, part, s;
+    struct tw_loop l = by_element(d), into = l;
+    struct tw_planes x, z, g, h, c, q, part, s, b;
     size_t used = 0;
 
     (void)number;
-    if (!tw_wants_grad(r, in->in[0]))
-        return;
     tw_planes_of(r, in->in[0], &x);
-    tw_planes_of(r, in->out[0], &y);
     tw_planes_grad(r, in->out[0], &g);
     tw_planes_scratch(r, w.all, &used, &c);
     tw_planes_scratch(r, w.few, &used, &q);
     tw_planes_scratch(r, w.all + w.few, &used, &part);
     tw_planes_scratch(r, w.few, &used, &s);
+    tw_planes_scratch(r, w.all, &used, &z);
+    tw_planes_scratch(r, w.all, &used, &h);
     normal_parts(r, d, &w, &x, &c, &q, &part);
-    tw_alg_binary(r, TW_B_MUL, &w.full, &g, &y, TW_SET, &part);
+    tw_alg_binary(r, TW_B_MUL, &w.spread, &c, &q, TW_SET, &z);
+    into.sb[0] = into.sa[0];
+    into.sy[0] = 0;
+    if (uniform(r, in, 2))
+        tw_alg_into(r, &into, &g, NULL, in->in[2]);
+    if (uniform(r, in, 1)) {
+        tw_alg_into(r, &into, &g, &z, in->in[1]);
+        tw_planes_of(r, in->in[1], &b);
+        tw_alg_binary(r, TW_B_MUL, &l, &g, &b, TW_SET, &h);
+    } else {
+        h = g;
+    }
+    if (!tw_wants_grad(r, in->in[0]))
+        return;
+    tw_alg_binary(r, TW_B_MUL, &w.full, &h, &z, TW_SET, &part);
     sum_rows(r, &w, &part, &s);
     tw_alg_scale(r, w.few, 1.0 / (double)d->n, &s);
-    tw_alg_binary(r, TW_B_MUL, &w.spread, &y, &s, TW_SET, &part);
-    tw_alg_binary(r, TW_B_SUB, &w.full, &g, &part, TW_SET, &c);
+    tw_alg_binary(r, TW_B_MUL, &w.spread, &z, &s, TW_SET, &part);
+    tw_alg_binary(r, TW_B_SUB, &w.full, &h, &part, TW_SET, &c);
     if (!d->rms) {
-        sum_rows(r, &w, &g, &s);
+        sum_rows(r, &w, &h, &s);
         tw_alg_scale(r, w.few, 1.0 / (double)d->n, &s);
         tw_alg_binary(r, TW_B_SUB, &w.spread, &c, &s, TW_SET, &c);
     }
@@ -223,7 +264,7 @@ static size_t normalize_scratch(const struct tw_graph *g, const struct tw_instr 
     const struct tw_normalize_data *d = in->data;
 
     (void)g;
-    return (size_t)alg->planes * (2 * d->rows * d->n + 3 * d->rows);
+    return (size_t)alg->planes * (4 * d->rows * d->n + 3 * d->rows);
 }
 
 const struct tw_op tw_op_normalize = { .name = "normalize",
