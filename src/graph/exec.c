@@ -23,6 +23,7 @@ struct tw_exec *tw_exec_new(const struct tw_graph *g, const struct tw_exec_optio
     e->max_tangents = o->tangents;
     e->planes = 1 + o->tangents;
     e->gradient = o->gradient;
+    e->batch = o->tile;
     e->lanes = (o->tile + TW_LANES - 1) / TW_LANES * TW_LANES;
     e->stale = true;
     if (!e->k)
@@ -31,6 +32,9 @@ struct tw_exec *tw_exec_new(const struct tw_graph *g, const struct tw_exec_optio
     else if (e->planes > TW_MAX_PLANES)
         tw_err_set(err, TW_EINVAL, "%zu directions at once; at most %d", o->tangents,
                    TW_MAX_PLANES - 1);
+    else if (g->mixes && !o->tile)
+        tw_err_set(err, TW_EINVAL,
+                   "the network takes its statistics from the batch: say how many samples are one");
     else if (tw_exec_plan(e, err) == TW_OK) {
         if (!o->memory_limit || e->memory <= o->memory_limit) {
             tw_exec_set(e, g->initial_params, NULL);

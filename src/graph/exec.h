@@ -20,7 +20,7 @@ struct tw_worker {
 struct tw_exec {
     const struct tw_graph *g;
     const struct tw_kernels *k;
-    size_t lanes, threads, planes, max_tangents;
+    size_t lanes, batch, threads, planes, max_tangents;
     bool gradient;
     size_t ndirection;
     bool stale; /* uniform values and packed weights are not those of the point */

@@ -274,7 +274,7 @@ enum tw_status tw_exec_plan(struct tw_exec *e, struct tw_err *err)
     enum tw_status st;
 
     if (!e->lanes)
-        e->lanes = choose_lanes(e);
+        e->lanes = e->batch = choose_lanes(e);
     e->uat = tw_alloc(g->nval, sizeof *e->uat);
     e->vat = tw_alloc(g->nval, sizeof *e->vat);
     e->gat = tw_alloc(g->nval, sizeof *e->gat);

@@ -27,13 +27,26 @@ static size_t row_of(const struct job *j, size_t i)
     return j->run->rows ? j->run->rows[i] : i;
 }
 
+/* Samples of a tile: the first, and how many. */
+static size_t first_of(const struct job *j, size_t tile)
+{
+    return tile * j->e->batch;
+}
+
+static size_t count_of(const struct job *j, size_t tile)
+{
+    size_t left = j->run->n - first_of(j, tile);
+
+    return left < j->e->batch ? left : j->e->batch;
+}
+
 /* ---- in and out ------------------------------------------------------------------------------ */
 
 /* Lanes beyond the last sample repeat it; nothing of theirs is used. */
 static void load(const struct job *j, struct tw_worker *w, const struct tw_run *r, size_t tile)
 {
     const struct tw_exec *e = j->e;
-    size_t first = tile * e->lanes;
+    size_t first = first_of(j, tile), count = count_of(j, tile);
 
     for (size_t i = 0; i < e->g->ninput; i++) {
         int v = e->g->input[i];
@@ -41,7 +54,7 @@ static void load(const struct job *j, struct tw_worker *w, const struct tw_run *
         size_t n = e->g->val[v].n;
 
         for (size_t s = 0; s < e->lanes; s++) {
-            size_t sample = first + s < j->run->n ? first + s : j->run->n - 1;
+            size_t sample = first + (s < count ? s : count - 1);
             size_t from = row_of(j, sample) * n;
 
             if (x->dtype == TW_F32) {
@@ -68,8 +81,8 @@ static void store_plane(const struct job *j, struct tw_worker *w, const struct t
                         int plane, size_t tile, double *out)
 {
     const struct tw_exec *e = j->e;
-    size_t n = e->g->val[v].n, first = tile * e->lanes;
-    size_t count = j->run->n - first < e->lanes ? j->run->n - first : e->lanes;
+    size_t n = e->g->val[v].n, first = first_of(j, tile);
+    size_t count = count_of(j, tile);
     const char *x = tw_plane(r, v, plane);
 
     if (!x || !e->g->val[v].varying) { /* zero, or the same for all */
@@ -138,11 +151,11 @@ static void seed(const struct job *j, struct tw_worker *w, const struct tw_run *
 {
     const struct tw_exec *e = j->e;
     int v = e->g->output[j->run->seed_output];
-    size_t n = e->g->val[v].n, first = tile * e->lanes;
+    size_t n = e->g->val[v].n, first = first_of(j, tile);
     struct tw_loop l = { .nd = 1, .n = { n }, .sa = { 0 }, .sy = { 1 } };
 
     for (size_t s = 0; s < e->lanes; s++) {
-        double x = first + s >= j->run->n ? 0.0 : j->run->seed ? j->run->seed[first + s] : 1.0;
+        double x = s >= count_of(j, tile) ? 0.0 : j->run->seed ? j->run->seed[first + s] : 1.0;
 
         if (e->k->size == sizeof(float))
             ((float *)w->seed)[s] = (float)x;
@@ -195,6 +208,7 @@ static void one_tile(struct job *j, struct tw_worker *w, size_t tile, size_t chu
                         .k = e->k,
                         .alg = &j->alg,
                         .lanes = e->lanes,
+                        .samples = count_of(j, tile),
                         .plane = w->plane,
                         .grad = w->grad,
                         .ugrad = j->sums ? w->ugrad : NULL,
@@ -422,7 +436,7 @@ enum tw_status tw_exec_run(struct tw_exec *e, const struct tw_exec_run *run, str
         return st;
     tw_alg_tangents(&j.alg, run->tangents || run->hvp ? (int)e->ndirection : 0);
     j.plain = j.alg.planes == 1 && !back;
-    j.ntile = (run->n + e->lanes - 1) / e->lanes;
+    j.ntile = (run->n + e->batch - 1) / e->batch;
     j.nchunk = back ? choose_chunks(&j) : j.ntile;
     /* Pointers follow the number of planes, so the uniform part is computed anew with it. */
     tw_exec_refresh(e, &j.alg);

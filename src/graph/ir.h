@@ -49,6 +49,7 @@ struct tw_graph {
     size_t ninput, noutput;
     int *input, *output; /* values */
     size_t group;
+    bool mixes; /* samples of a batch depend on each other */
 };
 
 /* ---- number types ----------------------------------------------------------------------- */
@@ -81,9 +82,9 @@ struct tw_run {
     const struct tw_graph *g;
     const struct tw_kernels *k;
     const struct tw_alg *alg;
-    size_t lanes;
-    void **plane;      /* [root * planes + p]: NULL if it is zero throughout */
-    void **grad;       /* cotangents of the same lanes, zeroed or added to; NULL: not wanted */
+    size_t lanes, samples; /* samples: of this tile, the lanes behind them are padding */
+    void **plane;          /* [root * planes + p]: NULL if it is zero throughout */
+    void **grad;           /* cotangents of the same lanes, zeroed or added to; NULL: not wanted */
     double **ugrad;    /* of uniform values as seen from a tile: summed over lanes; may be NULL */
     void *const *kept; /* by instruction: what prepare() made */
     char *scratch;     /* as many bytes as the operator asked for */
@@ -171,7 +172,8 @@ void tw_alg_scale(const struct tw_run *r, size_t n, double s, const struct tw_pl
 
 extern const struct tw_op tw_op_unary, tw_op_binary, tw_op_select, tw_op_assemble, tw_op_reduce,
     tw_op_matmul, tw_op_conv, tw_op_maxpool, tw_op_avgpool, tw_op_softmax, tw_op_normalize,
-    tw_op_lookup, tw_op_pick, tw_op_cross_entropy, tw_op_argmax, tw_op_head, tw_op_attention;
+    tw_op_lookup, tw_op_pick, tw_op_cross_entropy, tw_op_argmax, tw_op_head, tw_op_attention,
+    tw_op_batch_mean;
 
 struct tw_unary_data {
     enum tw_unary f;

@@ -57,6 +57,38 @@ static struct tw_instr *producer(struct tw_build *b, int x)
     return tw_b_readers(b, x) == 1 ? p : NULL;
 }
 
+/* The mean of each channel over space and the samples of the batch. */
+static int batch_mean(struct tw_build *b, int x)
+{
+    bool axes[TW_MAX_RANK];
+    struct tw_val m;
+    int v;
+
+    if (x < 0)
+        return -1;
+    for (int i = 0; i < tw_b_val(b, x)->rank; i++)
+        axes[i] = i != 1;
+    v = tw_b_reduce(b, TW_B_ADD, true, x, axes, true);
+    if (v < 0 || !tw_b_val(b, v)->varying)
+        return v;
+    m = *tw_b_val(b, v);
+    b->g->mixes = true;
+    return tw_b_instr(b, &tw_op_batch_mean, 1, &v, tw_b_temp(b, m.dtype, m.rank, m.dims), NULL,
+                      0.0);
+}
+
+/* From the statistics of the batch (algorithm 1 of the same). */
+static int by_batch(struct tw_build *b, const int v[5], double eps)
+{
+    int rank = tw_b_val(b, v[0])->rank;
+    int c = tw_b_binary(b, TW_B_SUB, v[0], batch_mean(b, v[0]));
+    int q = batch_mean(b, tw_b_unary(b, TW_U_SQUARE, 0, 0, c));
+
+    q = tw_b_unary(b, TW_U_RSQRT, 0, 0, tw_b_binary(b, TW_B_ADD, q, tw_b_const_real(b, eps)));
+    q = tw_b_binary(b, TW_B_MUL, q, per_channel(b, v[1], rank));
+    return tw_b_binary(b, TW_B_ADD, tw_b_binary(b, TW_B_MUL, c, q), per_channel(b, v[2], rank));
+}
+
 /* y = (x - mean) scale / sqrt(var + eps) + shift with the running statistics (Ioffe & Szegedy
  * 2015, algorithm 2). After a convolution, scale and shift go into its weights and bias: these
  * are uniform instructions, so derivatives by scale, shift and weights stay exact. */
@@ -77,9 +109,10 @@ enum tw_status tw_lower_batch_norm(struct tw_build *b, const struct tw_node *nod
         if (tw_b_val(b, v[i])->n != tw_b_val(b, v[0])->dims[1])
             return tw_b_fail(b, "has %zu statistics for %zu channels", tw_b_val(b, v[i])->n,
                              tw_b_val(b, v[0])->dims[1]);
-    if (batch)
-        return tw_b_fail(b, "uses the statistics of the batch, which is not supported: export the "
-                            "network in evaluation mode");
+    if (batch) {
+        tw_b_out(b, 0, by_batch(b, v, eps));
+        return b->err->code;
+    }
     factor = tw_b_binary(b, TW_B_ADD, v[4], tw_b_const_real(b, eps));
     factor = tw_b_binary(b, TW_B_MUL, tw_b_unary(b, TW_U_RSQRT, 0, 0, factor), v[1]);
     offset = tw_b_binary(b, TW_B_SUB, v[2], tw_b_binary(b, TW_B_MUL, v[3], factor));

@@ -483,6 +483,92 @@ static void head_with_its_loss(void **state)
     tw_array_release(&t);
 }
 
+/* With the statistics of batches of 7: samples 0 to 6, 7 to 13, 14 to 18. */
+static void batch_norm_from_the_batch(void **state)
+{
+    enum { N = NETS_SAMPLES, C = 3, BATCH = 7 };
+    struct tw_array x = nets_data(1, DIMS(C), -1, 1);
+    struct tw_net *net = nets_new();
+    const struct tw_graph_options batch = { .batch_statistics = true };
+    struct tw_exec_options o = { .real64 = true, .tangents = 1, .gradient = true, .tile = BATCH };
+    struct tw_graph *g;
+    struct tw_exec *e;
+    int v[5], y;
+    double out[N * C], tan[N * C], up[N * C], down[N * C], grad[64], hvp[64], gup[64], gdown[64];
+    double p[64], d[64], q[64], along = 0.0, sum = 0.0;
+    float pf[64];
+    struct tw_exec_run run = { .n = N, .inputs = (const struct tw_array *const[]){ &x } };
+    size_t n;
+
+    (void)state;
+    v[0] = nets_op2(net, "MatMul", nets_input(net, "x", 1, DIMS(C)),
+                    nets_param(net, "w", 2, DIMS(C, C), -1, 1));
+    v[1] = nets_param(net, "bn.weight", 1, DIMS(C), 1, 1);
+    v[2] = nets_param(net, "bn.bias", 1, DIMS(C), 0, 0);
+    v[3] = nets_param(net, "bn.running_mean", 1, DIMS(C), -1, 1);
+    v[4] = nets_param(net, "bn.running_var", 1, DIMS(C), 0.5, 2);
+    y = nets_op(net, "BatchNormalization", 5, v);
+    nets_ok(tw_net_output(net, y, &nets_err) == TW_OK);
+    g = tw_graph_new(net, &batch, &nets_err);
+    nets_ok(g != NULL);
+    assert_null(tw_exec_new(g, &(struct tw_exec_options){ .real64 = true }, &nets_err));
+    memset(&nets_err, 0, sizeof nets_err);
+    e = tw_exec_new(g, &o, &nets_err);
+    nets_ok(e != NULL);
+    n = tw_graph_layout(g)->n;
+    assert_true(n <= 64);
+    tw_graph_initial(g, pf, NULL);
+    for (size_t i = 0; i < n; i++) {
+        p[i] = (double)pf[i];
+        d[i] = sin(3.0 * (double)i + 1.0);
+    }
+    tw_exec_set_real(e, p, NULL);
+    tw_exec_direct_real(e, 1, (const double *const[]){ d });
+    run.outputs = (double *[]){ out };
+    run.tangents = (double *[]){ tan };
+    run.gradient = grad;
+    run.hvp = (double *[]){ hvp };
+    run.seed = x.n >= N ? (double[N]){ 1.0,  -0.5, 2.0, 0.3, 1.5,  -1.0, 0.7, 1.1, 0.2, 1.0,
+                                       -2.0, 0.4,  1.0, 0.6, -0.8, 1.3,  1.0, 0.1, 2.0 }
+                        : NULL;
+    nets_ok(tw_exec_run(e, &run, &nets_err) == TW_OK);
+    for (size_t first = 0; first < N; first += BATCH)
+        for (size_t c = 0; c < C; c++) {
+            size_t count = N - first < BATCH ? N - first : BATCH;
+            double mean = 0.0, square = 0.0;
+
+            for (size_t s = 0; s < count; s++) {
+                mean += out[(first + s) * C + c] / (double)count;
+                square += out[(first + s) * C + c] * out[(first + s) * C + c] / (double)count;
+            }
+            check_close(mean, 0.0, 0.0, 1e-12);
+            check_close(square, 1.0, 1e-3, 0.0); /* but for epsilon */
+        }
+    run.tangents = NULL;
+    run.hvp = NULL;
+    for (int side = 0; side < 2; side++) {
+        for (size_t i = 0; i < n; i++)
+            q[i] = p[i] + (side ? -1e-5 : 1e-5) * d[i];
+        tw_exec_set_real(e, q, NULL);
+        run.outputs = (double *[]){ side ? down : up };
+        run.gradient = side ? gdown : gup;
+        nets_ok(tw_exec_run(e, &run, &nets_err) == TW_OK);
+    }
+    for (size_t i = 0; i < N * C; i++) {
+        check_close(tan[i], (up[i] - down[i]) / 2e-5, 1e-6, 1e-6);
+        sum += run.seed[i / C] * tan[i];
+    }
+    for (size_t i = 0; i < n; i++) {
+        check_close(hvp[i], (gup[i] - gdown[i]) / 2e-5, 1e-6, 1e-5);
+        along += grad[i] * d[i];
+    }
+    check_close(along, sum, 1e-10, 1e-12);
+    tw_exec_free(e);
+    tw_graph_free(g);
+    tw_net_free(net);
+    tw_array_release(&x);
+}
+
 static void batch_norm_goes_into_the_convolution(void **state)
 {
     struct tw_array x = nets_data(3, DIMS(2, 4, 4), -1, 1);
@@ -526,6 +612,7 @@ int main(void)
         cmocka_unit_test(rows_of_a_table),
         cmocka_unit_test(attention_of_several_heads),
         cmocka_unit_test(head_with_its_loss),
+        cmocka_unit_test(batch_norm_from_the_batch),
         cmocka_unit_test(batch_norm_goes_into_the_convolution),
     };
 
