@@ -9,6 +9,7 @@
 #include "fitfile_parts.h"
 #include "fitreport.h"
 #include "given.h"
+#include "law_arg.h"
 #include "provenance.h"
 #include "runs.h"
 
@@ -16,6 +17,7 @@ struct compare_opts {
     const char *laws, *hold, *warmup, *loss;
     struct tw_curve_source source;
     struct tw_run_source runs;
+    struct tw_law_arg own;
     double delta, level, tail;
     size_t starts, replicates;
 };
@@ -24,11 +26,12 @@ struct compare_opts {
 static const struct tw_opt opts[] = {
     { TW_OPT_HEAD, 0, "Comparison", 0, NULL, NULL, 0, 0, NULL },
     { TW_OPT_STR, 'l', "laws", AT(laws), "NAMES",
-      "laws to compare, comma separated, all of curves or all of runs [all of curves]", 0, 0,
-      NULL },
+      "laws to compare, comma separated, all of curves or all of runs [all of curves, those with "
+      "N only for --hold-out=largest]",
+      0, 0, NULL },
     { TW_OPT_CHOICE, 0, "hold-out", AT(hold), "HOW",
       "what the laws must predict: the curves of each schedule in turn (curve), the end of every "
-      "curve (tail), or the runs of the largest size (largest) [curve; for runs largest]",
+      "curve (tail), or the runs or curves of the largest size (largest) [curve; for runs largest]",
       0, 0, "curve|tail|largest" },
     { TW_OPT_REAL, 0, "tail", AT(tail), "P", "share of each curve's length that is its end [0.3]",
       0.01, 0.99, NULL },
@@ -52,6 +55,7 @@ static const struct tw_opt opts[] = {
     TW_CURVE_SOURCE_ROWS(struct compare_opts, source),
     { TW_OPT_HEAD, 0, "Tables of runs", 0, NULL, NULL, 0, 0, NULL },
     TW_RUN_SOURCE_ROWS(struct compare_opts, runs),
+    TW_LAW_ARG_ROWS(struct compare_opts, own),
     { .type = TW_OPT_END },
 };
 
@@ -62,14 +66,14 @@ enum { MAX_LAWS = 32 };
 struct choice {
     size_t n;
     const struct tw_law *law[MAX_LAWS];
+    struct tw_law *own[MAX_LAWS]; /* those of --law, which are among them */
+    size_t nown;
 };
 
-static int add_law(struct tw_call *call, const char *name, struct choice *laws)
+static int add_law(struct tw_call *call, const struct tw_law *law, struct choice *laws)
 {
-    const struct tw_law *law = tw_law_find(name);
+    const char *name = law->name;
 
-    if (!law)
-        return tw_law_unknown(call, name);
     for (size_t i = 0; i < laws->n; i++) {
         if (laws->law[i] == law)
             return tw_cmd_usage(call, "--laws: %s comes twice", name);
@@ -87,10 +91,11 @@ static int add_law(struct tw_call *call, const char *name, struct choice *laws)
 static int choose_laws(struct tw_call *call, struct choice *laws)
 {
     const struct compare_opts *o = call->opts;
+    const bool largest = o->hold && !strcmp(o->hold, "largest");
     int rc = TW_EXIT_OK;
 
-    for (size_t i = 0; !o->laws && tw_laws[i] && laws->n < MAX_LAWS; i++)
-        if (!tw_laws[i]->ninputs)
+    for (size_t i = 0; !o->laws && !o->own.law.n && tw_laws[i] && laws->n < MAX_LAWS; i++)
+        if (!tw_laws[i]->ninputs && (!tw_laws[i]->sized || largest))
             laws->law[laws->n++] = tw_laws[i];
     for (const char *s = o->laws; rc == TW_EXIT_OK && s && *s;) {
         const size_t n = strcspn(s, ",");
@@ -100,11 +105,34 @@ static int choose_laws(struct tw_call *call, struct choice *laws)
             (void)tw_err_set(&call->err, TW_ENOMEM, "out of memory");
             return tw_cmd_fail(call);
         }
-        rc = add_law(call, name, laws);
+        if (tw_law_find(name))
+            rc = add_law(call, tw_law_find(name), laws);
+        else
+            rc = tw_law_unknown(call, name);
         free(name);
         s += n;
         s += *s == ',';
     }
+    return rc;
+}
+
+static int add_own_laws(struct tw_call *call, struct choice *laws)
+{
+    const struct compare_opts *o = call->opts;
+    int rc = TW_EXIT_OK;
+
+    for (size_t k = 0; rc == TW_EXIT_OK && k < o->own.law.n; k++) {
+        if (call->argc < 1)
+            return tw_cmd_usage(call, "no file given");
+        if (laws->n == MAX_LAWS)
+            return tw_cmd_usage(call, "more than %d laws", MAX_LAWS);
+        if (tw_law_arg_new(call, &o->own, k, call->argv[0], &o->runs, &laws->own[k]) != TW_OK)
+            return tw_cmd_fail(call);
+        laws->nown++;
+        rc = add_law(call, laws->own[k], laws);
+    }
+    if (rc == TW_EXIT_OK && tw_law_arg_check(&o->own, laws->own, laws->nown, &call->err) != TW_OK)
+        return tw_cmd_fail(call);
     return rc;
 }
 
@@ -124,11 +152,13 @@ static int choose_hold(struct tw_call *call, const struct choice *laws, enum tw_
     *hold = runs ? TW_COMPARE_LARGEST : TW_COMPARE_CURVE;
     if (!o->hold)
         return TW_EXIT_OK;
-    if (runs != !strcmp(o->hold, "largest"))
-        return tw_cmd_usage(call, "--hold-out=%s is for %s, and %s is a law of %s", o->hold,
-                            runs ? "curves" : "runs", first->name, runs ? "runs" : "curves");
+    if (runs && strcmp(o->hold, "largest") != 0)
+        return tw_cmd_usage(call, "--hold-out=%s is for curves, and %s is a law of runs", o->hold,
+                            first->name);
     if (!strcmp(o->hold, "tail"))
         *hold = TW_COMPARE_TAIL;
+    if (!strcmp(o->hold, "largest"))
+        *hold = TW_COMPARE_LARGEST;
     return TW_EXIT_OK;
 }
 
@@ -167,6 +197,8 @@ static enum tw_status read_all(struct tw_call *call, const struct choice *laws,
     enum tw_status rc = TW_OK;
 
     source.y = o->source.read.y;
+    for (size_t k = 0; k < laws->n; k++)
+        set[0].sized = set[0].sized || laws->law[k]->sized;
     for (size_t k = 0; k < (runs ? laws->n : 1); k++) {
         for (int i = 0; rc == TW_OK && i < call->argc; i++) {
             const size_t before = set[k].n;
@@ -251,11 +283,13 @@ static int run(struct tw_call *call)
     int rc = choose_laws(call, &laws);
 
     if (rc == TW_EXIT_OK)
+        rc = add_own_laws(call, &laws);
+    if (rc == TW_EXIT_OK)
         rc = choose_hold(call, &laws, &hold);
+    if (rc == TW_EXIT_OK && call->argc < 1)
+        rc = tw_cmd_usage(call, "no file given");
     if (rc != TW_EXIT_OK)
-        return rc;
-    if (call->argc < 1)
-        return tw_cmd_usage(call, "no file given");
+        goto release;
     compare_opts(call, hold, &co);
     if (read_all(call, &laws, set, entry) == TW_OK &&
         open_output(call, set, &prov, &result) == TW_OK &&
@@ -271,10 +305,13 @@ static int run(struct tw_call *call)
         tw_result_abandon(result);
         rc = tw_cmd_fail(call);
     }
+release:
     tw_compare_release(&cmp);
     tw_cmd_provenance_release(&prov);
     for (size_t k = 0; k < MAX_LAWS; k++)
         tw_curve_set_release(&set[k]);
+    for (size_t k = 0; k < laws.nown; k++)
+        tw_law_own_free(laws.own[k]);
     return rc;
 }
 

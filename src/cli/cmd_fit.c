@@ -7,18 +7,26 @@
 #include <unistd.h>
 
 #include "curve_schedule.h"
+#include "familyfit.h"
 #include "fitfig.h"
 #include "fitfile_parts.h"
 #include "fitreport.h"
+#include "frontier.h"
 #include "given.h"
+#include "identify.h"
+#include "law_arg.h"
+#include "lawopts.h"
 #include "provenance.h"
-#include "runs.h"
 
 struct fit_opts {
     struct tw_curve_source source;
     struct tw_run_source runs;
+    struct tw_law_arg own;
+    struct tw_frontier_cli frontier;
+    struct tw_family_opts family;
     const char *warmup, *restrict_to, *loss, *profile, *profile_plot;
-    struct tw_opt_list fix;
+    const char *resample;
+    struct tw_opt_list fix, want, budget;
     double delta, level;
     size_t starts, bootstrap, block;
     bool no_model_error;
@@ -34,6 +42,17 @@ static const struct tw_opt opts[] = {
     TW_CURVE_SOURCE_ROWS(struct fit_opts, source),
     { TW_OPT_HEAD, 0, "Tables of runs", 0, NULL, NULL, 0, 0, NULL },
     TW_RUN_SOURCE_ROWS(struct fit_opts, runs),
+    TW_LAW_ARG_ROWS(struct fit_opts, own),
+    TW_FRONTIER_ROWS(struct fit_opts, frontier),
+    { TW_OPT_STR, 0, "cluster", AT(runs.cluster), "COLUMN",
+      "rows of equal value belong together (checkpoints of one run, seeds) and are drawn so", 0, 0,
+      NULL },
+    { TW_OPT_HEAD, 0, "Families of runs", 0, NULL, NULL, 0, 0, NULL },
+    TW_FAMILY_ROWS(struct fit_opts, family),
+    { TW_OPT_LIST, 0, "budget", AT(budget), "C",
+      "FLOPs, C = 6 N D: a budget of --approach=2 [where most runs are], or one whose least losses "
+      "--savings compares; may be given again",
+      0, 0, NULL },
     { TW_OPT_HEAD, 0, "Fitting", 0, NULL, NULL, 0, 0, NULL },
     { TW_OPT_CHOICE, 0, "warmup", AT(warmup), "HOW",
       "differences of the rate during warm-up: skip, keep, or auto, which takes what predicts "
@@ -52,9 +71,15 @@ static const struct tw_opt opts[] = {
     { TW_OPT_SIZE, 0, "starts", AT(starts), "N", "starts, at most [16]", 1, 1000, NULL },
     { TW_OPT_HEAD, 0, "Uncertainty", 0, NULL, NULL, 0, 0, NULL },
     { TW_OPT_SIZE, 'b', "bootstrap", AT(bootstrap), "N",
-      "replicates of the moving-block bootstrap; 0: none [1000]", 0, 1e7, NULL },
+      "replicates of the bootstrap; 0: none [1000]", 0, 1e7, NULL },
+    { TW_OPT_CHOICE, 0, "resample", AT(resample), "HOW",
+      "how runs are drawn: case, wild (clusters, for few configurations), or auto [auto]", 0, 0,
+      "auto|case|wild" },
     { TW_OPT_SIZE, 0, "block", AT(block), "N",
       "points a block; 0: from the residuals' autocorrelation [0]", 0, 1e9, NULL },
+    { TW_OPT_LIST, 0, "want", AT(want), "NAME=WIDTH",
+      "say how many more runs would make a parameter's interval so wide; may be given again", 0, 0,
+      NULL },
     { TW_OPT_STR, 0, "profile", AT(profile), "NAMES",
       "parameters to profile, comma separated; all, none [the law's own choice]", 0, 0, NULL },
     { TW_OPT_REAL, 0, "level", AT(level), "P", "level of the intervals [0.95]", 0.01, 0.9999,
@@ -70,112 +95,6 @@ static const struct tw_opt opts[] = {
 };
 
 /* ---- options of the law --------------------------------------------------------------------- */
-
-static enum tw_status find_param(const struct tw_law *law, const char *name, size_t n, size_t *j,
-                                 struct tw_err *err)
-{
-    const char *names[TW_FIT_MAX_PARAMS];
-    struct tw_str list = { 0 };
-    char given[32] = { 0 };
-    size_t near;
-
-    for (*j = 0; *j < law->nparams; (*j)++)
-        if (strlen(law->params[*j].name) == n && !strncmp(law->params[*j].name, name, n))
-            return TW_OK;
-    for (size_t k = 0; k < law->nparams; k++) {
-        names[k] = law->params[k].name;
-        tw_str_addf(&list, " %s", names[k]);
-    }
-    memcpy(given, name, n < sizeof given ? n : sizeof given - 1);
-    near = tw_str_nearest(given, names, law->nparams);
-    if (n && near < law->nparams)
-        (void)tw_err_set(err, TW_EINVAL, "'%s' is no parameter of %s; did you mean '%s'?", given,
-                         law->name, names[near]);
-    else
-        (void)tw_err_set(err, TW_EINVAL, "'%s' is no parameter of %s; it has%s", given, law->name,
-                         list.s ? list.s : "");
-    tw_str_release(&list);
-    return TW_EINVAL;
-}
-
-static enum tw_status parse_profile(const struct tw_law *law, const char *s, unsigned *mask,
-                                    struct tw_err *err)
-{
-    *mask = 0;
-    if (!strcmp(s, "none") || !*s)
-        return TW_OK;
-    if (!strcmp(s, "default")) {
-        *mask = law->profile;
-        return TW_OK;
-    }
-    if (!strcmp(s, "all")) {
-        *mask = (1u << law->nparams) - 1u;
-        return TW_OK;
-    }
-    while (*s) {
-        const size_t n = strcspn(s, ",");
-        size_t j;
-
-        if (find_param(law, s, n, &j, err) != TW_OK)
-            return tw_err_ctx(err, TW_EINVAL, "--profile");
-        *mask |= 1u << j;
-        s += n;
-        s += *s == ',';
-    }
-    return TW_OK;
-}
-
-static bool within(const struct tw_law *law, size_t j, double x)
-{
-    const struct tw_fit_param *q = &law->params[j];
-
-    return isfinite(x) && (q->bound == TW_FIT_FREE || (x >= q->lo && x <= q->hi) ||
-                           (x == 0.0 && law->zero >> j & 1u));
-}
-
-static enum tw_status parse_fix(const struct tw_law *law, const struct tw_opt_list *list,
-                                struct tw_law_fit_opts *o, struct tw_err *err)
-{
-    for (size_t i = 0; i < list->n; i++) {
-        const size_t n = strcspn(list->v[i], "=");
-        size_t j;
-
-        if (find_param(law, list->v[i], n, &j, err) != TW_OK)
-            return tw_err_ctx(err, TW_EINVAL, "--fix=%s", list->v[i]);
-        if (list->v[i][n] != '=' || !tw_str_to_real(list->v[i] + n + 1, &o->fixed_value[j]))
-            return tw_err_set(err, TW_EINVAL, "--fix=%s: expected NAME=NUMBER", list->v[i]);
-        if (!within(law, j, o->fixed_value[j]))
-            return tw_err_set(err, TW_EINVAL, "--fix=%s: %s lies between %.9g and %.9g", list->v[i],
-                              law->params[j].name, law->params[j].lo, law->params[j].hi);
-        o->fixed[j] = true;
-    }
-    return TW_OK;
-}
-
-static enum tw_status parse_restrict(const struct tw_law *law, const char *s,
-                                     struct tw_law_fit_opts *o, struct tw_err *err)
-{
-    const struct tw_law_restriction *r = law->restrictions;
-    struct tw_str list = { 0 };
-
-    o->choose_restriction = !strcmp(s, "auto");
-    if (o->choose_restriction || !strcmp(s, "none"))
-        return TW_OK;
-    for (size_t k = 0; k < law->nrestrictions; k++) {
-        if (!strcmp(r[k].name, s))
-            o->restriction = k + 1;
-        tw_str_addf(&list, ", %s", r[k].name);
-    }
-    if (o->restriction == 0)
-        (void)tw_err_set(err, TW_EINVAL, "--restrict=%s: for %s it is auto, none%s", s, law->name,
-                         list.s ? list.s : "");
-    for (size_t j = 0; o->restriction && j < law->nparams; j++)
-        if (o->fixed[j] && r[o->restriction - 1].held >> j & 1u)
-            (void)tw_err_set(err, TW_EINVAL, "--restrict=%s holds %s, and so does --fix", s,
-                             law->params[j].name);
-    tw_str_release(&list);
-    return err->code;
-}
 
 static enum tw_status law_opts(const struct tw_call *call, const struct tw_law *law,
                                struct tw_law_fit_opts *o, struct tw_err *err)
@@ -195,18 +114,31 @@ static enum tw_status law_opts(const struct tw_call *call, const struct tw_law *
     o->warmup = !strcmp(c->warmup, "keep") ? TW_WARMUP_KEEP : TW_WARMUP_SKIP;
     o->delta = c->delta;
     o->level = c->level;
+    o->kind = !strcmp(c->resample, "case")   ? TW_BOOTSTRAP_CASE
+              : !strcmp(c->resample, "wild") ? TW_BOOTSTRAP_WILD
+                                             : TW_BOOTSTRAP_AUTO;
     o->starts = c->starts;
     o->bootstrap = c->bootstrap;
     o->block = c->block;
     o->model_error = !c->no_model_error;
     o->seed = call->common.seed;
-    rc = parse_profile(law, c->profile, &o->profile, err);
+    rc = tw_law_params_parse(law, c->profile, "profile", &o->profile, err);
     if (rc == TW_OK)
-        rc = parse_fix(law, &c->fix, o, err);
-    return rc == TW_OK ? parse_restrict(law, c->restrict_to, o, err) : rc;
+        rc = tw_law_fix_parse(law, &c->fix, o, err);
+    if (rc == TW_OK)
+        rc = tw_want_check(law, &c->want, err);
+    return rc == TW_OK ? tw_law_restrict_parse(law, c->restrict_to, o, err) : rc;
 }
 
 /* ---- steps of the command ------------------------------------------------------------------ */
+
+/* Where the files begin among the operands: with --law there is no LAW before them. */
+static int first_file(const struct tw_call *call)
+{
+    const struct fit_opts *o = call->opts;
+
+    return o->own.law.n ? 0 : 1;
+}
 
 static enum tw_status read_all(struct tw_call *call, const struct tw_law *law,
                                struct tw_curve_set *set, struct tw_cmd_provenance *prov)
@@ -215,8 +147,10 @@ static enum tw_status read_all(struct tw_call *call, const struct tw_law *law,
     struct tw_run_source runs = o->runs;
     enum tw_status rc = TW_OK;
 
+    set->sized = law->sized;
+
     runs.y = o->source.read.y;
-    for (int i = 1; rc == TW_OK && i < call->argc; i++) {
+    for (int i = first_file(call); rc == TW_OK && i < call->argc; i++) {
         const size_t before = set->n;
 
         rc = law->ninputs
@@ -259,7 +193,8 @@ static const char *profile_name(const struct fit_opts *o)
 }
 
 /* What would fail at the end is refused at the start. */
-static enum tw_status check_figures(struct tw_call *call, const struct tw_law_fit_opts *lo)
+static enum tw_status check_figures(struct tw_call *call, const struct tw_law *law,
+                                    const struct tw_law_fit_opts *lo)
 {
     const struct fit_opts *o = call->opts;
     const char *plot = o->figure.plot && !*o->figure.plot ? "fit.pdf" : o->figure.plot;
@@ -268,6 +203,8 @@ static enum tw_status check_figures(struct tw_call *call, const struct tw_law_fi
         return tw_err_set(&call->err, TW_EINVAL,
                           "--profile-plot draws profiles, and --profile=%s asks for none",
                           o->profile);
+    if (o->look.figure && tw_fit_runs_figure_check(law, o->look.figure, &call->err) != TW_OK)
+        return TW_EINVAL;
     if (tw_figure_cli_check(&o->figure, call, plot) != TW_OK)
         return TW_EINVAL;
     return tw_figure_cli_check(&o->figure, call, profile_name(o));
@@ -301,10 +238,83 @@ static enum tw_status draw(struct tw_call *call, const struct tw_fit_file *f,
     return rc;
 }
 
+/* ---- approaches 1 and 2 ------------------------------------------------------------------------
+ */
+
+static enum tw_status check_approach(const struct tw_call *call, const struct tw_law *law,
+                                     struct tw_err *err)
+{
+    const struct fit_opts *o = call->opts;
+    const char *const unused = call->common.output ? "-o"
+                               : o->profile_plot   ? "--profile-plot"
+                               : o->fix.n          ? "--fix"
+                                                   : NULL;
+
+    if (o->frontier.approach && strcmp(law->name, "chinchilla") != 0)
+        return tw_err_set(err, TW_EINVAL, "--approach=%s is for the law chinchilla",
+                          o->frontier.approach);
+    if (tw_frontier_kind(&o->frontier) && unused)
+        return tw_err_set(err, TW_EINVAL,
+                          "%s: approach %s finds the best sizes and no law: there is nothing to "
+                          "keep or hold; --json prints all of it",
+                          unused, o->frontier.approach);
+    if (tw_frontier_kind(&o->frontier) && tw_family_wanted(&o->family))
+        return tw_err_set(err, TW_EINVAL,
+                          "--approach=%s finds the best sizes of one table: families are compared "
+                          "by the law alone",
+                          o->frontier.approach);
+    if (o->budget.n && tw_frontier_kind(&o->frontier) != TW_FRONTIER_ISOFLOP && !o->family.savings)
+        return tw_err_set(err, TW_EINVAL, "--budget is for --approach=2 and for --savings");
+    return TW_OK;
+}
+
+static enum tw_status frontier(struct tw_call *call, const struct tw_curve_set *set,
+                               const struct tw_cmd_provenance *prov)
+{
+    const struct fit_opts *o = call->opts;
+    struct tw_str lines = { 0 }, store = { 0 };
+    struct tw_frontier f = { 0 };
+    struct tw_figure_opts fo;
+    enum tw_status rc = tw_frontier_fit(call, &o->frontier, &o->budget, set->law, set->n,
+                                        o->bootstrap, o->level, &f, &call->err);
+
+    tw_cmd_provenance_lines(prov, &lines);
+    tw_figure_cli_opts(&o->figure, call, lines.s, &fo);
+    if (rc == TW_OK && o->figure.plot) {
+        const char *path = tw_figure_cli_path(&o->figure, "fit.pdf", &store);
+
+        rc = tw_frontier_figure(&f, set->law, set->n, path, &fo, &call->err);
+        if (rc == TW_OK)
+            tw_figure_cli_done(&o->figure, call, "figure", path);
+    }
+    tw_str_release(&lines);
+    tw_str_release(&store);
+    tw_frontier_release(&f);
+    return rc;
+}
+
+/* ---- families of runs --------------------------------------------------------------------------
+ */
+
+static int families(struct tw_call *call, const struct tw_law *law,
+                    const struct tw_law_fit_opts *lo)
+{
+    const struct fit_opts *o = call->opts;
+    const struct tw_family_from from = { .runs = &o->runs,
+                                         .y = o->source.read.y,
+                                         .budget = &o->budget,
+                                         .first_file = first_file(call) };
+
+    return tw_fit_families(call, law, lo, &from, &o->family);
+}
+
+/* ---- the command -------------------------------------------------------------------------------
+ */
+
 static void warn_identified(struct tw_call *call, const struct tw_law *law,
                             const struct tw_curve_set *set, const struct tw_law_fit_opts *o)
 {
-    void *model = law->model_alloc(set->law, set->n, o->warmup, NULL);
+    void *model = tw_law_model(law, set->law, set->n, o->warmup, NULL);
     const char *why = model ? law->unidentified(model) : NULL;
 
     if (why)
@@ -348,34 +358,57 @@ static bool is_file(const char *operand)
     return there;
 }
 
-static int run(struct tw_call *call)
+/* The law of the table or of --law, which is then *own too. Else why there is none was said. */
+static int choose_law(struct tw_call *call, const struct tw_law **law, struct tw_law **own)
 {
-    const struct tw_law *law;
-    struct tw_cmd_provenance prov = { 0 };
-    struct tw_curve_set set = { 0 };
-    struct tw_fit_file f = { 0 };
-    struct tw_result *result = NULL;
-    struct tw_law_fit_opts lo;
-    int rc;
+    const struct fit_opts *o = call->opts;
 
-    if (call->argc < 1)
-        return tw_cmd_usage(call, "no law given");
-    law = tw_law_find(call->argv[0]);
-    if (!law && is_file(call->argv[0]))
+    if (o->own.law.n > 1)
+        return tw_cmd_usage(call, "one --law at a time; compare-laws compares several");
+    if (!o->own.law.n && call->argc && !tw_law_find(call->argv[0]) && is_file(call->argv[0]))
         return tw_cmd_usage(
             call,
             "'%s' is a file, and the law comes first: 'thalweg fit %s %s' ('thalweg "
             "laws' lists them)",
             call->argv[0], tw_laws[0]->name, call->argv[0]);
-    if (law && call->argc < 2)
-        return tw_cmd_usage(call, "no file given");
-    if (!law)
-        return tw_law_unknown(call, call->argv[0]);
-    if (law_opts(call, law, &lo, &call->err) != TW_OK || check_figures(call, &lo) != TW_OK)
+    if (call->argc <= first_file(call))
+        return tw_cmd_usage(call, call->argc || o->own.law.n ? "no file given" : "no law given");
+    if (o->own.law.n && tw_law_arg_new(call, &o->own, 0, call->argv[0], &o->runs, own) != TW_OK)
         return tw_cmd_fail(call);
+    if (tw_law_arg_check(&o->own, own, o->own.law.n, &call->err) != TW_OK)
+        return tw_cmd_fail(call);
+    *law = o->own.law.n ? *own : tw_law_find(call->argv[0]);
+    return *law ? TW_EXIT_OK : tw_law_unknown(call, call->argv[0]);
+}
+
+static int run(struct tw_call *call)
+{
+    const struct fit_opts *o = call->opts;
+    const struct tw_law *law = NULL;
+    struct tw_cmd_provenance prov = { 0 };
+    struct tw_curve_set set = { 0 };
+    struct tw_fit_file f = { 0 };
+    struct tw_result *result = NULL;
+    struct tw_law_fit_opts lo;
+    int rc = choose_law(call, &law, &f.own);
+
+    if (rc != TW_EXIT_OK || !law)
+        goto release;
+    if (check_approach(call, law, &call->err) != TW_OK ||
+        law_opts(call, law, &lo, &call->err) != TW_OK || check_figures(call, law, &lo) != TW_OK)
+        goto out;
+    if (tw_family_wanted(&o->family)) {
+        rc = families(call, law, &lo);
+        goto release;
+    }
     if (tw_cmd_provenance_start(&prov, call, &call->err) != TW_OK ||
         read_all(call, law, &set, &prov) != TW_OK)
         goto out;
+    if (tw_frontier_kind(&o->frontier)) {
+        if (frontier(call, &set, &prov) != TW_OK)
+            goto out;
+        goto release;
+    }
     if (call->common.output) {
         result = tw_result_create(call->common.output, "fit", TW_RESULT_ATOMIC, call->common.force,
                                   &prov.record, &call->err);
@@ -389,6 +422,7 @@ static int run(struct tw_call *call)
         goto out;
     }
     tw_fit_report(call, &f);
+    tw_want_report(call, &f.fit, &o->want);
     rc = finish(call, &f, result, &prov);
     goto release;
 out:
@@ -401,6 +435,7 @@ release:
 }
 
 static const struct fit_opts defaults = {
+    .frontier = TW_FRONTIER_CLI_DEFAULTS,
     .source = TW_CURVE_SOURCE_DEFAULTS,
     .warmup = "auto",
     .restrict_to = "auto",
@@ -409,6 +444,8 @@ static const struct fit_opts defaults = {
     .level = 0.95,
     .starts = 16,
     .bootstrap = 1000,
+    .resample = "auto",
+    .family = { .target = (double)NAN },
 };
 const struct tw_cmd tw_cmd_fit = {
     "fit",

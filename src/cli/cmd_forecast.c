@@ -17,7 +17,7 @@ struct forecast_opts {
     struct tw_opt_list schedule, against, run;
     struct tw_run_source runs;     /* of the tables to score against */
     struct tw_curve_source source; /* of the curves to score against */
-    double at;
+    double at, params, tokens, flops, want;
     size_t points;
     bool transfer;
     struct tw_figure_cli figure;
@@ -35,6 +35,16 @@ static const struct tw_opt opts[] = {
       0, 0, NULL },
     { TW_OPT_LIST, 0, "run", AT(run), "INPUT=X,...",
       "a run to forecast by a law of runs, as in N=7e9,D=2e12; may be given again", 0, 0, NULL },
+    { TW_OPT_REAL, 0, "params", AT(params), "N", "parameters of a run, as N= in --run", 1e-300,
+      1e300, NULL },
+    { TW_OPT_REAL, 0, "tokens", AT(tokens), "D", "its training tokens, as D= in --run", 1e-300,
+      1e300, NULL },
+    { TW_OPT_REAL, 0, "flops", AT(flops), "C",
+      "its compute, C = 6 N D, in place of one of them; alone: spent as the law says is best",
+      1e-300, 1e300, NULL },
+    { TW_OPT_REAL, 0, "want", AT(want), "WIDTH",
+      "say how many more runs like the fitted ones would make the law's interval so wide", 1e-300,
+      1e300, NULL },
     { TW_OPT_REAL, 0, "at", AT(at), "X", "position whose loss is printed [the last step]", 0, 1e300,
       NULL },
     { TW_OPT_SIZE, 0, "points", AT(points), "N", "points of the forecast line, about [400]", 2, 1e6,
@@ -50,6 +60,10 @@ static const struct tw_opt opts[] = {
     { TW_OPT_REAL, 0, "batch", AT(source.batch), "X",
       "units of x per step, when x counts tokens or samples [1, if it does not]", 1e-300, 1e300,
       NULL },
+    { TW_OPT_LIST, 0, "size", AT(source.size), "[CURVE=]N",
+      "parameters of the models, for laws with N: one number for all, one for a curve, or the "
+      "log's column; of several numbers the i-th is that of the i-th --schedule",
+      0, 0, NULL },
     TW_RUN_SOURCE_ROWS(struct forecast_opts, runs),
     TW_FIGURE_ROWS(struct forecast_opts, figure),
     TW_FIT_LOOK_ROWS(struct forecast_opts, look),
@@ -57,6 +71,67 @@ static const struct tw_opt opts[] = {
 };
 
 /* ---- what to forecast ------------------------------------------------------------------------ */
+
+/* The plain numbers of --size; SIZE_MAX if one is not positive. */
+static size_t plain_sizes(const struct forecast_opts *o, size_t which, double *size)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < o->source.size.n; i++) {
+        double x;
+
+        if (!tw_str_to_real(o->source.size.v[i], &x))
+            continue;
+        if (!(x > 0.0) || !isfinite(x))
+            return SIZE_MAX;
+        if (n++ == which)
+            *size = x;
+    }
+    return n;
+}
+
+/* Of the i-th schedule, those of measured curves counted: 0 if none was given. */
+static double size_of(const struct forecast_opts *o, size_t i)
+{
+    double size = 0.0;
+
+    if (plain_sizes(o, i - o->against.n, &size) == 1)
+        (void)plain_sizes(o, 0, &size);
+    return size;
+}
+
+static enum tw_status check_sizes(struct tw_call *call)
+{
+    const struct forecast_opts *o = call->opts;
+    const size_t n = plain_sizes(o, 0, &(double){ 0.0 });
+    const size_t schedules = o->schedule.n > o->against.n ? o->schedule.n - o->against.n : 0;
+
+    if (n == SIZE_MAX)
+        return tw_err_set(&call->err, TW_EINVAL,
+                          "--size: expected a positive number of parameters");
+    if (n > 1 && (o->against.n || n != schedules))
+        return tw_err_set(
+            &call->err, TW_EINVAL,
+            "--size is given %zu times for %zu schedules to forecast and %zu measured "
+            "curves: once for all, once for each schedule, or as CURVE=N",
+            n, schedules, o->against.n);
+    return TW_OK;
+}
+
+static enum tw_status add_schedule(struct tw_call *call, const struct tw_schedule *s, double size,
+                                   struct tw_forecast_set *set)
+{
+    struct tw_str name = { 0 };
+    enum tw_status rc;
+
+    if (size > 0.0)
+        tw_str_addf(&name, "N=%g ", size);
+    tw_str_add(&name, s->spec);
+    rc = name.failed ? tw_err_set(&call->err, TW_ENOMEM, "out of memory")
+                     : tw_forecast_set_add(set, name.s, s, size, NULL, &call->err);
+    tw_str_release(&name);
+    return rc;
+}
 
 static enum tw_status add_schedules(struct tw_call *call, struct tw_forecast_set *set)
 {
@@ -70,7 +145,7 @@ static enum tw_status add_schedules(struct tw_call *call, struct tw_forecast_set
         if (rc == TW_OK)
             tw_cli_schedule_warn(call, &s);
         if (rc == TW_OK)
-            rc = tw_forecast_set_add(set, s.spec, &s, NULL, &call->err);
+            rc = add_schedule(call, &s, size_of(o, i), set);
         tw_schedule_release(&s);
     }
     return rc;
@@ -93,7 +168,7 @@ static enum tw_status add_measured(struct tw_call *call, const struct tw_fit_fil
 {
     const struct forecast_opts *o = call->opts;
     struct tw_curve_source source = o->source;
-    struct tw_curve_set curves = { 0 };
+    struct tw_curve_set curves = { .sized = f->fit.law->sized };
     enum tw_status rc = TW_OK;
 
     if (isnan(source.read.from))
@@ -109,8 +184,8 @@ static enum tw_status add_measured(struct tw_call *call, const struct tw_fit_fil
     if (rc == TW_OK)
         tw_warn_fitted(call, f, &curves);
     for (size_t i = 0; rc == TW_OK && i < curves.n; i++)
-        rc = tw_forecast_set_add(set, curves.log.v[i].name, &curves.schedule[i], &curves.law[i],
-                                 &call->err);
+        rc = tw_forecast_set_add(set, curves.log.v[i].name, &curves.schedule[i], curves.law[i].size,
+                                 &curves.law[i], &call->err);
     tw_curve_set_release(&curves);
     return rc;
 }
@@ -168,7 +243,7 @@ static void warn_early(struct tw_call *call, const struct tw_fit_file *f,
 static void warn_far(struct tw_call *call, const struct tw_fit_file *f,
                      const struct tw_forecast_set *set)
 {
-    double most = 0.0;
+    double most = 0.0, largest = 0.0;
 
     for (size_t c = 0; c < f->n; c++)
         most = fmax(most, tw_sum(f->schedule[c].lr, f->schedule[c].n));
@@ -182,6 +257,15 @@ static void warn_far(struct tw_call *call, const struct tw_fit_file *f,
                         "bands hold only if the law does so far out",
                         set->v[i].name, sum / most);
     }
+    for (size_t c = 0; c < f->n; c++)
+        largest = fmax(largest, f->size[c]);
+    for (size_t i = 0; f->fit.law->sized && i < set->n; i++)
+        if (set->v[i].size > 1.01 * largest)
+            tw_cmd_warn(call,
+                        "%s: its model is %.3g times the largest fitted one: the bands know the "
+                        "error of curves of the fitted sizes; 'thalweg compare-laws "
+                        "--hold-out=largest' says how the law does on a larger one",
+                        set->v[i].name, set->v[i].size / largest);
     if (f->fit.replicates == 0)
         tw_cmd_warn(call, "the fit has no bootstrap: the bands hold no parameter error");
 }
@@ -228,11 +312,22 @@ static enum tw_status save(struct tw_call *call, const struct tw_fit_file *f,
     return rc;
 }
 
+static bool names_run(const struct forecast_opts *o)
+{
+    return o->run.n || !isnan(o->params) || !isnan(o->tokens) || !isnan(o->flops);
+}
+
 /* The other kind of law: no schedules, no figure. */
 static enum tw_status forecast_runs(struct tw_call *call, const struct tw_fit_file *f)
 {
     const struct forecast_opts *o = call->opts;
-    struct tw_run_forecast how = { .runs = &o->run, .against = &o->against, .source = o->runs };
+    struct tw_run_forecast how = { .runs = &o->run,
+                                   .params = o->params,
+                                   .tokens = o->tokens,
+                                   .flops = o->flops,
+                                   .want = o->want,
+                                   .against = &o->against,
+                                   .source = o->runs };
 
     how.source.y = o->source.read.y;
     if (o->schedule.n || o->transfer || o->figure.plot || call->common.output)
@@ -240,7 +335,7 @@ static enum tw_status forecast_runs(struct tw_call *call, const struct tw_fit_fi
                           "%s is a law of runs: --schedule, --transfer-residual, --plot and "
                           "--output are of laws of curves",
                           f->fit.law->name);
-    if (o->run.n == 0 && o->against.n == 0)
+    if (o->run.n == 0 && o->against.n == 0 && !tw_run_forecast_named(&how))
         return tw_err_set(&call->err, TW_EINVAL,
                           "nothing to forecast: give --run=%s=...,... or --against=TABLE",
                           f->fit.law->inputs[0].name);
@@ -273,7 +368,7 @@ static int run(struct tw_call *call)
 
     if (call->argc != 1)
         return tw_cmd_usage(call, call->argc ? "one fit at a time" : "no fit given");
-    if (o->schedule.n == 0 && o->against.n == 0 && o->run.n == 0)
+    if (o->schedule.n == 0 && o->against.n == 0 && !names_run(o))
         return tw_cmd_usage(call, "nothing to forecast: give --schedule, --run or --against");
     if (tw_fit_file_read(call->argv[0], &f, &call->err) != TW_OK)
         goto out;
@@ -282,12 +377,14 @@ static int run(struct tw_call *call)
         rc = forecast_runs(call, &f) == TW_OK ? TW_EXIT_OK : tw_cmd_fail(call);
         goto release;
     }
-    if (o->run.n) {
-        (void)tw_err_set(&call->err, TW_EINVAL, "%s is a law of curves: give --schedule, not --run",
+    if (names_run(o) || !isnan(o->want)) {
+        (void)tw_err_set(&call->err, TW_EINVAL,
+                         "%s is a law of curves: --run, --params, --tokens, --flops and --want are "
+                         "of laws of runs; give --schedule",
                          f.fit.law->name);
         goto out;
     }
-    if (tw_figure_cli_check(&o->figure, call, plot) != TW_OK ||
+    if (tw_figure_cli_check(&o->figure, call, plot) != TW_OK || check_sizes(call) != TW_OK ||
         tw_cmd_provenance_start(&prov, call, &call->err) != TW_OK ||
         tw_cmd_provenance_input(&prov, call->argv[0], NULL, &call->err) != TW_OK ||
         add_measured(call, &f, &set, &prov) != TW_OK || add_schedules(call, &set) != TW_OK ||
@@ -320,6 +417,10 @@ release:
 static const struct forecast_opts defaults = {
     .source = TW_CURVE_SOURCE_DEFAULTS,
     .at = (double)NAN,
+    .params = (double)NAN,
+    .tokens = (double)NAN,
+    .flops = (double)NAN,
+    .want = (double)NAN,
     .points = 400,
 };
 const struct tw_cmd tw_cmd_forecast = {

@@ -5,15 +5,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fitfile.h"
+#include "fitfig.h"
+#include "provenance.h"
 
 struct optimum_opts {
     struct tw_opt_list flops;
+    struct tw_figure_cli figure;
 };
 
 static const struct tw_opt opts[] = {
     { TW_OPT_LIST, 0, "flops", TW_OPT_FIELD(struct optimum_opts, flops), "C",
       "training compute in FLOPs, C = 6 N D; may be given again", 0, 0, NULL },
+    TW_FIGURE_ROWS(struct optimum_opts, figure),
     { .type = TW_OPT_END },
 };
 
@@ -31,7 +34,7 @@ static bool quantities(const struct tw_law *law, const double *theta, double flo
     law->optimum(theta, flops, input);
     for (size_t k = 0; k < law->ninputs; k++)
         column[k] = &input[k];
-    model = law->model_alloc(&run, 1, TW_WARMUP_SKIP, NULL);
+    model = tw_law_model(law, &run, 1, TW_WARMUP_SKIP, NULL);
     ok = model && tw_law_predict(law, model, theta, &q[3]);
     law->model_free(model);
     q[0] = input[0];
@@ -100,18 +103,52 @@ static enum tw_status one(struct tw_call *call, const struct tw_law_fit *fit, co
     return TW_OK;
 }
 
+/* All budgets are numbers by now. */
+static enum tw_status draw(struct tw_call *call, const struct tw_fit_file *f)
+{
+    const struct optimum_opts *o = call->opts;
+    double *flops = tw_alloc(o->flops.n, sizeof *flops);
+    struct tw_cmd_provenance prov = { 0 };
+    struct tw_str lines = { 0 }, store = { 0 };
+    struct tw_figure_opts fo;
+    enum tw_status rc =
+        flops ? TW_OK : tw_err_set(&call->err, TW_ENOMEM, "the figure: out of memory");
+    const char *path = tw_figure_cli_path(&o->figure, "optimum.pdf", &store);
+
+    if (rc == TW_OK)
+        rc = tw_cmd_provenance_input(&prov, call->argv[0], NULL, &call->err);
+    for (size_t i = 0; flops && i < o->flops.n; i++)
+        if (!tw_str_to_real(o->flops.v[i], &flops[i]))
+            flops[i] = (double)NAN;
+    tw_cmd_provenance_lines(&prov, &lines);
+    tw_figure_cli_opts(&o->figure, call, lines.s, &fo);
+    if (rc == TW_OK)
+        rc = tw_optimum_figure(f, flops, o->flops.n, path, &fo, &call->err);
+    if (rc == TW_OK)
+        tw_figure_cli_done(&o->figure, call, "figure", path);
+    tw_cmd_provenance_release(&prov);
+    tw_str_release(&lines);
+    tw_str_release(&store);
+    free(flops);
+    return rc;
+}
+
 static int run(struct tw_call *call)
 {
     static const char *const head[] = { "FLOPs", "N",    "from", "to",   "D",    "from", "to",
                                         "D/N",   "from", "to",   "loss", "from", "to" };
     const struct optimum_opts *o = call->opts;
+    const char *plot = o->figure.plot && !*o->figure.plot ? "optimum.pdf" : o->figure.plot;
     struct tw_fit_file f = { 0 };
     struct tw_table t = { 0 };
+    int rc;
 
     if (call->argc != 1)
         return tw_cmd_usage(call, call->argc ? "one fit at a time" : "no fit given");
     if (o->flops.n == 0)
         return tw_cmd_usage(call, "no budget given: --flops=1e24");
+    if (tw_figure_cli_check(&o->figure, call, plot) != TW_OK)
+        return tw_cmd_fail(call);
     if (tw_fit_file_read(call->argv[0], &f, &call->err) == TW_OK && !f.fit.law->optimum)
         (void)tw_err_set(&call->err, TW_EINVAL,
                          "%s: the law %s has no optimum for a budget; chinchilla has",
@@ -128,8 +165,11 @@ static int run(struct tw_call *call)
     } else {
         tw_str_release(&t.cells);
     }
+    rc = call->err.code == TW_OK ? TW_EXIT_OK : tw_cmd_fail(call);
+    if (rc == TW_EXIT_OK && o->figure.plot && draw(call, &f) != TW_OK)
+        rc = tw_cmd_fail_late(call);
     tw_fit_file_release(&f);
-    return call->err.code == TW_OK ? TW_EXIT_OK : tw_cmd_fail(call);
+    return rc;
 }
 
 static const struct optimum_opts defaults = { 0 };

@@ -156,7 +156,7 @@ static enum tw_status add_family(struct tw_call *call, const struct tw_law_fit *
         rc = tw_law_best_family(fit->law, fit->theta, fit->opts.warmup, &how, &s, &loss, tried,
                                 &call->err);
     if (rc == TW_OK)
-        rc = tw_forecast_set_add(&plan->set, name, &s, NULL, &call->err);
+        rc = tw_forecast_set_add(&plan->set, name, &s, 0.0, NULL, &call->err);
     tw_schedule_release(&s);
     tw_str_release(&spec);
     return rc;
@@ -218,8 +218,9 @@ static enum tw_status add_free(struct tw_call *call, const struct tw_law_fit *fi
         tw_str_clear(&spec);
         tw_str_addf(&spec, "best of %zu steps", s.n);
         s.spec = tw_strdup(spec.s);
-        rc = s.spec ? tw_forecast_set_add(&plan->set, "best of any shape", &s, NULL, &call->err)
-                    : tw_err_set(&call->err, TW_ENOMEM, "out of memory");
+        rc = s.spec
+                 ? tw_forecast_set_add(&plan->set, "best of any shape", &s, 0.0, NULL, &call->err)
+                 : tw_err_set(&call->err, TW_ENOMEM, "out of memory");
     }
     tw_schedule_release(&s);
     tw_str_release(&spec);

@@ -14,6 +14,7 @@ extern const struct tw_cmd tw_cmd_log;
 extern const struct tw_cmd tw_cmd_optimum;
 extern const struct tw_cmd tw_cmd_plot;
 extern const struct tw_cmd tw_cmd_schedule;
+extern const struct tw_cmd tw_cmd_sensitivity;
 extern const struct tw_cmd tw_cmd_version;
 
 const struct tw_cmd *const tw_cmds[] = {
@@ -23,6 +24,7 @@ const struct tw_cmd *const tw_cmds[] = {
     &tw_cmd_forecast,
     &tw_cmd_optimum,
     &tw_cmd_schedule,
+    &tw_cmd_sensitivity,
     &tw_cmd_compare,
     &tw_cmd_laws,
     /* Networks */

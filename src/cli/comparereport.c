@@ -7,6 +7,11 @@
 
 #include "fitfile_parts.h"
 
+static bool of_largest_curves(const struct tw_compare *cmp)
+{
+    return cmp->hold == TW_COMPARE_LARGEST && cmp->nrows && !cmp->row[0].law->ninputs;
+}
+
 /* What is held out, in words. */
 static const char *held(const struct tw_compare *cmp)
 {
@@ -16,7 +21,7 @@ static const char *held(const struct tw_compare *cmp)
         [TW_COMPARE_LARGEST] = "the held-out largest runs",
     };
 
-    return words[cmp->hold];
+    return of_largest_curves(cmp) ? "the curves of the held-out largest size" : words[cmp->hold];
 }
 
 static const char *units(const struct tw_compare *cmp)
@@ -27,7 +32,7 @@ static const char *units(const struct tw_compare *cmp)
         [TW_COMPARE_LARGEST] = "runs",
     };
 
-    return words[cmp->hold];
+    return of_largest_curves(cmp) ? "curves" : words[cmp->hold];
 }
 
 /* ---- who is best by what ----------------------------------------------------------------------
@@ -227,7 +232,7 @@ static void print_reasons(const struct tw_compare *cmp)
         if (row->weak)
             printf("* %s: the points left to fit did not determine its parameters well (one at or "
                    "running to a bound, or a condition above %g)\n",
-                   row->law->name, TW_LAW_MAX_CONDITION);
+                   row->law->name, tw_law_max_condition(row->law));
     }
 }
 
@@ -241,6 +246,12 @@ static void print(const struct tw_compare *cmp, const char *text)
     printf("\nmeans over %zu of %zu %s\n\n", cmp->ncommon, cmp->nunits, units(cmp));
     unit_table(cmp);
     print_reasons(cmp);
+    if (cmp->ends.law)
+        printf("\n%s on end points alone, fitted to the last points of %zu curves (N, tokens), "
+               "errs by %.3f %% at those of the %zu held out (mean error %+.3f %%): compare with "
+               "'final %%'\n",
+               cmp->ends.law->name, cmp->ends.fitted, 100.0 * cmp->ends.error, cmp->ends.held,
+               100.0 * cmp->ends.bias);
     printf("\n%s\n", text);
 }
 
@@ -335,12 +346,27 @@ static void write_json(struct tw_json *j, const struct tw_compare *cmp, const ch
 
         tw_json_open(j, NULL, '{');
         tw_json_text(j, "law", row->law->name);
+        if (row->law->own)
+            tw_json_text(j, "expression", row->law->formula);
         tw_json_text(j, "cannot", *row->why ? row->why : row->unclear);
         json_fit(j, row);
         json_held(j, cmp, row);
         tw_json_close(j, '}');
     }
     tw_json_close(j, ']');
+    if (cmp->ends.law) {
+        tw_json_open(j, "end_points", '{');
+        tw_json_text(j, "law", cmp->ends.law->name);
+        tw_json_open(j, "parameters", '{');
+        for (size_t k = 0; k < cmp->ends.law->nparams; k++)
+            tw_json_real(j, cmp->ends.law->params[k].name, cmp->ends.theta[k]);
+        tw_json_close(j, '}');
+        tw_json_size(j, "fitted", cmp->ends.fitted);
+        tw_json_size(j, "held_out", cmp->ends.held);
+        tw_json_real(j, "error", cmp->ends.error);
+        tw_json_real(j, "bias", cmp->ends.bias);
+        tw_json_close(j, '}');
+    }
     tw_json_open(j, "verdict", '{');
     tw_json_text(j, "text", text);
     json_best(j, "held_out", isnan(cmp->row[0].pred_e) ? NULL : &cmp->row[0]);

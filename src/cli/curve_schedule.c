@@ -2,6 +2,7 @@
 #include "curve_schedule.h"
 
 #include <ctype.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -217,6 +218,88 @@ enum tw_status tw_schedule_row(const char *table, const struct tw_curve *c, stru
     if (rc == TW_OK)
         rc = choose_row(table, &t, col, c, spec, err);
     tw_text_table_release(&t);
+    return rc;
+}
+
+/* ---- model sizes ---------------------------------------------------------------------------- */
+
+const char *tw_size_column(const struct tw_opt_list *size)
+{
+    const char *column = NULL;
+    double x;
+
+    for (size_t i = 0; i < size->n; i++)
+        if (!strchr(size->v[i], '=') && !tw_str_to_real(size->v[i], &x))
+            column = size->v[i];
+    return column;
+}
+
+/* From --size: what names the curve best, else the last plain number. */
+static enum tw_status given_size(const struct tw_opt_list *list, const struct tw_curve *c,
+                                 double *size, struct tw_err *err)
+{
+    int best = 0;
+
+    for (size_t i = 0; i < list->n; i++) {
+        const char *value = strrchr(list->v[i], '=');
+        char *name = value ? tw_strndup(list->v[i], (size_t)(value - list->v[i])) : NULL;
+        const int fits = !value ? 0 : name ? names_curve(name, c) : -1;
+        double x = NAN;
+        const bool number = tw_str_to_real(value ? value + 1 : list->v[i], &x);
+
+        free(name);
+        if (fits < 0)
+            return tw_err_set(err, TW_ENOMEM, "out of memory");
+        if ((value || number) && (!number || !(x > 0.0) || !isfinite(x)))
+            return tw_err_set(err, TW_EINVAL, "--size=%s: expected a positive number of parameters",
+                              list->v[i]);
+        if (number && (value ? fits > 0 && fits >= best : best == 0)) {
+            *size = x;
+            best = fits;
+        }
+    }
+    return TW_OK;
+}
+
+/* The cell N of the row that names the curve best. */
+static enum tw_status table_size(const char *table, const struct tw_curve *c, double *size,
+                                 struct tw_err *err)
+{
+    struct tw_text_table t = { 0 };
+    size_t col, n;
+    enum tw_status rc = read_table(table, &t, &col, err);
+    int best = 0;
+
+    n = rc == TW_OK ? tw_text_table_column(&t, "N") : 0;
+    for (size_t i = 0; rc == TW_OK && n < t.ncol && i < t.nrow; i++) {
+        const char *cell = t.cells[i * t.ncol + n];
+        const int fits = names_curve(t.cells[i * t.ncol + col], c);
+
+        if (fits <= best || !*cell)
+            continue;
+        best = fits;
+        if (!tw_str_to_real(cell, size) || !(*size > 0.0) || !isfinite(*size))
+            rc = tw_err_set(err, TW_EFORMAT,
+                            "%s: line %zu: '%s' in column N is no positive number of parameters",
+                            table, t.line[i], cell);
+    }
+    tw_text_table_release(&t);
+    return rc;
+}
+
+enum tw_status tw_curve_size(const struct tw_curve_source *source, const struct tw_curve *c,
+                             double *size, struct tw_err *err)
+{
+    double found = 0.0;
+    enum tw_status rc = given_size(&source->size, c, &found, err);
+
+    if (rc == TW_OK && !(found > 0.0) && source->schedules)
+        rc = table_size(source->schedules, c, &found, err);
+    *size = found > 0.0 ? found : c->size;
+    if (rc == TW_OK && !(*size > 0.0) && tw_size_column(&source->size))
+        rc = tw_err_set(err, TW_EFORMAT,
+                        "%s: no series '%s' that is one positive number throughout, as --size says",
+                        c->name, tw_size_column(&source->size));
     return rc;
 }
 

@@ -19,6 +19,15 @@ const char *tw_operand_schedule(const char *operand);
  */
 enum tw_status tw_schedule_row(const char *table, const struct tw_curve *c, struct tw_str *spec,
                                struct tw_err *err) TW_CHECKED;
+/*
+ * The parameters of a curve's model, the first of these that there is: --size CURVE=N, --size N,
+ * the column N of the table of schedules, the log's. *size is 0 without any. TW_EINVAL: --size is
+ * neither, or not positive; TW_EFORMAT names the table and the line.
+ */
+enum tw_status tw_curve_size(const struct tw_curve_source *source, const struct tw_curve *c,
+                             double *size, struct tw_err *err) TW_CHECKED;
+/* The word of --size that names a column of the log; NULL: there is none. */
+const char *tw_size_column(const struct tw_opt_list *size);
 /* A schedule that was read from a file is an input of the result. */
 enum tw_status tw_schedule_input(struct tw_cmd_provenance *p, const struct tw_schedule *s,
                                  struct tw_err *err) TW_CHECKED;

@@ -213,6 +213,17 @@ static enum tw_status check_loss(const struct tw_curve *c, struct tw_err *err)
     return TW_OK;
 }
 
+static void doubt_size(struct tw_call *call, const struct tw_curve *c)
+{
+    if (c->size > 0.0)
+        tw_cmd_note(call, "%s: a model of %.10g parameters", c->name, c->size);
+    if (c->size > 0.0 && c->size < 1e4)
+        tw_cmd_warn(call,
+                    "%s: N is %g: is it in millions or billions? the exponents do not mind, B, C "
+                    "and forecasts do; give the number of parameters (--size)",
+                    c->name, c->size);
+}
+
 static enum tw_status add_one(struct tw_call *call, struct tw_curve_set *set,
                               const struct tw_curve_source *source, const char *spec,
                               const char *told, struct tw_err *err)
@@ -237,6 +248,10 @@ static enum tw_status add_one(struct tw_call *call, struct tw_curve_set *set,
     set->n++; /* its schedule is to be released from here on */
     if (rc == TW_OK)
         tell(call, set, !spec, told);
+    if (rc == TW_OK)
+        rc = tw_curve_size(source, c, &c->size, err);
+    if (rc == TW_OK && set->sized)
+        doubt_size(call, c);
     if (rc == TW_OK)
         rc = clip(call, c, s, err);
     if (rc == TW_OK)
@@ -277,6 +292,9 @@ void tw_curve_set_point(struct tw_curve_set *set)
             .y = set->log.v[i].y,
             .schedule = &set->schedule[i],
             .input = (const double *const *)set->inputs[i].column,
+            .size = set->log.v[i].size,
+            .tokens = set->log.v[i].tokens,
+            .cluster = set->inputs[i].cluster,
         };
 }
 
@@ -285,16 +303,18 @@ enum tw_status tw_curve_set_add(struct tw_call *call, struct tw_curve_set *set, 
                                 struct tw_err *err)
 {
     const char *spec = tw_operand_schedule(operand);
+    struct tw_read_opts read = source->read;
     struct tw_str told = { 0 };
     char *path = tw_strndup(operand, spec ? (size_t)(spec - 1 - operand) : strlen(operand));
     enum tw_status rc = path ? TW_OK : tw_err_set(err, TW_ENOMEM, "out of memory");
 
+    read.size = tw_size_column(&source->size);
     if (!spec && !source->schedules)
         spec = otherwise ? otherwise : source->schedule;
     if (rc == TW_OK && source->schedules && set->n == 0)
         rc = tw_schedule_columns(call, source->schedules, err);
     if (rc == TW_OK)
-        rc = tw_read_curves_told(call, path, &source->read, &set->log, &told, err);
+        rc = tw_read_curves_told(call, path, &read, &set->log, &told, err);
     if (rc == TW_OK && !tw_curve_set_reserve(set))
         rc = tw_err_set(err, TW_ENOMEM, "out of memory");
     for (size_t at = 0; rc == TW_OK && set->n < set->log.n; at += strlen(told.s + at) + 1)
@@ -312,6 +332,15 @@ static bool equal_schedules(const struct tw_schedule *a, const struct tw_schedul
 {
     return a->n == b->n && a->base == b->base && a->batch == b->batch &&
            !memcmp(a->lr, b->lr, a->n * sizeof *a->lr);
+}
+
+/* Of one schedule, and of one model as far as the sizes are known. */
+static bool equal_curves(const struct tw_curve_set *set, size_t a, size_t b)
+{
+    const double size = set->log.v[a].size;
+
+    return equal_schedules(&set->schedule[a], &set->schedule[b]) &&
+           fabs(size - set->log.v[b].size) <= 1e-9 * size;
 }
 
 /* What the names have in common at their start, without the trailing "-seed" or the like. */
@@ -346,7 +375,7 @@ static enum tw_status merge(struct tw_call *call, struct tw_curve_set *set, size
     char *name = NULL;
 
     for (size_t i = first; v && i < set->n; i++)
-        if (equal_schedules(&set->schedule[first], &set->schedule[i]))
+        if (equal_curves(set, first, i))
             v[n++] = &set->log.v[i];
     if (n > 1)
         name = common_name(v, n);
@@ -358,7 +387,7 @@ static enum tw_status merge(struct tw_call *call, struct tw_curve_set *set, size
         tw_cmd_note(call, "%s: mean of %zu curves of one schedule at %zu common points", mean.name,
                     n, mean.n);
         for (size_t i = first + 1; i < set->n; i++) {
-            if (equal_schedules(&set->schedule[first], &set->schedule[i])) {
+            if (equal_curves(set, first, i)) {
                 tw_curve_release(&set->log.v[i]);
                 tw_schedule_release(&set->schedule[i]);
                 continue;
@@ -394,6 +423,7 @@ void tw_curve_set_release(struct tw_curve_set *set)
         if (set->inputs) {
             free(set->inputs[i].column);
             free(set->inputs[i].values);
+            free(set->inputs[i].cluster);
         }
     }
     free(set->schedule);

@@ -12,9 +12,10 @@
 
 struct tw_curve_source {
     struct tw_read_opts read;
-    const char *schedule;  /* for curves that have none of their own; NULL: the log's rates */
-    const char *schedules; /* a table, one row a curve; NULL: none */
-    double batch;          /* units of x per step, for logged rates; NAN: not given */
+    const char *schedule;    /* for curves that have none of their own; NULL: the log's rates */
+    const char *schedules;   /* a table, one row a curve; NULL: none */
+    double batch;            /* units of x per step, for logged rates; NAN: not given */
+    struct tw_opt_list size; /* N of every curve, CURVE=N, or the log's column of N */
 };
 
 #define TW_CURVE_SOURCE_DEFAULTS                                                                   \
@@ -25,6 +26,7 @@ struct tw_curve_source {
 /* The inputs of a group of runs: column[k] (n) points into values. NULL for a curve. */
 struct tw_run_inputs {
     double **column, *values;
+    size_t *cluster; /* NULL: not given */
 };
 
 /* A measured curve and its schedule, or a group of runs and their inputs; law.x, law.y point into
@@ -35,6 +37,7 @@ struct tw_curve_set {
     struct tw_schedule *schedule; /* (n) */
     struct tw_run_inputs *inputs; /* (n) */
     struct tw_law_curve *law;     /* (n) */
+    bool sized; /* a law needs the curves' sizes: say them, and what looks wrong with them */
 };
 
 /* Room beside every curve of set->log; false when out of memory. */
@@ -86,10 +89,16 @@ void tw_cli_schedule_warn(struct tw_call *call, const struct tw_schedule *s);
           0,                                                                                       \
           0,                                                                                       \
           NULL },                                                                                  \
+        { TW_OPT_REAL, 0,                                                                          \
+          "batch",     TW_OPT_FIELD(type, field.batch),                                            \
+          "X",         "units of x per step, when x counts tokens or samples [1, if it does not]", \
+          1e-300,      1e300,                                                                      \
+          NULL },                                                                                  \
     {                                                                                              \
-        TW_OPT_REAL, 0, "batch", TW_OPT_FIELD(type, field.batch), "X",                             \
-            "units of x per step, when x counts tokens or samples [1, if it does not]", 1e-300,    \
-            1e300, NULL                                                                            \
+        TW_OPT_LIST, 0, "size", TW_OPT_FIELD(type, field.size), "[CURVE=]N",                       \
+            "parameters of the models, for laws with N: one number for all, one for a curve, or "  \
+            "the log's column; may be given again [the columns N, params, ...]",                   \
+            0, 0, NULL                                                                             \
     }
 
 #endif

@@ -116,7 +116,7 @@ enum tw_status tw_fit_figure_curve(const struct tw_fit_file *f, size_t c, struct
     const struct tw_law_fit *fit = &f->fit;
     const size_t a = fit->first[c], n = fit->first[c + 1] - a;
     const struct tw_schedule *s = &f->schedule[c];
-    struct tw_law_curve at = { .name = f->name[c], .schedule = s };
+    struct tw_law_curve at = { .name = f->name[c], .schedule = s, .size = f->size[c] };
     struct tw_law_forecast_opts opts = { 0 };
     struct tw_law_band line_only;
     enum tw_status rc;
@@ -165,7 +165,9 @@ enum tw_status tw_fit_figure(const struct tw_fit_file *f, const char *path,
     enum tw_status rc = TW_OK;
 
     if (f->fit.law->ninputs)
-        return tw_fit_runs_figure(f, path, fo, err);
+        return tw_fit_runs_figure(f, path, look->figure, fo, err);
+    if (look->figure)
+        return tw_fit_runs_figure_check(f->fit.law, look->figure, err);
     line = tw_alloc(f->n, sizeof *line);
     rates = tw_alloc(f->n, sizeof *rates);
     curve = tw_alloc(f->n, sizeof *curve);

@@ -29,6 +29,7 @@ void tw_rate_line_release(struct tw_rate_line *line);
 
 struct tw_fit_figure_opts {
     bool residuals, log_x, log_y;
+    const char *figure; /* of a law of runs; NULL: the law's own */
 };
 
 /* One fitted curve as a figure's; *line and *rates are the caller's to release, even after a
@@ -42,9 +43,19 @@ const char *tw_fit_x_label(const struct tw_fit_file *f);
 enum tw_status tw_fit_figure(const struct tw_fit_file *f, const char *path,
                              const struct tw_fit_figure_opts *look, const struct tw_figure_opts *fo,
                              struct tw_err *err) TW_CHECKED;
-/* The same for a law of runs, which tw_fit_figure calls: measured against predicted loss. */
-enum tw_status tw_fit_runs_figure(const struct tw_fit_file *f, const char *path,
+/* The same for a law of runs, which tw_fit_figure calls. `figure` is iso-loss, isoflop, reducible
+ * or agreement; NULL: the first of iso-loss, reducible, agreement that the law has. TW_EINVAL if it
+ * does not have the one asked for. */
+enum tw_status tw_fit_runs_figure(const struct tw_fit_file *f, const char *path, const char *figure,
                                   const struct tw_figure_opts *fo, struct tw_err *err) TW_CHECKED;
+/* Would it be drawn? TW_EINVAL as above: to be asked before a long computation. */
+enum tw_status tw_fit_runs_figure_check(const struct tw_law *law, const char *figure,
+                                        struct tw_err *err) TW_CHECKED;
+/* The best inputs of budgets from the smallest fitted to beyond `flops` (n, shown as points), with
+ * bands. */
+enum tw_status tw_optimum_figure(const struct tw_fit_file *f, const double *flops, size_t n,
+                                 const char *path, const struct tw_figure_opts *fo,
+                                 struct tw_err *err) TW_CHECKED;
 /* The profiles. TW_EINVAL if the fit has none. */
 enum tw_status tw_fit_profile_figure(const struct tw_fit_file *f, const char *path,
                                      const struct tw_figure_opts *fo,

@@ -5,15 +5,17 @@
 #define TW_CLI_FITFILE_H
 
 #include "curves.h"
-#include "thalweg/law.h"
+#include "thalweg/law_own.h"
 #include "thalweg/store_result.h"
 
 /* The curves that were fitted; fit.first, x, y, yhat, r hold their points. */
 struct tw_fit_file {
     struct tw_law_fit fit;
+    struct tw_law *own; /* fit.law where it is not in the table of laws; else NULL */
     size_t n;
     char **name, **path, **digest, **y_name; /* (n) */
     struct tw_schedule *schedule;            /* (n); empty for a law of runs */
+    double *size;                            /* (n) parameters of the models; 0: not known */
     double *input[TW_LAW_MAX_INPUTS];        /* (fit.n) inputs of a law of runs, stacked */
 };
 

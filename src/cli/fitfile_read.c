@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "fitfile_parts.h"
+#include "runs.h"
 
 struct source {
     struct tw_result *r;
@@ -151,14 +152,69 @@ static void read_replicates(struct source *s, struct tw_law_fit *fit)
         bad(s, "/parameters/correlation has another size than the parameters");
 }
 
-static void read_parameters(struct source *s, struct tw_law_fit *fit)
+/* The ranges of a law of its own, which are no more to be trusted than the rest. */
+static void read_ranges(struct source *s, struct tw_law *law)
 {
+    double v[3][TW_FIT_MAX_PARAMS] = { { 0 } };
+
+    copy(s, "/law_own/bound", law->nparams, v[0]);
+    copy(s, "/law_own/lo", law->nparams, v[1]);
+    copy(s, "/law_own/hi", law->nparams, v[2]);
+    for (size_t j = 0; s->rc == TW_OK && j < law->nparams; j++) {
+        if ((v[0][j] != 0.0 && v[0][j] != 1.0 && v[0][j] != 2.0) || !isfinite(v[1][j]) ||
+            !isfinite(v[2][j]) || !(v[1][j] < v[2][j]))
+            bad(s, "/law_own has a range that is none");
+        else
+            tw_law_own_bound(law, j, (enum tw_fit_bound)v[0][j], v[1][j], v[2][j]);
+    }
+}
+
+/* A law that is in no table. NULL with s->rc set if the file does not hold one. */
+static struct tw_law *read_own(struct source *s)
+{
+    struct tw_law_input input[TW_LAW_MAX_INPUTS];
+    struct tw_law *law = NULL;
+    char *text = NULL, **name = NULL;
+    size_t n = 0;
+
+    if (s->rc == TW_OK)
+        s->rc = tw_result_get_text(s->r, "/law_own/expression", &text, s->err);
+    if (s->rc == TW_OK)
+        s->rc = tw_result_get_texts(s->r, "/law_own/inputs", &n, &name, s->err);
+    if (s->rc == TW_OK && n > TW_LAW_MAX_INPUTS)
+        bad(s, "/law_own/inputs has too many texts");
+    for (size_t k = 0; s->rc == TW_OK && k < n; k++)
+        input[k] = tw_run_known_input(name[k]);
+    if (s->rc == TW_OK) {
+        const bool plain = get_size(s, "/law_own/plain") != 0;
+
+        if (s->rc == TW_OK)
+            s->rc = tw_law_own_new("own", text, input, n, plain, &law, s->err);
+        if (s->rc != TW_OK)
+            s->rc = tw_err_ctx(s->err, s->rc == TW_ENOMEM ? s->rc : TW_EFORMAT, "%s: /law_own",
+                               s->path);
+    }
+    if (s->rc == TW_OK)
+        read_ranges(s, law);
+    for (size_t k = 0; name && k < n; k++)
+        free(name[k]);
+    free(name);
+    free(text);
+    return law;
+}
+
+static void read_parameters(struct source *s, struct tw_fit_file *f)
+{
+    struct tw_law_fit *fit = &f->fit;
     char *name = NULL;
     size_t p;
 
     if (s->rc == TW_OK)
         s->rc = tw_result_get_text(s->r, "/law", &name, s->err);
-    fit->law = name ? tw_law_find(name) : NULL;
+    if (name && !strcmp(name, "own"))
+        fit->law = f->own = read_own(s);
+    else
+        fit->law = name ? tw_law_find(name) : NULL;
     if (s->rc == TW_OK && !fit->law)
         s->rc = tw_err_set(s->err, TW_EFORMAT, "%s: unknown law '%s'; is the file newer than %s?",
                            s->path, name, tw_version());
@@ -320,8 +376,9 @@ static void read_curves(struct source *s, struct tw_fit_file *f)
     f->n = fit->ncurves = s->rc == TW_OK ? n : 0;
     fit->first = tw_alloc(f->n + 1, sizeof *fit->first);
     f->schedule = tw_alloc(f->n, sizeof *f->schedule);
+    f->size = tw_alloc(f->n, sizeof *f->size);
     fit->score = tw_alloc(f->n, sizeof *fit->score);
-    if (s->rc == TW_OK && (!fit->first || !f->schedule || !fit->score))
+    if (s->rc == TW_OK && (!fit->first || !f->schedule || !f->size || !fit->score))
         s->rc = tw_err_set(s->err, TW_ENOMEM, "%s: out of memory", s->path);
     for (size_t c = 0; s->rc == TW_OK && fit->first && c < f->n; c++)
         fit->first[c + 1] =
@@ -337,6 +394,11 @@ static void read_curves(struct source *s, struct tw_fit_file *f)
     f->y_name = get_texts(s, "/curves/series", f->n);
     if (!fit->law->ninputs)
         read_schedules(s, f);
+    if (fit->law->sized)
+        copy(s, "/curves/sizes", f->n, f->size);
+    for (size_t c = 0; s->rc == TW_OK && c < f->n; c++)
+        if (fit->law->sized && (!(f->size[c] > 0.0) || !isfinite(f->size[c])))
+            bad(s, "/curves/sizes is not a positive number for each curve");
 }
 
 /* x of a law of runs is a copy of its first input. */
@@ -475,7 +537,7 @@ enum tw_status tw_fit_file_read(const char *path, struct tw_fit_file *f, struct 
                           kind);
         goto out;
     }
-    read_parameters(&s, &f->fit);
+    read_parameters(&s, f);
     if (!f->fit.law) /* s.rc says why */
         goto out;
     if (s.rc == TW_OK)

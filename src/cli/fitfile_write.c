@@ -4,16 +4,22 @@
  *
  *   /law             name of the law; /parameters/names, value, lo, hi (p);
  *                    replicates (B, p), correlation (p, p) if there was a bootstrap
+ *   /law_own         of a law that is not in the table: expression, inputs, plain, and the
+ *                    parameters' bound, lo, hi (p)
  *   /settings        how it was fitted
- *   /trials          objective, left_out_mae, left_out, condition of each restriction tried (if
- * any) /certificate     how sure the optimum is /curves          names, paths, digests, series,
- * schedules (n texts); points, steps, base, batch, warm_end (n); rates: all schedules' learning
- * rates one after another /points          x (or input/NAME of a law of runs), loss, fitted,
- * residual, left_out_residual: curves one after another /scores          one array (n) a score
- * /profiles/NAME   x, rise (m); threshold, inflation, lo, hi /model_error     value, left_out, mae
- * (n)
+ *   /trials          objective, left_out_mae, left_out, condition of each restriction tried
+ *   /certificate     how sure the optimum is
+ *   /curves          names, paths, digests, series, schedules (n texts); points, steps, base,
+ *                    batch, warm_end (n); sizes (n) of a law that needs them; rates: all
+ *                    schedules' learning rates one after another
+ *   /points          x (or input/NAME of a law of runs), loss, fitted, residual,
+ *                    left_out_residual: curves one after another
+ *   /scores          one array (n) a score
+ *   /profiles/NAME   x, rise (m); threshold, inflation, lo, hi
+ *   /model_error     value, left_out, mae (n)
  */
 #include "fitfile_parts.h"
+#include "identify.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -32,8 +38,9 @@ static bool alloc_texts(struct tw_fit_file *f, size_t n)
     f->digest = tw_alloc(n, sizeof *f->digest);
     f->y_name = tw_alloc(n, sizeof *f->y_name);
     f->schedule = tw_alloc(n, sizeof *f->schedule);
+    f->size = tw_alloc(n, sizeof *f->size);
     f->n = n;
-    return f->name && f->path && f->digest && f->y_name && f->schedule;
+    return f->name && f->path && f->digest && f->y_name && f->schedule && f->size;
 }
 
 static enum tw_status adopt_inputs(struct tw_fit_file *f, const struct tw_curve_set *set,
@@ -64,6 +71,7 @@ enum tw_status tw_fit_file_adopt(struct tw_fit_file *f, struct tw_curve_set *set
         f->y_name[i] = tw_strdup(c->y_name);
         if (!f->name[i] || !f->path[i] || !f->digest[i] || !f->y_name[i])
             return tw_err_set(err, TW_ENOMEM, "out of memory");
+        f->size[i] = c->size;
         f->schedule[i] = set->schedule[i];
         set->schedule[i] = (struct tw_schedule){ 0 };
     }
@@ -82,9 +90,11 @@ void tw_fit_file_release(struct tw_fit_file *f)
     for (size_t i = 0; f->schedule && i < f->n; i++)
         tw_schedule_release(&f->schedule[i]);
     free(f->schedule);
+    free(f->size);
     for (size_t k = 0; k < TW_LAW_MAX_INPUTS; k++)
         free(f->input[k]);
     tw_law_fit_release(&f->fit);
+    tw_law_own_free(f->own);
     *f = (struct tw_fit_file){ 0 };
 }
 
@@ -185,6 +195,9 @@ static void write_settings(struct writer *w, const struct tw_law_fit *fit)
         "score of skip and keep by which the warm-up was chosen; NaN: it was given");
     put_size(w, "/settings/warmup_by_curves", fit->warmup_by_curves,
              "1: the score is the mean error of curves left out; 0: the objective");
+    if (fit->replicates)
+        put_text(w, "/settings/bootstrap", tw_bootstrap_names[o->kind],
+                 "how replicates were drawn");
     put_size(w, "/settings/block", o->block, "points in a block of the bootstrap");
     put_real(w, "/settings/level", o->level, "", "level of the intervals");
     if (w->rc == TW_OK)
@@ -272,6 +285,8 @@ static void write_curves(struct writer *w, const struct tw_fit_file *f)
         put(w, "/curves/warm_end", f->n, v + 4 * f->n, "step", "last step of the warm-up");
         put(w, "/curves/rates", steps, rates, "", "learning rate of every step, curve after curve");
     }
+    if (fit->law->sized)
+        put(w, "/curves/sizes", f->n, f->size, "", "parameters of each curve's model");
     free(v);
     free(rates);
     free(spec);
@@ -351,12 +366,42 @@ static void write_profile(struct writer *w, const struct tw_law_fit *fit,
     }
 }
 
+/* What it takes to make the law again. */
+static void write_own(struct writer *w, const struct tw_law *law)
+{
+    double v[3][TW_FIT_MAX_PARAMS];
+    char *names[TW_LAW_MAX_INPUTS] = { NULL };
+    bool ok = true;
+
+    for (size_t k = 0; k < law->ninputs; k++) {
+        names[k] = tw_strdup(law->inputs[k].name);
+        ok = ok && names[k];
+    }
+    for (size_t j = 0; j < law->nparams; j++) {
+        v[0][j] = (double)law->params[j].bound;
+        v[1][j] = law->params[j].lo;
+        v[2][j] = law->params[j].hi;
+    }
+    if (!ok && w->rc == TW_OK)
+        w->rc = tw_err_set(w->err, TW_ENOMEM, "out of memory");
+    put_text(w, "/law_own/expression", tw_law_own_expression(law), "the law as it was given");
+    put_texts(w, "/law_own/inputs", law->ninputs, names, "its names that are inputs");
+    put_size(w, "/law_own/plain", law->plain, "1: residuals of the loss; 0: of its logarithm");
+    put(w, "/law_own/bound", law->nparams, v[0], "", "0: any number, 1: positive, 2: lo to hi");
+    put(w, "/law_own/lo", law->nparams, v[1], "", "lower end of each parameter's range");
+    put(w, "/law_own/hi", law->nparams, v[2], "", "upper end of each parameter's range");
+    for (size_t k = 0; k < law->ninputs; k++)
+        free(names[k]);
+}
+
 enum tw_status tw_fit_file_write(const struct tw_fit_file *f, struct tw_result *r,
                                  struct tw_err *err)
 {
     struct writer w = { r, err, TW_OK };
 
     write_parameters(&w, &f->fit);
+    if (f->fit.law->own)
+        write_own(&w, f->fit.law);
     write_settings(&w, &f->fit);
     if (f->fit.law->nrestrictions)
         write_restriction(&w, &f->fit);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "fitfile_parts.h"
+#include "identify.h"
 
 int tw_law_unknown(struct tw_call *call, const char *name)
 {
@@ -92,9 +93,10 @@ static unsigned without_effect(const struct tw_fit_file *f)
                                           .n = fit->first[c + 1] - fit->first[c],
                                           .x = fit->x + fit->first[c],
                                           .y = fit->y + fit->first[c],
-                                          .schedule = &f->schedule[c] };
+                                          .schedule = &f->schedule[c],
+                                          .size = f->size[c] };
     if (curve && y && jac)
-        model = fit->law->model_alloc(curve, f->n, fit->opts.warmup, NULL);
+        model = tw_law_model(fit->law, curve, f->n, fit->opts.warmup, NULL);
     if (model)
         memo = fit->law->memo_alloc(model);
     if (memo) {
@@ -268,17 +270,14 @@ static void print(const struct tw_fit_file *f)
     putchar('\n');
     curve_table(f);
     bounds(fit, &at);
-    printf("\nobjective %.8g; %zu of %zu start%s agree; gradient %.1e; condition %.3g; at bounds: "
-           "%s\n",
-           fit->min.objective, fit->at_optimum, fit->starts, tw_plural(fit->starts),
-           fit->min.gradient, fit->min.condition, at.n ? at.s : "none");
+    printf(
+        "\nobjective %.8g; %zu of %zu start%s agree%s; gradient %.1e; condition %.3g; at bounds: "
+        "%s\n",
+        fit->min.objective, fit->at_optimum, fit->starts, tw_plural(fit->starts),
+        fit->starts == 1 ? "s" : "", fit->min.gradient, fit->min.condition, at.n ? at.s : "none");
     tw_str_release(&at);
-    if (fit->replicates && fit->law->ninputs)
-        printf("%zu bootstrap replicate%s of the runs, %zu failed\n", fit->replicates,
-               tw_plural(fit->replicates), fit->failed);
-    else if (fit->replicates)
-        printf("%zu bootstrap replicate%s of blocks of %zu point%s, %zu failed\n", fit->replicates,
-               tw_plural(fit->replicates), o->block, tw_plural(o->block), fit->failed);
+    if (fit->replicates)
+        tw_bootstrap_report(fit);
     print_model_error(fit);
     if (fit->replicates) {
         putchar('\n');
@@ -371,6 +370,8 @@ static void write_json(struct tw_json *j, const struct tw_fit_file *f)
     const size_t p = fit->law->nparams;
 
     tw_json_text(j, "law", fit->law->name);
+    if (fit->law->own)
+        tw_json_text(j, "expression", fit->law->formula);
     tw_json_text(j, "loss", tw_fit_loss_names[fit->opts.loss]);
     tw_json_text(j, "warmup", tw_warmup_names[fit->opts.warmup]);
     tw_json_reals(j, "warmup_score", fit->warmup_score, 2);
@@ -382,7 +383,9 @@ static void write_json(struct tw_json *j, const struct tw_fit_file *f)
     tw_json_open(j, "bootstrap", '{');
     tw_json_size(j, "replicates", fit->replicates);
     tw_json_size(j, "failed", fit->failed);
+    tw_json_text(j, "kind", tw_bootstrap_names[fit->opts.kind]);
     tw_json_size(j, "block", fit->opts.block);
+    tw_json_size(j, "configurations", fit->clusters);
     tw_json_open(j, "correlation", '[');
     for (size_t i = 0; fit->correlation && i < p; i++)
         tw_json_reals(j, NULL, fit->correlation + i * p, p);
@@ -406,7 +409,9 @@ static void warn_determined(struct tw_call *call, const struct tw_law_fit *fit)
 
     bounds(fit, &at);
     if (at.n)
-        tw_cmd_warn(call, "%s ran to an end of its range: these curves do not determine it", at.s);
+        tw_cmd_warn(call, "%s ran to an end of its range: these %s do not determine it%s", at.s,
+                    fit->law->ninputs ? "runs" : "curves",
+                    fit->law->own ? ", or it wants another range (--bound)" : "");
     tw_str_release(&at);
     if (fit->min.condition > 10.0 * TW_LAW_MAX_CONDITION)
         tw_cmd_warn(call,
@@ -478,6 +483,7 @@ void tw_fit_report(struct tw_call *call, const struct tw_fit_file *f)
         write_json(&call->json, f);
     else
         print(f);
+    tw_identify_report(call, &f->fit);
     warn(call, &f->fit);
     warn_early(call, f);
 }

@@ -23,11 +23,20 @@ void tw_score_cells(struct tw_table *t, const struct tw_law_score *s);
 int tw_law_unknown(struct tw_call *call, const char *name);
 
 #define TW_FIT_LOOK_ROWS(type, field)                                                              \
-    { TW_OPT_FLAG, 0,                                                                              \
-      "residuals", TW_OPT_FIELD(type, field.residuals),                                            \
-      NULL,        "add a panel with the residuals in per cent",                                   \
-      0,           0,                                                                              \
-      NULL },                                                                                      \
+    { TW_OPT_CHOICE,                                                                               \
+      0,                                                                                           \
+      "figure",                                                                                    \
+      TW_OPT_FIELD(type, field.figure),                                                            \
+      "NAME",                                                                                      \
+      "what to draw of a law of runs [its first of iso-loss, reducible, agreement]",               \
+      0,                                                                                           \
+      0,                                                                                           \
+      "iso-loss|isoflop|reducible|agreement" },                                                    \
+        { TW_OPT_FLAG, 0,                                                                          \
+          "residuals", TW_OPT_FIELD(type, field.residuals),                                        \
+          NULL,        "add a panel with the residuals in per cent",                               \
+          0,           0,                                                                          \
+          NULL },                                                                                  \
         { TW_OPT_FLAG, 0, "log-x", TW_OPT_FIELD(type, field.log_x), NULL, "logarithmic steps",     \
           0,           0, NULL },                                                                  \
     {                                                                                              \

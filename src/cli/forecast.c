@@ -20,15 +20,15 @@ static double *copy(const double *x, size_t n)
 }
 
 enum tw_status tw_forecast_set_add(struct tw_forecast_set *set, const char *name,
-                                   const struct tw_schedule *s, const struct tw_law_curve *curve,
-                                   struct tw_err *err)
+                                   const struct tw_schedule *s, double size,
+                                   const struct tw_law_curve *curve, struct tw_err *err)
 {
     struct tw_forecast *f;
 
     if (!tw_grow(&set->v, set->n, &set->cap, sizeof *set->v))
         return tw_err_set(err, TW_ENOMEM, "out of memory");
     f = &set->v[set->n++];
-    *f = (struct tw_forecast){ .schedule = *s, .coverage68 = NAN, .coverage95 = NAN };
+    *f = (struct tw_forecast){ .schedule = *s, .size = size, .coverage68 = NAN, .coverage95 = NAN };
     f->name = tw_strdup(name);
     f->schedule.spec = tw_strdup(s->spec);
     f->schedule.lr = copy(s->lr, s->n);
@@ -79,7 +79,9 @@ static bool band_alloc(struct tw_law_line *line, size_t n)
 static enum tw_status evaluate(const struct tw_law_fit *fit, const struct tw_forecast_how *how,
                                struct tw_forecast *f, struct tw_law_line *line, struct tw_err *err)
 {
-    struct tw_law_curve at = { f->name, line->n, line->x, NULL, &f->schedule, NULL };
+    const struct tw_law_curve at = {
+        .name = f->name, .n = line->n, .x = line->x, .schedule = &f->schedule, .size = f->size
+    };
     struct tw_law_forecast_opts opts = { .seed = how->seed };
     double *shift = NULL, *noise = NULL;
     enum tw_status rc = TW_OK;
@@ -242,6 +244,8 @@ static void forecast_json(struct tw_json *j, const struct tw_forecast *f)
     tw_json_text(j, "name", f->name);
     tw_json_text(j, "role", f->n ? "test" : "forecast");
     tw_json_text(j, "schedule", f->schedule.spec);
+    if (f->size > 0.0)
+        tw_json_real(j, "size", f->size);
     tw_json_real(j, "at", f->at);
     for (size_t k = 0; k < 5; k++)
         tw_json_real(j, band[k], f->final[k]);

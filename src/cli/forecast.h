@@ -9,6 +9,7 @@
 struct tw_forecast {
     char *name;
     struct tw_schedule schedule;
+    double size;                 /* the model's parameters; 0: not given */
     struct tw_law_line line;     /* over the whole schedule */
     size_t n;                    /* measured points; 0: none */
     double *x, *y;               /* (n) */
@@ -31,11 +32,11 @@ struct tw_forecast_how {
     uint64_t seed;
 };
 
-/* Append a forecast to do; the schedule is copied, the measured points of `curve` too (NULL:
- * none). */
+/* Append a forecast to do for a model of `size` parameters (0: not given); the schedule is copied,
+ * the measured points of `curve` too (NULL: none). */
 enum tw_status tw_forecast_set_add(struct tw_forecast_set *set, const char *name,
-                                   const struct tw_schedule *s, const struct tw_law_curve *curve,
-                                   struct tw_err *err) TW_CHECKED;
+                                   const struct tw_schedule *s, double size,
+                                   const struct tw_law_curve *curve, struct tw_err *err) TW_CHECKED;
 void tw_forecast_set_release(struct tw_forecast_set *set);
 
 enum tw_status tw_forecast_run(const struct tw_law_fit *fit, const struct tw_forecast_how *how,

@@ -30,6 +30,8 @@ static int close_stdout(int rc)
     bool failed = ferror(stdout) != 0;
 
     errno = 0;
+    if (failed) /* of text that filled the buffer: why was forgotten since, so ask again */
+        (void)!write(STDOUT_FILENO, "\n", 1);
     if (fclose(stdout) != 0)
         failed = true;
     if (!failed)

@@ -14,6 +14,7 @@ struct tw_curve_opts tw_read_curve_opts(const struct tw_read_opts *o)
     return (struct tw_curve_opts){ .run = o->run,
                                    .y = o->y,
                                    .lr = o->lr,
+                                   .size = o->size,
                                    .from = o->from,
                                    .to = o->to,
                                    .every = o->every,

@@ -11,6 +11,7 @@
 
 struct tw_read_opts {
     const char *x, *y, *lr, *run, *regex;
+    const char *size; /* series of the model's parameters; NULL: guess */
     double from, to, smooth;
     size_t every;
     bool group;

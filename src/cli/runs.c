@@ -5,21 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "thalweg/store_table.h"
+#include "tablerows.h"
 
 /* ---- NAME=... lists ---------------------------------------------------------------------------
  */
-
-/* What the list says of `name`, or NULL. */
-static const char *assigned(const struct tw_opt_list *list, const char *name)
-{
-    const size_t n = strlen(name);
-
-    for (size_t i = list->n; i-- > 0;)
-        if (!strncmp(list->v[i], name, n) && list->v[i][n] == '=')
-            return list->v[i] + n + 1;
-    return NULL;
-}
 
 /* Every word of the list must be KEY=VALUE with a key that `known` accepts. */
 static enum tw_status check_keys(const struct tw_opt_list *list, const char *option,
@@ -69,43 +58,50 @@ enum tw_status tw_run_parse(const struct tw_law *law, const char *spec, double *
 /* ---- columns ------------------------------------------------------------------------------------
  */
 
-static size_t column_of(const struct tw_text_table *t, const char *name, const char *others)
+static const char compute_columns[] = "flops FLOPs total_flops compute";
+
+/* x may be any column. */
+struct tw_law_input tw_run_known_input(const char *name)
 {
-    size_t col = tw_text_table_column(t, name);
+    for (size_t i = 0; tw_laws[i]; i++)
+        for (size_t k = 0; k < tw_laws[i]->ninputs; k++)
+            if (!strcmp(tw_laws[i]->inputs[k].name, name) && strcmp(name, "x") != 0)
+                return (struct tw_law_input){ name, tw_laws[i]->inputs[k].meaning,
+                                              tw_laws[i]->inputs[k].columns };
+    if (!strcmp(name, "C"))
+        return (struct tw_law_input){ name, "training compute in FLOPs", compute_columns };
+    return (struct tw_law_input){ name, NULL, NULL };
+}
 
-    while (col == t->ncol && *others) {
-        const size_t n = strcspn(others, " ");
+enum tw_status tw_run_find_inputs(const char *path, const struct tw_run_source *source,
+                                  const struct tw_own_names *names, struct tw_law_input *inputs,
+                                  size_t *n, struct tw_err *err)
+{
+    struct tw_text_table t = { 0 };
+    enum tw_status rc = tw_text_table_read(path, &t, err);
+    bool sizes = false; /* N is among the names: tokens may come from FLOPs */
 
-        for (size_t j = 0; j < t->ncol; j++)
-            if (strlen(t->names[j]) == n && !strncmp(t->names[j], others, n))
-                return j;
-        others += n;
-        others += *others == ' ';
+    *n = 0;
+    for (size_t i = 0; i < names->n; i++)
+        sizes = sizes || !strcmp(names->name[i], "N");
+    for (size_t i = 0; rc == TW_OK && i < names->n; i++) {
+        const struct tw_law_input in = tw_run_known_input(names->name[i]);
+
+        if (tw_rows_assigned(&source->column, in.name) ||
+            tw_rows_column(&t, in.name, in.columns ? in.columns : "") < t.ncol ||
+            (!strcmp(in.name, "D") && sizes && tw_rows_column(&t, "C", compute_columns) < t.ncol))
+            inputs[(*n)++] = in;
     }
-    return col;
-}
-
-static void list_columns(const struct tw_text_table *t, struct tw_str *out)
-{
-    for (size_t j = 0; j < t->ncol; j++)
-        tw_str_addf(out, "%s%s", j ? ", " : "", t->names[j]);
-}
-
-static enum tw_status no_column(const struct tw_text_table *t, const char *path, const char *what,
-                                const char *option, struct tw_err *err)
-{
-    struct tw_str list = { 0 };
-
-    list_columns(t, &list);
-    (void)tw_err_set(err, TW_EFORMAT, "%s: no column for %s; name it with %s; there are: %.300s",
-                     path, what, option, list.s ? list.s : "");
-    tw_str_release(&list);
-    return TW_EFORMAT;
+    if (rc == TW_OK && *n == 0)
+        rc = tw_rows_no_column(&t, path, "any name of the expression", "--column", err);
+    tw_text_table_release(&t);
+    return rc;
 }
 
 struct columns {
     size_t y, input[TW_LAW_MAX_INPUTS];
-    size_t flops; /* for tokens that are missing: C / (6 N); ncol: not needed */
+    size_t flops;   /* for tokens that are missing: C / (6 N); ncol: not needed */
+    size_t cluster; /* if it was asked for */
     double scale[TW_LAW_MAX_INPUTS];
 };
 
@@ -133,7 +129,7 @@ static void say_guess(struct tw_call *call, const struct tw_law *law, const char
         const struct tw_law_input *in = &law->inputs[k];
         const char *other;
 
-        if (assigned(&o->column, in->name))
+        if (tw_rows_assigned(&o->column, in->name))
             continue;
         if (c->input[k] == t->ncol) {
             tw_cmd_note(call, "%s: no column for %s: taken as %s / (6 %s)", path, in->meaning,
@@ -157,82 +153,48 @@ static enum tw_status find_columns(const struct tw_text_table *t, const struct t
 {
     c->flops = t->ncol;
     if (o->y)
-        c->y = column_of(t, o->y, "");
+        c->y = tw_rows_column(t, o->y, "");
     else if (law->y)
-        c->y = column_of(t, "", law->y);
+        c->y = tw_rows_column(t, "", law->y);
     else
-        c->y = column_of(t, "loss", "val_loss eval_loss final_loss loss_smooth L train_loss");
+        c->y = tw_rows_column(t, "loss", "val_loss eval_loss final_loss loss_smooth L train_loss");
+    c->cluster = o->cluster ? tw_rows_column(t, o->cluster, "") : 0;
+    if (c->cluster == t->ncol)
+        return tw_rows_no_column(t, path, o->cluster, "--cluster", err);
     if (c->y == t->ncol)
-        return no_column(t, path, o->y ? o->y : law->y ? law->y : "the loss", "--y", err);
+        return tw_rows_no_column(t, path, o->y ? o->y : law->y ? law->y : "the loss", "--y", err);
     for (size_t k = 0; k < law->ninputs; k++) {
-        const char *given = assigned(&o->column, law->inputs[k].name);
-        const char *factor = assigned(&o->scale, law->inputs[k].name);
+        const char *given = tw_rows_assigned(&o->column, law->inputs[k].name);
+        const char *factor = tw_rows_assigned(&o->scale, law->inputs[k].name);
 
         c->scale[k] = 1.0;
         if (factor && (!tw_str_to_real(factor, &c->scale[k]) || !(c->scale[k] > 0.0)))
             return tw_err_set(err, TW_EINVAL, "--scale=%s=%s: expected a positive number",
                               law->inputs[k].name, factor);
-        c->input[k] = given ? column_of(t, given, "")
-                            : column_of(t, law->inputs[k].name, law->inputs[k].columns);
+        c->input[k] = given ? tw_rows_column(t, given, "")
+                            : tw_rows_column(t, law->inputs[k].name, law->inputs[k].columns);
         if (c->input[k] < t->ncol)
             continue;
-        if (!given && !strcmp(law->inputs[k].name, "D"))
-            c->flops = column_of(t, "C", "flops FLOPs total_flops compute");
+        if (!given && !strcmp(law->inputs[k].name, "D") && !strcmp(law->inputs[0].name, "N"))
+            c->flops = tw_rows_column(t, "C", compute_columns);
         if (c->flops == t->ncol)
-            return no_column(t, path, law->inputs[k].meaning, "--column", err);
+            return tw_rows_no_column(t, path, law->inputs[k].meaning, "--column", err);
     }
+    for (size_t k = 0; k < law->ninputs; k++)
+        if (c->input[k] == c->y)
+            return tw_err_set(err, TW_EINVAL,
+                              "%s: column %s is %s and what is fitted as well; say --y or --column",
+                              path, t->names[c->y], law->inputs[k].name);
     return TW_OK;
 }
 
 /* ---- rows
  * ---------------------------------------------------------------------------------------- */
 
-static bool wanted(const struct tw_text_table *t, size_t row, const struct tw_opt_list *where)
-{
-    for (size_t i = 0; i < where->n; i++) {
-        const size_t n = strcspn(where->v[i], "=");
-
-        for (size_t j = 0; j < t->ncol; j++)
-            if (strlen(t->names[j]) == n && !strncmp(t->names[j], where->v[i], n) &&
-                strcmp(t->cells[row * t->ncol + j], where->v[i] + n + 1) != 0)
-                return false;
-    }
-    return true;
-}
-
-static enum tw_status check_where(const struct tw_text_table *t, const char *path,
-                                  const struct tw_opt_list *where, struct tw_err *err)
-{
-    for (size_t i = 0; i < where->n; i++) {
-        const size_t n = strcspn(where->v[i], "=");
-        bool found = false;
-
-        for (size_t j = 0; j < t->ncol; j++)
-            found = found || (strlen(t->names[j]) == n && !strncmp(t->names[j], where->v[i], n));
-        if (!found || where->v[i][n] != '=')
-            return tw_err_set(err, TW_EINVAL, "--where=%s: expected COLUMN=VALUE, a column of %s",
-                              where->v[i], path);
-    }
-    return TW_OK;
-}
-
-/* A cell as a number; blank or a word for "missing" is NAN. False if it is neither. */
-static bool cell(const struct tw_text_table *t, size_t row, size_t col, double *x)
-{
-    static const char *const missing[] = { "", "NA", "N/A", "None", "null", "-" };
-    const char *s = t->cells[row * t->ncol + col];
-
-    for (size_t i = 0; i < sizeof missing / sizeof missing[0]; i++)
-        if (!strcmp(s, missing[i])) {
-            *x = NAN;
-            return true;
-        }
-    return tw_str_to_real(s, x);
-}
-
 struct rows {
     size_t n, nonfinite, other;
     double *y, *input; /* (n), (n x ninputs) by run */
+    size_t *row;       /* (n) of the table */
 };
 
 static enum tw_status take_row(const struct tw_text_table *t, const struct tw_law *law,
@@ -241,7 +203,7 @@ static enum tw_status take_row(const struct tw_text_table *t, const struct tw_la
 {
     double *input = r->input + r->n * law->ninputs, y;
 
-    if (!cell(t, row, c->y, &y))
+    if (!tw_rows_number(t, row, c->y, &y))
         return tw_err_set(err, TW_EFORMAT, "%s: line %zu: '%s' in column %s is not a number", path,
                           t->line[row], t->cells[row * t->ncol + c->y], t->names[c->y]);
     if (!isfinite(y)) {
@@ -251,15 +213,16 @@ static enum tw_status take_row(const struct tw_text_table *t, const struct tw_la
     for (size_t k = 0; k < law->ninputs; k++) {
         const size_t col = c->input[k] < t->ncol ? c->input[k] : c->flops;
 
-        if (!cell(t, row, col, &input[k]) || !(input[k] > 0.0) || !isfinite(input[k]))
-            return tw_err_set(err, TW_EFORMAT,
-                              "%s: line %zu: '%s' in column %s: %s must be a positive number", path,
-                              t->line[row], t->cells[row * t->ncol + col], t->names[col],
-                              law->inputs[k].meaning);
+        if (!tw_rows_number(t, row, col, &input[k]) || (!law->own && !(input[k] > 0.0)) ||
+            !isfinite(input[k]))
+            return tw_err_set(err, TW_EFORMAT, "%s: line %zu: '%s' in column %s: %s must be a %s",
+                              path, t->line[row], t->cells[row * t->ncol + col], t->names[col],
+                              law->inputs[k].meaning, law->own ? "number" : "positive number");
         if (c->input[k] == t->ncol)
             input[k] /= 6.0 * input[0];
         input[k] *= c->scale[k];
     }
+    r->row[r->n] = row;
     r->y[r->n++] = y;
     return TW_OK;
 }
@@ -274,6 +237,7 @@ static void drop_highest(struct rows *r, size_t k, size_t ninputs)
             if (r->y[i] > r->y[worst])
                 worst = i;
         memmove(r->y + worst, r->y + worst + 1, (r->n - worst - 1) * sizeof *r->y);
+        memmove(r->row + worst, r->row + worst + 1, (r->n - worst - 1) * sizeof *r->row);
         memmove(r->input + worst * ninputs, r->input + (worst + 1) * ninputs,
                 (r->n - worst - 1) * ninputs * sizeof *r->input);
         r->n--;
@@ -326,6 +290,22 @@ static char *stem(const char *path)
     const char *dot = strrchr(base, '.');
 
     return tw_strndup(base, dot && dot > base ? (size_t)(dot - base) : strlen(base));
+}
+
+/* Runs whose cells are equal, by the first of them. */
+static size_t *clusters_of(const struct tw_text_table *t, const struct rows *r, size_t col)
+{
+    size_t *cluster = tw_alloc(r->n, sizeof *cluster);
+
+    for (size_t i = 0; cluster && i < r->n; i++) {
+        size_t j = 0;
+
+        while (j < i && (cluster[j] != j || strcmp(t->cells[r->row[j] * t->ncol + col],
+                                                   t->cells[r->row[i] * t->ncol + col]) != 0))
+            j++;
+        cluster[i] = j;
+    }
+    return cluster;
 }
 
 /* The rows as curve number set->n: x is the run's number, inputs by column. */
@@ -386,13 +366,14 @@ enum tw_status tw_run_set_add(struct tw_call *call, struct tw_curve_set *set,
     if (rc == TW_OK)
         rc = find_columns(&t, law, path, source, &c, err);
     if (rc == TW_OK)
-        rc = check_where(&t, path, &source->where, err);
+        rc = tw_rows_check_where(&t, path, &source->where, err);
+    r.row = tw_alloc(t.nrow, sizeof *r.row);
     r.y = tw_alloc(t.nrow, sizeof *r.y);
     r.input = tw_alloc(t.nrow * law->ninputs, sizeof *r.input);
-    if (rc == TW_OK && (!r.y || !r.input))
+    if (rc == TW_OK && (!r.y || !r.input || !r.row))
         rc = tw_err_set(err, TW_ENOMEM, "%s: out of memory", path);
     for (size_t i = 0; rc == TW_OK && i < t.nrow; i++) {
-        if (wanted(&t, i, &source->where))
+        if (tw_rows_wanted(&t, i, &source->where))
             rc = take_row(&t, law, path, &c, i, &r, err);
         else
             r.other++;
@@ -414,8 +395,14 @@ enum tw_status tw_run_set_add(struct tw_call *call, struct tw_curve_set *set,
         doubt(call, law, path, &r);
         rc = adopt(set, law, path, t.names[c.y], &r, err);
     }
+    if (rc == TW_OK && source->cluster) {
+        set->inputs[set->n - 1].cluster = clusters_of(&t, &r, c.cluster);
+        if (!set->inputs[set->n - 1].cluster)
+            rc = tw_err_set(err, TW_ENOMEM, "%s: out of memory", path);
+    }
     if (rc == TW_OK)
         tw_curve_set_point(set);
+    free(r.row);
     free(r.y);
     free(r.input);
     tw_text_table_release(&t);

@@ -4,11 +4,13 @@
 #define TW_CLI_RUNS_H
 
 #include "curves.h"
+#include "thalweg/law_own.h"
 
 struct tw_run_source {
     struct tw_opt_list column, where, scale; /* NAME=COLUMN, COLUMN=VALUE, NAME=X */
     size_t drop_highest;
-    const char *y; /* the loss's column; NULL: guess */
+    const char *y;       /* the loss's column; NULL: guess */
+    const char *cluster; /* rows of equal value belong together; NULL: rows of equal inputs */
 };
 
 /*
@@ -20,6 +22,17 @@ struct tw_run_source {
 enum tw_status tw_run_set_add(struct tw_call *call, struct tw_curve_set *set,
                               const struct tw_law *law, const char *path,
                               const struct tw_run_source *source, struct tw_err *err) TW_CHECKED;
+
+/*
+ * Which of an expression's names are columns of a table, as inputs (at most names->n) with the
+ * meanings and other column names that laws of the table of laws give them. TW_EIO, TW_EFORMAT:
+ * the table cannot be read. tw_law_own_new takes them.
+ */
+enum tw_status tw_run_find_inputs(const char *path, const struct tw_run_source *source,
+                                  const struct tw_own_names *names, struct tw_law_input *inputs,
+                                  size_t *n, struct tw_err *err) TW_CHECKED;
+/* The meaning and other column names of an input called so. */
+struct tw_law_input tw_run_known_input(const char *name);
 
 /* "N=7e9,D=2e12" into values by input; every input must be given. TW_EINVAL otherwise. */
 enum tw_status tw_run_parse(const struct tw_law *law, const char *spec, double *value,

@@ -127,9 +127,22 @@ static size_t decade_ticks(double lo, double hi, double *at, size_t most)
     return n;
 }
 
+/* A tick; from 100000 on with a label of its own, as 2·10^8. */
+static void list_tick(struct tw_str *gp, double at, bool tex)
+{
+    const int e = (int)floor(log10(at) + 1e-9);
+    const double m = at / pow(10.0, e);
+
+    if (at >= 1e5 && m < 1.0 + 1e-9)
+        tw_str_addf(gp, tex ? "'$10^{%d}$' " : "'10^{%d}' ", e);
+    else if (at >= 1e5)
+        tw_str_addf(gp, tex ? "'$%.4g\\cdot 10^{%d}$' " : "'%.4g·10^{%d}' ", m, e);
+    tw_str_addf(gp, "%.6g", at);
+}
+
 /* Round numbers on a log axis too short for decades: evenly spaced ones if 1, 2, 5 ... are too
  * few. */
-static void list_ticks(struct tw_str *gp, double lo, double hi, double step)
+static void list_ticks(struct tw_str *gp, double lo, double hi, double step, bool tex)
 {
     double at[12], next = ceil(lo / step) * step;
     size_t n = decade_ticks(lo, hi, at, 12);
@@ -140,8 +153,10 @@ static void list_ticks(struct tw_str *gp, double lo, double hi, double step)
             if (next / step > 9.5) /* keep the labels apart where the scale gets dense */
                 step *= 2.0;
         }
-    for (size_t i = 0; i < n; i++)
-        tw_str_addf(gp, "%s%.6g", i ? ", " : "", at[i]);
+    for (size_t i = 0; i < n; i++) {
+        tw_str_add(gp, i ? ", " : "");
+        list_tick(gp, at[i], tex);
+    }
 }
 
 void fig_set_ticks(struct tw_str *gp, char axis, const struct fig_axis *a, double unit,
@@ -159,11 +174,13 @@ void fig_set_ticks(struct tw_str *gp, char axis, const struct fig_axis *a, doubl
     }
     tw_str_addf(gp, "set logscale %c; ", axis);
     if (hi / lo > 50.0)
-        tw_str_addf(gp, "set %ctics 10; set m%ctics 10; set format %c \"%s\"\n", axis, axis, axis,
-                    tex ? "$10^{%L}$" : "10^{%L}");
+        /* Without a start gnuplot counts decades from the end of the range, and labels them wrong.
+         */
+        tw_str_addf(gp, "set %ctics %.0e, 10; set m%ctics 10; set format %c \"%s\"\n", axis,
+                    pow(10.0, floor(log10(lo) + 1e-9)), axis, axis, tex ? "$10^{%L}$" : "10^{%L}");
     else {
         tw_str_addf(gp, "set format %c \"%%g\"; unset m%ctics; set %ctics (", axis, axis, axis);
-        list_ticks(gp, lo, hi, t.step);
+        list_ticks(gp, lo, hi, t.step, tex);
         tw_str_add(gp, ")\n");
     }
 }

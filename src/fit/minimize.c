@@ -265,7 +265,8 @@ enum tw_status tw_fit_minimize(struct tw_fit_ws *ws, const struct tw_fit_problem
     tw_newton_run(nt, 100, res);
     if (prob->loss == TW_FIT_LAD)
         run_lad(ws, res);
-    tw_newton_finish(nt, res);
+    if (prob->enough == 0.0)
+        tw_newton_finish(nt, res);
     memcpy(theta, nt->theta, prob->p * sizeof *theta);
     res->objective = objective(prob->loss, prob->delta, prob->weight, nt->r, prob->n);
     for (size_t k = 0; k < nt->nfree; k++) {

@@ -213,7 +213,7 @@ void tw_newton_run(struct tw_newton *nt, size_t max_iterations, struct tw_fit_re
     tw_newton_evaluate(nt, true);
     expand(nt, &m);
     for (size_t it = 0; it < max_iterations; it++, res->iterations++) {
-        if (nt->nfree == 0 || promised(&m, nt->nfree) < 1e-14) {
+        if (nt->nfree == 0 || promised(&m, nt->nfree) < fmax(1e-14, nt->prob->enough)) {
             res->converged = true;
             return;
         }

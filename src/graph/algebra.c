@@ -6,6 +6,7 @@
 void tw_alg_tangents(struct tw_alg *a, int t)
 {
     a->planes = 1 + t;
+    a->back = false;
     a->nterm = 0;
     a->term[a->nterm++] = (struct tw_term){ 0, 0, 0 };
     for (int i = 1; i <= t; i++) {

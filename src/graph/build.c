@@ -167,13 +167,9 @@ int tw_b_instr(struct tw_build *b, const struct tw_op *op, size_t nin, const int
                void *data, double flops)
 {
     struct tw_graph *g = b->g;
-    struct tw_instr n = { .op = op,
-                          .nin = nin,
-                          .nout = 1,
-                          .data = data,
-                          .uniform = true,
-                          .flops = flops,
-                          .node = b->node ? b->node->op : "loss" };
+    struct tw_instr n = {
+        .op = op, .nin = nin, .nout = 1, .data = data, .uniform = true, .flops = flops
+    };
     bool active = false;
 
     n.in = tw_alloc(nin, sizeof *n.in);
@@ -510,6 +506,43 @@ static enum tw_status make_outputs(struct tw_build *b)
     return TW_OK;
 }
 
+/* Instructions that no output needs any more: what a later one made superfluous. */
+static enum tw_status drop_unneeded(struct tw_build *b)
+{
+    struct tw_graph *g = b->g;
+    bool *wanted = tw_alloc(g->nval, sizeof *wanted), *needed = tw_alloc(g->ninstr, sizeof *needed);
+    size_t kept = 0;
+
+    if (!wanted || !needed) {
+        free(wanted);
+        free(needed);
+        return tw_err_set(b->err, TW_ENOMEM, "out of memory for the instructions of the network");
+    }
+    for (size_t i = 0; i < g->noutput; i++)
+        wanted[g->val[g->output[i]].root] = true;
+    for (size_t i = g->ninstr; i-- > 0;) {
+        const struct tw_instr *in = &g->instr[i];
+
+        for (size_t k = 0; k < in->nout; k++)
+            needed[i] = needed[i] || (in->out[k] >= 0 && wanted[g->val[in->out[k]].root]);
+        for (size_t k = 0; k < in->nin && needed[i]; k++)
+            if (in->in[k] >= 0)
+                wanted[g->val[in->in[k]].root] = true;
+    }
+    for (size_t i = 0; i < g->ninstr; i++) {
+        if (needed[i]) {
+            g->instr[kept++] = g->instr[i];
+            continue;
+        }
+        free(g->instr[i].in);
+        free(g->instr[i].data);
+    }
+    g->ninstr = kept;
+    free(wanted);
+    free(needed);
+    return TW_OK;
+}
+
 /* Offsets, once all tensors are known, and the stored values. */
 static enum tw_status store_initial(struct tw_build *b)
 {
@@ -573,6 +606,12 @@ static enum tw_status build(struct tw_build *b)
     free(needed);
     if (st == TW_OK)
         st = make_outputs(b);
+    if (st == TW_OK)
+        st = drop_unneeded(b);
+    if (st == TW_OK)
+        st = tw_b_find_heads(b);
+    if (st == TW_OK)
+        st = tw_b_find_attention(b);
     if (st == TW_OK)
         st = store_initial(b);
     if (st == TW_OK) {

@@ -115,7 +115,7 @@ static void scatter(struct tw_exec *e, enum tw_origin origin, size_t plane, cons
         p = &g->layout.param[origin == TW_V_PARAM ? x->index : g->layout.nparam + x->index];
         to = uniform_at(e, v, plane);
         for (size_t i = 0; i < p->n; i++)
-            put_real(e, to, i, d ? d[p->offset + i] : (double)f[p->offset + i]);
+            put_real(e, to, i, d ? d[p->offset + i] : f ? (double)f[p->offset + i] : 0.0);
     }
 }
 

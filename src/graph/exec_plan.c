@@ -123,6 +123,7 @@ static size_t scratch_of(const struct tw_exec *e, bool uniform)
     size_t most = 0;
 
     tw_alg_tangents(&alg, (int)e->planes - 1);
+    alg.back = e->gradient;
     for (size_t i = 0; i < e->g->ninstr; i++) {
         const struct tw_instr *in = &e->g->instr[i];
         size_t n = in->op->scratch && in->uniform == uniform ? in->op->scratch(e->g, in, &alg) : 0;
@@ -144,8 +145,8 @@ static enum tw_status place_varying(struct tw_exec *e, struct tw_err *err)
     for (size_t v = 0; v < g->nval; v++) {
         const struct tw_val *x = &g->val[v];
 
-        if (!x->varying || (size_t)x->root != v)
-            continue;
+        if (!x->varying || (size_t)x->root != v || (!e->last[v] && x->origin == TW_V_TEMP))
+            continue; /* the last: nothing makes it any more */
         l[n] = (struct life){ v, x->n * planes_of(e, v), e->first[v], e->last[v] };
         /* What is fused writes into the place of the function's value. */
         for (size_t i = 0; i < g->ninstr; i++)
@@ -161,7 +162,8 @@ static enum tw_status place_varying(struct tw_exec *e, struct tw_err *err)
         const struct tw_val *x = &g->val[v];
 
         /* Backwards in time: from its last reader to its maker. */
-        if (x->varying && x->active && (size_t)x->root == v)
+        if (x->varying && x->active && (size_t)x->root == v &&
+            (e->last[v] || x->origin != TW_V_TEMP))
             l[n++] = (struct life){ v, x->n * e->planes, g->ninstr + 1 - e->last[v],
                                     g->ninstr + 1 - e->first[v] };
     }

@@ -237,6 +237,53 @@ static double real_at(const struct tw_exec *e, const void *x, size_t i)
     return e->k->size == sizeof(float) ? (double)((const float *)x)[i] : ((const double *)x)[i];
 }
 
+/* The cotangents of uniform values as plain reals: those of parameters begin at 0, since what the
+ * tiles made of them stays in double. */
+static void take_sums(const struct job *j, char *reals, void **grad)
+{
+    const struct tw_exec *e = j->e;
+    size_t planes = (size_t)j->alg.planes;
+
+    for (size_t v = 0; v < e->g->nval; v++) {
+        const struct tw_val *x = &e->g->val[v];
+
+        if (x->varying || !x->active || (size_t)x->root != v)
+            continue;
+        for (size_t p = 0; p < planes; p++) {
+            size_t at = p * e->utotal + e->uat[v];
+
+            grad[v * planes + p] = reals + at * e->k->size;
+            for (size_t i = 0; i < x->n && x->origin == TW_V_TEMP; i++) {
+                if (e->k->size == sizeof(float))
+                    ((float *)(void *)reals)[at + i] = (float)j->sums[at + i];
+                else
+                    ((double *)(void *)reals)[at + i] = j->sums[at + i];
+            }
+        }
+    }
+}
+
+static void give_gradient(const struct job *j, const char *reals)
+{
+    const struct tw_exec *e = j->e;
+
+    for (size_t v = 0; v < e->g->nval; v++) {
+        const struct tw_val *x = &e->g->val[v];
+        const struct tw_param *param;
+
+        if (x->origin != TW_V_PARAM || (size_t)x->root != v)
+            continue;
+        param = &e->g->layout.param[x->index];
+        for (int p = 0; p < j->alg.planes; p++) {
+            double *to = p ? (j->run->hvp ? j->run->hvp[p - 1] : NULL) : j->run->gradient;
+            size_t at = (size_t)p * e->utotal + e->uat[v];
+
+            for (size_t i = 0; to && i < param->n; i++)
+                to[param->offset + i] = j->sums[at + i] + real_at(e, reals, at + i);
+        }
+    }
+}
+
 static enum tw_status uniform_back(struct job *j, struct tw_err *err)
 {
     struct tw_exec *e = j->e;
@@ -258,41 +305,11 @@ static enum tw_status uniform_back(struct job *j, struct tw_err *err)
         free(reals);
         return tw_err_set(err, TW_ENOMEM, "out of memory for the gradient");
     }
-    for (size_t v = 0; v < g->nval; v++) {
-        const struct tw_val *x = &g->val[v];
-
-        if (x->varying || !x->active || (size_t)x->root != v)
-            continue;
-        for (size_t p = 0; p < planes; p++) {
-            size_t at = p * e->utotal + e->uat[v];
-
-            grad[v * planes + p] = reals + at * e->k->size;
-            for (size_t i = 0; i < x->n && x->origin == TW_V_TEMP; i++) {
-                if (e->k->size == sizeof(float))
-                    ((float *)(void *)reals)[at + i] = (float)j->sums[at + i];
-                else
-                    ((double *)(void *)reals)[at + i] = j->sums[at + i];
-            }
-        }
-    }
+    take_sums(j, reals, grad);
     for (size_t i = g->ninstr; i-- > 0;)
         if (g->instr[i].uniform && g->instr[i].op->vjp && g->val[g->instr[i].out[0]].active)
             g->instr[i].op->vjp(&r, &g->instr[i], i);
-    for (size_t v = 0; v < g->nval; v++) {
-        const struct tw_val *x = &g->val[v];
-        const struct tw_param *param;
-
-        if (x->origin != TW_V_PARAM || (size_t)x->root != v)
-            continue;
-        param = &g->layout.param[x->index];
-        for (size_t p = 0; p < planes; p++) {
-            double *to = p ? (j->run->hvp ? j->run->hvp[p - 1] : NULL) : j->run->gradient;
-            size_t at = p * e->utotal + e->uat[v];
-
-            for (size_t i = 0; to && i < param->n; i++)
-                to[param->offset + i] = j->sums[at + i] + real_at(e, reals, at + i);
-        }
-    }
+    give_gradient(j, reals);
     free(grad);
     free(reals);
     return TW_OK;

@@ -234,7 +234,7 @@ static enum tw_status find_family(struct text name, struct family_spec *s, struc
     const char *names[64];
     size_t n = 0, near;
 
-    for (; tw_families[n].name && n < 64; n++) {
+    for (; n < 64 && tw_families[n].name; n++) {
         names[n] = tw_families[n].name;
         if (strlen(names[n]) == name.n && !strncmp(names[n], name.s, name.n)) {
             s->family = &tw_families[n];

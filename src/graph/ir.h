@@ -32,12 +32,11 @@ enum { TW_INSTR_IN = 4 };
 struct tw_instr {
     const struct tw_op *op;
     size_t nin, nout;
-    int *in;          /* nin values; -1: absent */
-    int out[2];       /* nout values */
-    void *data;       /* the operator's own, freed with free() */
-    bool uniform;     /* made once for each setting of the parameters */
-    double flops;     /* of one forward pass of a sample */
-    const char *node; /* the node's operator, for messages */
+    int *in;      /* nin values; -1: absent */
+    int out[2];   /* nout values */
+    void *data;   /* the operator's own, freed with free() */
+    bool uniform; /* made once for each setting of the parameters */
+    double flops; /* of one forward pass of a sample */
 };
 
 struct tw_graph {
@@ -68,6 +67,7 @@ struct tw_term {
 };
 struct tw_alg {
     int planes;
+    bool back; /* a plan's: there will be a way back */
     int nterm;
     struct tw_term term[TW_MAX_TERMS];
 };
@@ -171,7 +171,7 @@ void tw_alg_scale(const struct tw_run *r, size_t n, double s, const struct tw_pl
 
 extern const struct tw_op tw_op_unary, tw_op_binary, tw_op_select, tw_op_assemble, tw_op_reduce,
     tw_op_matmul, tw_op_conv, tw_op_maxpool, tw_op_avgpool, tw_op_softmax, tw_op_normalize,
-    tw_op_lookup, tw_op_pick, tw_op_cross_entropy, tw_op_argmax;
+    tw_op_lookup, tw_op_pick, tw_op_cross_entropy, tw_op_argmax, tw_op_head, tw_op_attention;
 
 struct tw_unary_data {
     enum tw_unary f;
@@ -205,6 +205,7 @@ struct tw_matmul_data {
     struct tw_loop batch; /* sa, sb, sy */
     size_t ni, nj, nk;
     long ai, ak, bk, bj, yi, yj;
+    long a_at, b_at; /* where the factors begin in their values */
 };
 /* Spatial axes are right-aligned to three, with extents of 1 in front. */
 struct tw_conv_data {
@@ -298,6 +299,14 @@ int tw_b_reduce(struct tw_build *b, enum tw_binary f, bool mean, int v, const bo
 /* Values of equal shapes but for one axis, one after another along it. */
 int tw_b_stack(struct tw_build *b, int axis, size_t n, const int *v);
 int tw_b_expand(struct tw_build *b, int v, int rank, const size_t *dims);
+/* How many nodes and outputs of the net read the graph value v. */
+size_t tw_b_readers(const struct tw_build *b, int v);
+/* The instruction that makes v, if it is the last varying one so far, and of that operator;
+ * else NULL. */
+struct tw_instr *tw_b_last(struct tw_build *b, const struct tw_op *op, int v);
+/* A walk over n elements with stride s through the y of a nest, as a stride of its a: *mapped.
+ * used: for each level how far earlier walks reach. False if no level alone holds it. */
+bool tw_loop_map(const struct tw_loop *l, size_t n, long s, long *used, long *mapped);
 /* Numpy's rules; false if the shapes do not go together. */
 bool tw_broadcast(int ra, const size_t *da, int rb, const size_t *db, int *r, size_t *d);
 /* Row-major strides, 0 for extent 1 where `zero_ones`. */
@@ -305,6 +314,10 @@ void tw_strides(int rank, const size_t *dims, bool zero_ones, long *s);
 /* Drop extents of 1 and merge neighbours that can be walked as one. */
 void tw_loop_collapse(struct tw_loop *l);
 size_t tw_loop_count(const struct tw_loop *l);
+/* Puts attention into one instruction a layer. */
+enum tw_status tw_b_find_attention(struct tw_build *b);
+/* Puts a large last layer and its loss into one instruction. */
+enum tw_status tw_b_find_heads(struct tw_build *b);
 /* Roles, layers and filter axes of the parameters, from their names and who reads them. */
 enum tw_status tw_layout_describe(struct tw_build *b);
 

@@ -45,6 +45,10 @@ static bool find_reader(const struct tw_net *net, int value, int depth, struct r
 
             if (n->in[j] != value)
                 continue;
+            /* Another tensor of equal contents, which the exporter stored once. */
+            if (!strcmp(n->op, "Identity") && n->nout == 1 && net->value[n->out[0]].name &&
+                strchr(net->value[n->out[0]].name, '.'))
+                continue;
             if ((through || !strcmp(n->op, "Cast") || !strcmp(n->op, "Identity")) && n->nout == 1 &&
                 depth < 4 && find_reader(net, n->out[0], depth + 1, r)) {
                 r->transposed = r->transposed != through;
@@ -59,14 +63,14 @@ static bool find_reader(const struct tw_net *net, int value, int depth, struct r
 
 static void role_by_shape(struct tw_param *p)
 {
+    bool scale =
+        ends_with(p->name, "weight") || ends_with(p->name, "gamma") || ends_with(p->name, "scale");
+
     if (p->rank >= 2 && p->n > p->dims[0])
         return;
-    if (ends_with(p->name, "bias") || ends_with(p->name, "beta"))
-        p->role = TW_ROLE_BIAS;
-    else if (ends_with(p->name, "weight") || ends_with(p->name, "gamma") ||
-             ends_with(p->name, "scale"))
+    if (scale)
         p->role = p->rank <= 1 ? TW_ROLE_NORM_SCALE : TW_ROLE_WEIGHT;
-    else if (p->rank <= 1)
+    else if (p->rank <= 1 || ends_with(p->name, "bias") || ends_with(p->name, "beta"))
         p->role = TW_ROLE_BIAS;
 }
 

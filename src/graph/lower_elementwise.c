@@ -242,6 +242,37 @@ enum tw_status tw_lower_div(struct tw_build *b, const struct tw_node *node)
     return b->err->code;
 }
 
+/* A uniform vector added to each row of a product with weights is its bias. The product's value,
+ * or -1 if this is no such sum. */
+static int as_bias(struct tw_build *b, int x, int y)
+{
+    struct tw_instr *p;
+    const struct tw_matmul_data *d;
+    int *in;
+
+    if (x < 0 || y < 0 || tw_b_val(b, y)->varying)
+        return -1;
+    p = tw_b_last(b, &tw_op_matmul, x);
+    if (!p || p->nin > 2 || !b->g->val[p->in[0]].varying || b->g->val[p->in[1]].varying ||
+        tw_b_readers(b, x) > 1)
+        return -1;
+    d = p->data;
+    if (tw_b_val(b, y)->n != d->nj || !tw_b_val(b, y)->rank ||
+        tw_b_val(b, y)->dims[tw_b_val(b, y)->rank - 1] != d->nj ||
+        tw_b_val(b, y)->rank > tw_b_val(b, x)->rank || d->nj < 2 || d->yj != 1 ||
+        tw_b_val(b, x)->dims[tw_b_val(b, x)->rank - 1] != d->nj)
+        return -1;
+    in = realloc(p->in, 3 * sizeof *in);
+    if (!in)
+        return -1;
+    in[2] = y;
+    p->in = in;
+    p->nin = 3;
+    if (b->g->val[y].active)
+        b->g->val[x].active = true;
+    return x;
+}
+
 enum tw_status tw_lower_binary(struct tw_build *b, const struct tw_node *node)
 {
     int x = tw_b_in(b, 0);
@@ -249,6 +280,15 @@ enum tw_status tw_lower_binary(struct tw_build *b, const struct tw_node *node)
     for (size_t i = 0; i < sizeof binaries / sizeof binaries[0]; i++) {
         if (strcmp(binaries[i].op, node->op) != 0)
             continue;
+        if (!strcmp(node->op, "Add") && node->nin == 2 && b->net->opset >= 7) {
+            int y = tw_b_in(b, 1), sum = as_bias(b, x, y);
+
+            sum = sum < 0 ? as_bias(b, y, x) : sum;
+            if (sum >= 0) {
+                tw_b_out(b, 0, sum);
+                return b->err->code;
+            }
+        }
         if (node->nin == 1)
             x = tw_b_unary(b, TW_U_COPY, 0, 0, x);
         for (size_t j = 1; j < node->nin; j++)

@@ -50,27 +50,11 @@ static int per_channel(struct tw_build *b, int v, int rank)
  * multiply the weights instead. */
 static struct tw_instr *producer(struct tw_build *b, int x)
 {
-    struct tw_graph *g = b->g;
-    struct tw_instr *p = g->ninstr ? &g->instr[g->ninstr - 1] : NULL;
-    size_t readers = 0;
+    struct tw_instr *p = tw_b_last(b, &tw_op_conv, x);
 
-    /* Uniform instructions may stand between. */
-    for (size_t i = g->ninstr; i-- > 0;) {
-        p = &g->instr[i];
-        if (p->out[0] == x)
-            break;
-        if (!p->uniform)
-            return NULL;
-    }
-    if (!p || p->out[0] != x || p->op != &tw_op_conv || g->val[p->in[1]].varying ||
-        !g->val[p->in[0]].varying)
+    if (!p || b->g->val[p->in[1]].varying || !b->g->val[p->in[0]].varying)
         return NULL;
-    for (size_t i = 0; i < b->net->nnode; i++)
-        for (size_t j = 0; j < b->net->node[i].nin; j++)
-            readers += b->net->node[i].in[j] >= 0 && b->of[b->net->node[i].in[j]] == x;
-    for (size_t i = 0; i < b->net->noutput; i++)
-        readers += b->of[b->net->output[i]] == x;
-    return readers == 1 ? p : NULL;
+    return tw_b_readers(b, x) == 1 ? p : NULL;
 }
 
 /* y = (x - mean) scale / sqrt(var + eps) + shift with the running statistics (Ioffe & Szegedy

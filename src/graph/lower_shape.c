@@ -285,7 +285,7 @@ int tw_b_box(struct tw_build *b, int v, const int64_t *start, const int64_t *ste
 {
     struct tw_assemble_data *d = tw_alloc(1, sizeof *d + sizeof d->piece[0]);
     const struct tw_val *x = v < 0 ? NULL : tw_b_val(b, v);
-    long s[TW_MAX_RANK], from = 0;
+    long s[TW_MAX_RANK] = { 0 }, from = 0;
     struct tw_loop *l;
     int rank = x ? x->rank : 0;
 
@@ -317,7 +317,7 @@ static int64_t clamp(int64_t x, int64_t lo, int64_t hi)
 enum tw_status tw_lower_slice(struct tw_build *b, const struct tw_node *node)
 {
     int v = need(b, 0), rank;
-    int64_t *x[4] = { NULL }, start[TW_MAX_RANK], step[TW_MAX_RANK];
+    int64_t *x[4] = { NULL }, start[TW_MAX_RANK] = { 0 }, step[TW_MAX_RANK] = { 0 };
     static const char *const names[] = { "starts", "ends", "axes", "steps" };
     size_t n[4], dims[TW_MAX_RANK];
     enum tw_status st = TW_OK;
@@ -369,7 +369,7 @@ enum tw_status tw_lower_split(struct tw_build *b, const struct tw_node *node)
 {
     int v = need(b, 0), axis;
     size_t n, dims[TW_MAX_RANK], each, used = 0;
-    int64_t *sizes, start[TW_MAX_RANK] = { 0 }, step[TW_MAX_RANK];
+    int64_t *sizes, start[TW_MAX_RANK] = { 0 }, step[TW_MAX_RANK] = { 0 };
     enum tw_status st = tw_b_ints_or_attr(b, 1, "split", &n, &sizes);
 
     axis = st || v < 0 ? -1 : tw_b_axis(b, tw_node_int(node, "axis", 0), tw_b_val(b, v)->rank);
@@ -387,7 +387,7 @@ enum tw_status tw_lower_split(struct tw_build *b, const struct tw_node *node)
         size_t here = i < n ? (size_t)(sizes[i] < 0 ? 0 : sizes[i]) : each < left ? each : left;
 
         if (here > left || (n && i >= n)) {
-            st = tw_b_fail(b, "splits %zu into more than there is", tw_b_val(b, v)->dims[axis]);
+            tw_b_fail(b, "splits %zu into more than there is", tw_b_val(b, v)->dims[axis]);
             break;
         }
         start[axis] = (int64_t)used;
@@ -441,6 +441,8 @@ static long source(const char *mode, long o, long n)
 {
     if (o >= 0 && o < n)
         return o;
+    if (n < 1)
+        return -1;
     if (!strcmp(mode, "edge"))
         return o < 0 ? 0 : n - 1;
     if (!strcmp(mode, "wrap"))
@@ -564,7 +566,7 @@ enum tw_status tw_lower_expand(struct tw_build *b, const struct tw_node *node)
 enum tw_status tw_lower_tile(struct tw_build *b, const struct tw_node *node)
 {
     int v = need(b, 0), rank;
-    size_t n, repeats[TW_MAX_RANK], one[TW_MAX_RANK], all[TW_MAX_RANK], out[TW_MAX_RANK];
+    size_t n, repeats[TW_MAX_RANK] = { 0 }, one[TW_MAX_RANK], all[TW_MAX_RANK], out[TW_MAX_RANK];
     int64_t *x;
     enum tw_status st = tw_b_ints(b, 1, &n, &x);
 

@@ -4,10 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FEW = 3 };
-
-/* ---- names ------------------------------------------------------------------------------------
- */
+/* ---- names --------------------------------------------------------------------------------- */
 
 const char *match_bare(const char *name)
 {
@@ -69,46 +66,7 @@ size_t match_find(const struct match_key *key, size_t n, const char *name, size_
     return *count ? lo : n;
 }
 
-/* ---- lists -------------------------------------------------------------------------------------
- */
-
-bool match_add(struct tw_match_list *l, const char *fmt, ...)
-{
-    struct tw_str s = { 0 };
-    va_list ap;
-
-    va_start(ap, fmt);
-    tw_str_vaddf(&s, fmt, ap);
-    va_end(ap);
-    if (s.failed || !tw_grow(&l->text, l->n, &l->cap, sizeof *l->text)) {
-        tw_str_release(&s);
-        return false;
-    }
-    l->text[l->n++] = s.s;
-    return true;
-}
-
-void match_few(const struct tw_match_list *l, struct tw_str *s)
-{
-    for (size_t i = 0; i < l->n && i < FEW; i++)
-        tw_str_addf(s, "%s%.100s", i ? ", " : "", l->text[i]);
-    if (l->n > FEW)
-        tw_str_addf(s, " and %zu more", l->n - FEW);
-}
-
-void tw_match_release(struct tw_match *report)
-{
-    for (int k = 0; k < TW_NMATCH; k++) {
-        for (size_t i = 0; i < report->list[k].n; i++)
-            free(report->list[k].text[i]);
-        free(report->list[k].text);
-    }
-    free(report->part);
-    *report = (struct tw_match){ 0 };
-}
-
-/* ---- one match
- * ----------------------------------------------------------------------------------- */
+/* ---- one match ------------------------------------------------------------------------------- */
 
 struct match {
     const struct tw_layout *layout;
@@ -204,8 +162,7 @@ static enum tw_status fill(struct match *m, const struct tw_param *p, size_t at,
     return TW_OK;
 }
 
-/* ---- tied tensors
- * --------------------------------------------------------------------------------- */
+/* ---- tied tensors ---------------------------------------------------------------------------- */
 
 /* The name that the parameter has in the module of this node: "/lm_head/Transpose" of wte.weight
  * gives lm_head.weight. NULL: none, or out of memory. */
@@ -294,8 +251,7 @@ static enum tw_status check_twin(struct match *m, const struct tw_param *p, size
                : no_memory(m);
 }
 
-/* ---- all tensors
- * ------------------------------------------------------------------------------------ */
+/* ---- all tensors ----------------------------------------------------------------------------- */
 
 static enum tw_status missing(struct match *m, const struct tw_param *p, bool is_buffer)
 {
@@ -372,46 +328,26 @@ static bool of_other(const struct match *m, const char *name)
     return false;
 }
 
+/* Masks and the like are constants of the network, neither parameters nor buffers. */
+static bool constant(const struct match *m, const char *name)
+{
+    int value = m->net ? tw_net_find(m->net, match_bare(name)) : -1;
+
+    return value >= 0 && m->net->value[value].is_init;
+}
+
 static enum tw_status extras(struct match *m)
 {
     for (size_t i = 0; i < m->npart; i++) {
         const char *all = m->from->item[m->part[i].index].name, *name = all + m->length;
 
         if (m->used[m->part[i].index] || match_ignored(name) || of_other(m, all) ||
-            match_optimizer(name, strlen(name)))
+            match_optimizer(name, strlen(name)) || constant(m, name))
             continue;
         if (!match_add(&m->report->list[TW_MATCH_EXTRA], "%s", name))
             return no_memory(m);
     }
     return TW_OK;
-}
-
-static enum tw_status verdict(const struct match *m)
-{
-    const struct tw_match_list *absent = &m->report->list[TW_MATCH_MISSING],
-                               *shape = &m->report->list[TW_MATCH_SHAPE],
-                               *extra = &m->report->list[TW_MATCH_EXTRA];
-    struct tw_str s = { 0 };
-    enum tw_status rc;
-
-    if (absent->n == 0 && shape->n == 0)
-        return TW_OK;
-    if (absent->n) {
-        tw_str_addf(&s, "%zu of %zu tensors are not in the checkpoint: ", absent->n, m->nlayout);
-        match_few(absent, &s);
-    }
-    if (shape->n) {
-        tw_str_addf(&s, "%s%zu of %zu tensors have another shape: ", absent->n ? "; " : "",
-                    shape->n, m->nlayout);
-        match_few(shape, &s);
-    }
-    if (absent->n && extra->n) {
-        tw_str_add(&s, "; the network has no place for ");
-        match_few(extra, &s);
-    }
-    rc = s.failed ? no_memory(m) : tw_err_set(m->err, TW_EFORMAT, "%s", s.s);
-    tw_str_release(&s);
-    return rc;
 }
 
 enum tw_status tw_match_weights(const struct tw_layout *layout, const struct tw_net *net,
@@ -434,41 +370,9 @@ enum tw_status tw_match_weights(const struct tw_layout *layout, const struct tw_
     if (rc == TW_OK)
         rc = extras(&m);
     if (rc == TW_OK)
-        rc = verdict(&m);
+        rc = match_verdict(report, m.nlayout, err);
     free(m.bare);
     free(m.part);
     free(m.used);
     return rc;
-}
-
-/* ---- remarks
- * --------------------------------------------------------------------------------------- */
-
-void tw_match_remarks(const struct tw_match *report, struct tw_str *remarks)
-{
-    static const struct {
-        enum tw_match_what what;
-        const char *before, *after;
-    } lines[] = {
-        { TW_MATCH_OTHER, "other parts of the checkpoint fit as well (--state-key): ", "" },
-        { TW_MATCH_TIED, "tied in the network: ", "" },
-        { TW_MATCH_UNTIED, "tied in the network, but different in the checkpoint: ",
-          "; the first of each was taken" },
-        { TW_MATCH_KEPT, "not in the checkpoint and left as in the network: ", "" },
-        { TW_MATCH_EXTRA, "in the checkpoint, but not in the network: ", "" },
-    };
-
-    if (report->part && *report->part)
-        tw_str_addf(remarks, "the weights are those under '%s' of the checkpoint.\n", report->part);
-    if (report->renamed)
-        tw_str_addf(remarks,
-                    "%zu names fit without the wrappers (module., _orig_mod., model.) at their "
-                    "start.\n",
-                    report->renamed);
-    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
-        if (report->list[lines[i].what].n) {
-            tw_str_add(remarks, lines[i].before);
-            match_few(&report->list[lines[i].what], remarks);
-            tw_str_addf(remarks, "%s.\n", lines[i].after);
-        }
 }

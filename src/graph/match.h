@@ -28,7 +28,8 @@ enum tw_status match_part(const struct match_key *bare, size_t n,
                           size_t *length, struct tw_match *report, struct tw_err *err) TW_CHECKED;
 
 bool match_add(struct tw_match_list *l, const char *fmt, ...) TW_PRINTF(2, 3) TW_CHECKED;
-/* "a, b, c and 4 more" */
-void match_few(const struct tw_match_list *l, struct tw_str *s);
+/* TW_EFORMAT if anything of the n tensors is missing or has another shape. */
+enum tw_status match_verdict(const struct tw_match *report, size_t n,
+                             struct tw_err *err) TW_CHECKED;
 
 #endif

@@ -28,9 +28,10 @@ struct at {
     long a, b, y;
 };
 
-static struct at batch_at(const struct tw_loop *l, size_t index)
+static struct at batch_at(const struct tw_matmul_data *d, size_t index)
 {
-    struct at at = { 0, 0, 0 };
+    const struct tw_loop *l = &d->batch;
+    struct at at = { d->a_at, d->b_at, 0 };
 
     for (int i = l->nd - 1; i >= 0; i--) {
         long j = (long)(index % l->n[i]);
@@ -194,11 +195,20 @@ static void lanewise_forward(const struct tw_run *r, const struct tw_instr *in)
     const struct tw_matmul_data *d = in->data;
     size_t al = tw_lanes_of(r, in->in[0]), bl = tw_lanes_of(r, in->in[1]);
 
+    bool reached[TW_MAX_PLANES] = { false };
+
+    for (int i = 0; i < r->alg->nterm; i++) {
+        const struct tw_term *t = &r->alg->term[i];
+
+        if (tw_plane(r, in->in[0], t->i) && tw_plane(r, in->in[1], t->j))
+            reached[t->k] = true;
+    }
     for (int p = 0; p < r->alg->planes; p++)
-        if (tw_plane(r, in->out[0], p))
+        if (tw_plane(r, in->out[0], p) && (in->nin > 2 || !reached[p] || !d->nk))
             bias_alone(r, in, p, tw_plane(r, in->out[0], p));
-    for (size_t n = 0; n < batches(d, true); n++) {
-        struct at at = batch_at(&d->batch, n);
+    for (size_t n = 0; n < batches(d, true) && d->nk; n++) {
+        struct at at = batch_at(d, n);
+        bool written[TW_MAX_PLANES] = { false };
 
         for (int i = 0; i < r->alg->nterm; i++) {
             const struct tw_term *t = &r->alg->term[i];
@@ -206,22 +216,24 @@ static void lanewise_forward(const struct tw_run *r, const struct tw_instr *in)
             void *y = tw_plane(r, in->out[0], t->k);
 
             if (a && b && y)
-                r->k->bmm(&(struct tw_bmm){ .ni = d->ni,
-                                            .nj = d->nj,
-                                            .nk = d->nk,
-                                            .a = tw_at(r, a, at.a, al),
-                                            .ai = d->ai,
-                                            .ak = d->ak,
-                                            .alanes = al,
-                                            .b = tw_at(r, b, at.b, bl),
-                                            .bk = d->bk,
-                                            .bj = d->bj,
-                                            .blanes = bl,
-                                            .y = tw_at(r, y, at.y, r->lanes),
-                                            .yi = d->yi,
-                                            .yj = d->yj,
-                                            .lanes = r->lanes,
-                                            .store = TW_ADD });
+                r->k->bmm(
+                    &(struct tw_bmm){ .ni = d->ni,
+                                      .nj = d->nj,
+                                      .nk = d->nk,
+                                      .a = tw_at(r, a, at.a, al),
+                                      .ai = d->ai,
+                                      .ak = d->ak,
+                                      .alanes = al,
+                                      .b = tw_at(r, b, at.b, bl),
+                                      .bk = d->bk,
+                                      .bj = d->bj,
+                                      .blanes = bl,
+                                      .y = tw_at(r, y, at.y, r->lanes),
+                                      .yi = d->yi,
+                                      .yj = d->yj,
+                                      .lanes = r->lanes,
+                                      .store = in->nin > 2 || written[t->k] ? TW_ADD : TW_SET });
+            written[t->k] = written[t->k] || (a && b && y);
         }
     }
 }
@@ -357,7 +369,7 @@ static void matmul_vjp(const struct tw_run *r, const struct tw_instr *in, size_t
         return;
     }
     for (size_t n = 0; n < batches(d, true); n++) {
-        struct at at = batch_at(&d->batch, n);
+        struct at at = batch_at(d, n);
 
         for (int i = 0; i < 2; i++) {
             struct shape s;

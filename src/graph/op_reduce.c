@@ -100,50 +100,13 @@ const struct tw_op tw_op_reduce = {
     .name = "reduce", .forward = reduce_forward, .vjp = reduce_vjp, .scratch = reduce_scratch
 };
 
-/* The first (or last) of the largest. Runs over the elements one lane vector at a time: only
- * metrics need it. */
 static void argmax_forward(const struct tw_run *r, const struct tw_instr *in, size_t number)
 {
     const struct tw_argmax_data *d = in->data;
-    const char *x = tw_plane(r, in->in[0], 0);
-    char *y = tw_plane(r, in->out[0], 0), *best = r->scratch;
-    char *wins = tw_at(r, best, (long)d->inner, r->lanes);
-    enum tw_binary better = d->min ? (d->last ? TW_B_LE : TW_B_LT) : (d->last ? TW_B_GE : TW_B_GT);
-    struct tw_loop l = {
-        .nd = 1, .n = { d->inner }, .sa = { 1 }, .sb = { 1 }, .sc = { 1 }, .sy = { 1 }
-    };
-    struct tw_loop put = {
-        .nd = 1, .n = { d->inner }, .sa = { 0 }, .sb = { 1 }, .sc = { 1 }, .sy = { 1 }
-    };
 
     (void)number;
-    for (size_t o = 0; o < d->outer; o++) {
-        char *yo = tw_at(r, y, (long)(o * d->inner), r->lanes);
-        const char *xo = tw_at(r, x, (long)(o * d->n * d->inner), r->lanes);
-
-        r->k->fill(d->inner * r->lanes, 0.0, yo);
-        r->k->binary(TW_B_FIRST, &l, r->lanes, xo, r->lanes, xo, TW_SET, r->lanes, best);
-        for (size_t i = 1; i < d->n; i++) {
-            const char *xi = tw_at(r, xo, (long)(i * d->inner), r->lanes);
-            float i32 = (float)i;
-            double i64 = (double)i;
-            const void *which = r->k->size == 4 ? (const void *)&i32 : (const void *)&i64;
-
-            r->k->binary(better, &l, r->lanes, xi, r->lanes, best, TW_SET, r->lanes, wins);
-            r->k->select(&put, r->lanes, wins, 1, which, r->lanes, yo, TW_SET, r->lanes, yo);
-            r->k->select(&l, r->lanes, wins, r->lanes, xi, r->lanes, best, TW_SET, r->lanes, best);
-        }
-    }
+    r->k->argmax(d->min, d->last, d->outer, d->n, d->inner, r->lanes, tw_plane(r, in->in[0], 0),
+                 tw_plane(r, in->out[0], 0));
 }
 
-static size_t argmax_scratch(const struct tw_graph *g, const struct tw_instr *in,
-                             const struct tw_alg *alg)
-{
-    (void)g;
-    (void)alg;
-    return 2 * ((const struct tw_argmax_data *)in->data)->inner;
-}
-
-const struct tw_op tw_op_argmax = { .name = "argmax",
-                                    .forward = argmax_forward,
-                                    .scratch = argmax_scratch };
+const struct tw_op tw_op_argmax = { .name = "argmax", .forward = argmax_forward };

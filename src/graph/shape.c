@@ -70,6 +70,48 @@ void tw_loop_collapse(struct tw_loop *l)
     l->nd = nd;
 }
 
+size_t tw_b_readers(const struct tw_build *b, int v)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < b->net->nnode; i++)
+        for (size_t j = 0; j < b->net->node[i].nin; j++)
+            n += b->net->node[i].in[j] >= 0 && b->of[b->net->node[i].in[j]] == v;
+    for (size_t i = 0; i < b->net->noutput; i++)
+        n += b->of[b->net->output[i]] == v;
+    return n;
+}
+
+struct tw_instr *tw_b_last(struct tw_build *b, const struct tw_op *op, int v)
+{
+    for (size_t i = b->g->ninstr; i-- > 0;) {
+        struct tw_instr *in = &b->g->instr[i];
+
+        if (in->out[0] == v)
+            return in->op == op && !in->uniform ? in : NULL;
+        if (!in->uniform)
+            return NULL;
+    }
+    return NULL;
+}
+
+bool tw_loop_map(const struct tw_loop *l, size_t n, long s, long *used, long *mapped)
+{
+    *mapped = 0;
+    if (n <= 1)
+        return true;
+    for (int i = 0; i < l->nd; i++) { /* outermost first: the largest stride that divides s */
+        if (l->sy[i] <= 0 || s < l->sy[i])
+            continue;
+        if (s % l->sy[i])
+            return false;
+        used[i] += s / l->sy[i] * (long)(n - 1);
+        *mapped = s / l->sy[i] * l->sa[i];
+        return used[i] < (long)l->n[i];
+    }
+    return false;
+}
+
 int tw_b_unary(struct tw_build *b, enum tw_unary f, double p0, double p1, int x)
 {
     struct tw_unary_data *d = tw_alloc(1, sizeof *d);
@@ -165,10 +207,52 @@ static int copy_with(struct tw_build *b, int v, int rank, const size_t *dims, co
                       0.0);
 }
 
+/* A product of two values that both vary can be written in any order of axes: then nothing need
+ * be moved afterwards. s: the strides of the product's axes after the move. The value in the new
+ * order, or -1 if the product cannot take it in. */
+static int write_moved(struct tw_build *b, int v, int rank, const size_t *dims, const long *s)
+{
+    struct tw_instr *in = tw_b_last(b, &tw_op_matmul, v);
+    struct tw_matmul_data *d, moved;
+    long used[TW_LOOP_MAX] = { 0 };
+    struct tw_loop l = { .nd = tw_b_val(b, v)->rank };
+    size_t at;
+    int y;
+
+    if (!in || in->nin > 2 || tw_b_readers(b, v) > 1 || !tw_b_val(b, in->in[0])->varying ||
+        !tw_b_val(b, in->in[1])->varying)
+        return -1;
+    at = (size_t)(in - b->g->instr);
+    d = in->data;
+    moved = *d;
+    for (int i = 0; i < l.nd; i++) {
+        l.n[i] = tw_b_val(b, v)->dims[i];
+        l.sa[i] = s[i];
+    }
+    tw_strides(l.nd, l.n, false, l.sy);
+    for (int i = 0; i < l.nd; i++) /* an axis of one has no say in where a walk belongs */
+        if (l.n[i] == 1)
+            l.sy[i] = 0;
+    for (int i = 0; i < d->batch.nd; i++)
+        if (!tw_loop_map(&l, d->batch.n[i], d->batch.sy[i], used, &moved.batch.sy[i]))
+            return -1;
+    if (!tw_loop_map(&l, d->ni, d->yi, used, &moved.yi) ||
+        !tw_loop_map(&l, d->nj, d->yj, used, &moved.yj))
+        return -1;
+    y = tw_b_temp(b, tw_b_val(b, v)->dtype, rank, dims);
+    if (y < 0)
+        return -1;
+    *d = moved;
+    b->g->instr[at].out[0] = y;
+    b->g->val[y].varying = true;
+    b->g->val[y].active = b->g->val[v].active;
+    return y;
+}
+
 int tw_b_transpose(struct tw_build *b, int v, const int *perm)
 {
     size_t dims[TW_MAX_RANK];
-    long s[TW_MAX_RANK], strides[TW_MAX_RANK];
+    long s[TW_MAX_RANK], strides[TW_MAX_RANK], to[TW_MAX_RANK];
     bool same = true;
     int rank, last = -1;
 
@@ -183,6 +267,16 @@ int tw_b_transpose(struct tw_build *b, int v, const int *perm)
             same = same && perm[i] > last;
             last = perm[i];
         }
+    }
+    if (!same) {
+        int moved;
+
+        tw_strides(rank, dims, false, s); /* of the new order, by the old axes */
+        for (int i = 0; i < rank; i++)
+            to[perm[i]] = s[i];
+        moved = write_moved(b, v, rank, dims, to);
+        if (moved >= 0 || b->err->code)
+            return moved;
     }
     return same ? tw_b_alias(b, v, rank, dims) : copy_with(b, v, rank, dims, strides, 0);
 }

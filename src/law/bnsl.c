@@ -140,6 +140,7 @@ const struct tw_law tw_law_bnsl = {
     .meanings = meanings,
     .profile = 1u << C0 | 1u << C1 | 1u << BREAK,
     .zero = 1u << A,
+    .floor = 1u << A,
     .model_alloc = model_alloc,
     .model_free = tw_run_table_free,
     .memo_alloc = tw_run_memo_alloc,

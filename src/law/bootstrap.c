@@ -5,8 +5,7 @@
  * log losses and fits again. All curves draw the same stretch of x where they have it, so the
  * noise that runs with a shared data order have in common stays common.
  *
- * For laws of runs a case bootstrap (Efron 1979, Annals of Statistics 7): each replicate draws
- * as many runs as there are, with replacement, within each group.
+ * For laws of runs a case bootstrap, or of few configurations a wild cluster bootstrap: resample.h.
  */
 #include <gsl/gsl_statistics_double.h>
 #include <math.h>
@@ -14,6 +13,7 @@
 #include <string.h>
 
 #include "memory.h"
+#include "resample.h"
 
 /* As long as the longest that a curve asks for by itself, and as all of them together do. */
 static size_t choose_block(const struct tw_law_problem *p, const struct tw_law_fit *fit,
@@ -47,31 +47,6 @@ static size_t lower_bound(const struct tw_law_problem *p, size_t c, double x0)
             b = mid;
     }
     return a - p->first[c];
-}
-
-/* How often replicate b draws each run. Fewer distinct runs than parameters determine nothing:
- * such draws, which only tables of a few runs see, are drawn again. */
-static void draw_cases(const struct tw_law_problem *p, const struct tw_law_fit *fit, size_t b,
-                       double *weight)
-{
-    enum { TRIES = 100 };
-    struct tw_rng rng = tw_rng_stream(fit->opts.seed, TW_RNG_BOOTSTRAP, b);
-    size_t need = 0, distinct = 0;
-
-    for (size_t j = 0; j < p->law->nparams; j++)
-        need += !fit->opts.fixed[j];
-    for (int try = 0; try == 0 || (distinct < need && try < TRIES); try++) {
-        memset(weight, 0, p->n * sizeof *weight);
-        for (size_t c = 0; c < p->ncurves; c++) {
-            const size_t a = p->first[c], n = p->first[c + 1] - a;
-
-            for (size_t k = 0; k < n; k++)
-                weight[a + tw_rng_below(&rng, n)] += 1.0;
-        }
-        distinct = 0;
-        for (size_t i = 0; i < p->n; i++)
-            distinct += weight[i] > 0.0;
-    }
 }
 
 /* Log losses of replicate b; `centred`: see centre(). */
@@ -108,7 +83,7 @@ static void resample(const struct tw_law_problem *p, const struct tw_law_fit *fi
 static double *centre(const struct tw_law_problem *p, const struct tw_law_fit *fit,
                       const struct tw_law_memory *m)
 {
-    const double grow = p->law->ninputs ? 1.0 : tw_law_resample_scale(p, m, fit->opts.block);
+    const double grow = tw_law_resample_scale(p, m, fit->opts.block);
     double *e = tw_alloc(p->n, sizeof *e);
 
     for (size_t c = 0; e && c < p->ncurves; c++) {
@@ -121,6 +96,15 @@ static double *centre(const struct tw_law_problem *p, const struct tw_law_fit *f
     return e;
 }
 
+static double *fitted_values(const struct tw_law_problem *p, const struct tw_law_fit *fit)
+{
+    double *v = tw_alloc(p->n, sizeof *v);
+
+    for (size_t i = 0; v && i < p->n; i++)
+        v[i] = tw_law_to_scale(p->law, fit->yhat[i]);
+    return v;
+}
+
 /* From the fit's parameters; `thorough` where the replicate's lie far from them. */
 static bool refit(struct tw_law_worker *w, const struct tw_law_fit *fit, bool thorough,
                   double *theta, struct tw_fit_result *res)
@@ -129,23 +113,110 @@ static bool refit(struct tw_law_worker *w, const struct tw_law_fit *fit, bool th
     return tw_fit_minimize(w->ws, &w->fit, theta, thorough, res, NULL) == TW_OK && res->converged;
 }
 
-static bool replicate(const struct tw_law_problem *p, struct tw_law_fit *fit, const double *centred)
+static size_t count_free(const struct tw_law_fit_opts *o, size_t nparams)
 {
-    const size_t np = p->law->nparams;
-    size_t failed = 0;
+    size_t n = 0;
+
+    for (size_t j = 0; j < nparams; j++)
+        n += !o->fixed[j];
+    return n;
+}
+
+enum tw_bootstrap tw_law_bootstrap_kind(const struct tw_law_fit_opts *opts, size_t nparams,
+                                        size_t clusters)
+{
+    if (opts->kind == TW_BOOTSTRAP_CASE || opts->kind == TW_BOOTSTRAP_WILD)
+        return opts->kind;
+    return clusters < TW_LAW_FEW * count_free(opts, nparams) ? TW_BOOTSTRAP_WILD
+                                                             : TW_BOOTSTRAP_CASE;
+}
+
+/* `fitted` is p->yhat on the residuals' scale. */
+static struct tw_resample runs_to_draw(const struct tw_law_problem *p, const struct tw_law_fit *fit,
+                                       const double *fitted, const double *residual)
+{
+    const size_t free = count_free(&fit->opts, p->law->nparams);
+
+    return (struct tw_resample){ .kind = fit->opts.kind,
+                                 .seed = fit->opts.seed,
+                                 .ngroups = p->ncurves,
+                                 .first = p->first,
+                                 .cluster = p->cluster,
+                                 .nclusters = p->nclusters,
+                                 .whole = p->nclusters < p->n,
+                                 .need = free,
+                                 .fitted = fitted,
+                                 .residual = residual };
+}
+
+/* Residuals of runs from the fit without their cluster; from the fit itself where the others do not
+ * determine it. False when out of memory. */
+static bool left_out_residuals(const struct tw_law_problem *p, const struct tw_law_fit *fit,
+                               double *out)
+{
+    const size_t need = count_free(&fit->opts, p->law->nparams);
+    const double factor = tw_resample_factor(p->n, p->nclusters, need);
     bool ok = true;
 
-#pragma omp parallel reduction(+ : failed)
+#pragma omp parallel
     {
-        double *drawn = tw_alloc(p->n, sizeof *drawn); /* targets of curves, weights of runs */
+        double *weight = tw_alloc(p->n, sizeof *weight), *r = tw_alloc(p->n, sizeof *r);
         struct tw_law_worker w;
-        const bool ready = tw_law_worker_init(&w, p) && drawn;
+        const bool ready = tw_law_worker_init(&w, p) && weight && r;
 
         if (!ready) {
 #pragma omp atomic write
             ok = false;
         }
-        if (p->law->ninputs)
+        w.fit.weight = weight;
+#pragma omp for schedule(dynamic)
+        for (size_t g = 0; g < p->nclusters; g++) {
+            double theta[TW_FIT_MAX_PARAMS];
+            struct tw_fit_result res = { 0 };
+            size_t rest = 0;
+
+            if (!ready)
+                continue;
+            for (size_t i = 0; i < p->n; i++) {
+                weight[i] = p->cluster[i] == g ? 0.0 : 1.0;
+                rest += p->cluster[i] != g;
+            }
+            if (rest > need && !refit(&w, fit, false, theta, &res))
+                res.converged = refit(&w, fit, true, theta, &res);
+            if (res.converged)
+                w.fit.residual(&w, theta, r, NULL);
+            for (size_t i = 0; i < p->n; i++)
+                if (p->cluster[i] == g)
+                    out[i] = res.converged ? r[i] : factor * fit->r[i];
+        }
+        tw_law_worker_release(&w);
+        free(weight);
+        free(r);
+    }
+    return ok;
+}
+
+/* `base`: residuals of curves less their mean; fitted values of runs. */
+static bool replicate(const struct tw_law_problem *p, struct tw_law_fit *fit, const double *base,
+                      const double *residual)
+{
+    const size_t np = p->law->nparams;
+    const struct tw_resample runs = runs_to_draw(p, fit, base, residual);
+    size_t failed = 0;
+    bool ok = true;
+
+#pragma omp parallel reduction(+ : failed)
+    {
+        double *drawn = tw_alloc(p->n, sizeof *drawn); /* targets, or weights of cases */
+        double *scratch = tw_alloc(p->nclusters, sizeof *scratch);
+        struct tw_law_worker w;
+        const bool ready = tw_law_worker_init(&w, p) && drawn && scratch;
+
+        if (!ready) {
+#pragma omp atomic write
+            ok = false;
+        }
+        if (fit->opts.kind == TW_BOOTSTRAP_CASE)
             w.fit.weight = drawn;
         else
             w.target = drawn;
@@ -157,9 +228,9 @@ static bool replicate(const struct tw_law_problem *p, struct tw_law_fit *fit, co
             if (!ready)
                 continue;
             if (p->law->ninputs)
-                draw_cases(p, fit, b, drawn);
+                tw_resample_draw(&runs, b, scratch, drawn);
             else
-                resample(p, fit, centred, b, drawn);
+                resample(p, fit, base, b, drawn);
             if (!refit(&w, fit, false, theta, &res) && !refit(&w, fit, true, theta, &res)) {
                 failed++;
                 for (size_t j = 0; j < np; j++)
@@ -168,13 +239,13 @@ static bool replicate(const struct tw_law_problem *p, struct tw_law_fit *fit, co
         }
         tw_law_worker_release(&w);
         free(drawn);
+        free(scratch);
     }
     fit->failed = failed;
     return ok;
 }
 
-/* Percentile intervals and correlations of the replicates that converged. */
-static bool summarise(struct tw_law_fit *fit)
+bool tw_law_bootstrap_summary(struct tw_law_fit *fit)
 {
     const size_t np = fit->law->nparams, good = fit->replicates - fit->failed;
     double *column = tw_alloc(np * (good + 1), sizeof *column);
@@ -212,9 +283,13 @@ enum tw_status tw_law_bootstrap_run(const struct tw_law_problem *p, struct tw_la
                                     struct tw_err *err)
 {
     struct tw_law_memory m;
-    double *centred;
+    double *base, *residual = NULL;
     bool ok;
 
+    fit->clusters = p->nclusters;
+    fit->opts.kind = p->law->ninputs
+                         ? tw_law_bootstrap_kind(&fit->opts, p->law->nparams, p->nclusters)
+                         : TW_BOOTSTRAP_BLOCK;
     if (!tw_law_memory_measure(p, fit, &m))
         return tw_err_set(err, TW_ENOMEM, "out of memory");
     if (p->law->ninputs)
@@ -224,9 +299,14 @@ enum tw_status tw_law_bootstrap_run(const struct tw_law_problem *p, struct tw_la
     fit->replicates = fit->opts.bootstrap;
     if (fit->replicates == 0)
         return TW_OK;
-    centred = centre(p, fit, &m);
+    base = p->law->ninputs ? fitted_values(p, fit) : centre(p, fit, &m);
     fit->theta_boot = tw_alloc(fit->replicates, p->law->nparams * sizeof *fit->theta_boot);
-    ok = centred && fit->theta_boot && replicate(p, fit, centred) && summarise(fit);
-    free(centred);
+    if (fit->opts.kind == TW_BOOTSTRAP_WILD)
+        residual = tw_alloc(p->n, sizeof *residual);
+    ok = fit->opts.kind != TW_BOOTSTRAP_WILD || (residual && left_out_residuals(p, fit, residual));
+    ok = ok && base && fit->theta_boot && replicate(p, fit, base, residual) &&
+         tw_law_bootstrap_summary(fit);
+    free(base);
+    free(residual);
     return ok ? TW_OK : tw_err_set(err, TW_ENOMEM, "out of memory");
 }

@@ -99,6 +99,29 @@ static void optimum(const double *theta, double flops, double *input)
     input[D] = flops / 6.0 / input[N];
 }
 
+/* eq. (2) solved for D. */
+static double tokens(const double *theta, double size, double loss)
+{
+    const double left = loss - theta[E] - theta[A] * pow(size, -theta[ALPHA]);
+
+    return left > 0.0 ? pow(theta[B] / left, 1.0 / theta[BETA]) : (double)INFINITY;
+}
+
+/* Along eq. (4) both terms fall as C^-gamma, gamma = alpha beta / (alpha + beta). */
+static double compute(const double *theta, double loss)
+{
+    const double gamma = theta[ALPHA] * theta[BETA] / (theta[ALPHA] + theta[BETA]);
+    const double left = loss - theta[E];
+    double input[NINPUTS];
+
+    optimum(theta, 6.0, input);
+    return left > 0.0 ? 6.0 * pow((theta[A] * pow(input[N], -theta[ALPHA]) +
+                                   theta[B] * pow(input[D], -theta[BETA])) /
+                                      left,
+                                  1.0 / gamma)
+                      : (double)INFINITY;
+}
+
 static const char *unidentified(const void *model)
 {
     if (tw_run_table_constant(model, N))
@@ -123,6 +146,7 @@ const struct tw_law tw_law_chinchilla = {
     .nparams = NPARAMS,
     .params = params,
     .meanings = meanings,
+    .floor = 1u << E,
     .profile = 1u << E | 1u << ALPHA | 1u << BETA,
     .model_alloc = model_alloc,
     .model_free = tw_run_table_free,
@@ -133,4 +157,6 @@ const struct tw_law tw_law_chinchilla = {
     .project = project,
     .unidentified = unidentified,
     .optimum = optimum,
+    .tokens = tokens,
+    .compute = compute,
 };

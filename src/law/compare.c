@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "compare_ends.h"
 #include "split.h"
 
 struct tw_compare_opts tw_compare_defaults(void)
@@ -31,7 +32,7 @@ static enum tw_status unclear(const struct tw_law *law, const struct tw_law_curv
                               enum tw_warmup warmup, const char **why, struct tw_err *err)
 {
     struct tw_err own = { 0 };
-    void *model = law->model_alloc(curves, n, warmup, &own);
+    void *model = tw_law_model(law, curves, n, warmup, &own);
 
     *why = model ? law->unidentified(model) : NULL;
     law->model_free(model);
@@ -176,9 +177,9 @@ static enum tw_status predict_held(const struct tw_law_fit *all, const struct tw
     else if (rc != TW_OK)
         *why = "the fit to the rest found no minimum";
     if (rc != TW_ENOMEM && !*why) {
-        *weak =
-            !fit.min.converged || fit.min.at_bounds || !(fit.min.condition < TW_LAW_MAX_CONDITION);
-        model = law->model_alloc(held->curves, held->ncurves, o.warmup, &own);
+        *weak = !fit.min.converged || fit.min.at_bounds ||
+                !(fit.min.condition < tw_law_max_condition(law));
+        model = tw_law_model(law, held->curves, held->ncurves, o.warmup, &own);
         if (!model && own.code != TW_ENOMEM)
             *why = "what is held out is outside the law's domain";
         else
@@ -359,10 +360,15 @@ static enum tw_status check(const struct tw_compare_entry *e, size_t n, size_t n
 
     if (n == 0 || ncurves == 0)
         return tw_err_set(err, TW_EINVAL, "no law or no data to compare on");
-    if (runs != (opts->hold == TW_COMPARE_LARGEST))
-        return tw_err_set(err, TW_EINVAL,
-                          runs ? "of runs, the largest size can be held out, not curves"
-                               : "of curves, curves or their tails can be held out, not sizes");
+    if (runs && opts->hold != TW_COMPARE_LARGEST)
+        return tw_err_set(err, TW_EINVAL, "of runs, the largest size can be held out, not curves");
+    for (size_t c = 0; !runs && opts->hold == TW_COMPARE_LARGEST && c < ncurves; c++)
+        if (!(e[0].curves[c].size > 0.0))
+            return tw_err_set(err, TW_EINVAL,
+                              "%s: the size of its model is not known, so the largest size cannot "
+                              "be held out: a column N of the log or of the table of schedules, "
+                              "or --size=N",
+                              e[0].curves[c].name);
     for (size_t i = 1; i < n; i++) {
         if ((e[i].law->ninputs != 0) != runs)
             return tw_err_set(
@@ -378,7 +384,8 @@ static enum tw_status check(const struct tw_compare_entry *e, size_t n, size_t n
     return TW_OK;
 }
 
-/* The size of every run: the input N of the first law that has one, else its first input. */
+/* The size of every run, or of every point's model: of runs the input N of the first law that has
+ * one, else its first input. */
 static double *sizes(const struct tw_compare_entry *e, size_t n, size_t ncurves)
 {
     size_t total = 0, k = 0, law = 0, input = 0;
@@ -393,9 +400,9 @@ static double *sizes(const struct tw_compare_entry *e, size_t n, size_t ncurves)
     for (size_t c = 0; c < ncurves; c++)
         total += e[0].curves[c].n;
     size = tw_alloc(total, sizeof *size);
-    for (size_t c = 0; size && c < ncurves && e[0].law->ninputs; c++)
+    for (size_t c = 0; size && c < ncurves; c++)
         for (size_t i = 0; i < e[0].curves[c].n; i++)
-            size[k++] = e[law].curves[c].input[input][i];
+            size[k++] = e[0].law->ninputs ? e[law].curves[c].input[input][i] : e[0].curves[c].size;
     return size;
 }
 
@@ -423,6 +430,10 @@ static enum tw_status compute(const struct tw_compare_entry *entries, size_t n, 
     if (rc == TW_OK && !any)
         rc = tw_err_set(err, TW_EDOMAIN, "no law could be fitted; %s: %s", first->law->name,
                         first->why);
+    if (rc != TW_OK)
+        return rc;
+    if (opts->hold == TW_COMPARE_LARGEST && !first->law->ninputs)
+        rc = tw_compare_end_points(split, entries[0].curves, ncurves, &opts->fit, &out->ends, err);
     if (rc != TW_OK)
         return rc;
     criteria(out);

@@ -195,6 +195,7 @@ const struct tw_law tw_law_data_constrained = {
     .nparams = NPARAMS,
     .params = params,
     .meanings = meanings,
+    .floor = 1u << E,
     .profile = 1u << RDSTAR | 1u << RNSTAR,
     .model_alloc = model_alloc,
     .model_free = tw_run_table_free,

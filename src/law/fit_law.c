@@ -42,8 +42,8 @@ struct tw_law_score tw_law_score_of(const double *y, const double *yhat, size_t 
     return s;
 }
 
-static enum tw_status describe(const struct tw_law_problem *p, struct tw_law_fit *fit,
-                               struct tw_err *err)
+enum tw_status tw_law_fit_describe(const struct tw_law_problem *p, struct tw_law_fit *fit,
+                                   struct tw_err *err)
 {
     fit->ncurves = p->ncurves;
     fit->n = p->n;
@@ -78,7 +78,7 @@ enum tw_status tw_law_fit_once(const struct tw_law_problem *p, struct tw_law_fit
     enum tw_status rc;
 
     rc = tw_law_solve(p, fit->theta, &fit->min, &fit->starts, &fit->at_optimum, err);
-    return rc == TW_OK ? describe(p, fit, err) : rc;
+    return rc == TW_OK ? tw_law_fit_describe(p, fit, err) : rc;
 }
 
 /* Mean over the curves that could be left out; NAN when fewer than two could. */
@@ -96,7 +96,7 @@ static double left_out_score(const struct tw_law_fit *fit)
 static enum tw_status only_warmup(const struct tw_law *law, const struct tw_law_curve *curves,
                                   size_t n, bool *only, struct tw_err *err)
 {
-    void *model = law->model_alloc(curves, n, TW_WARMUP_SKIP, err);
+    void *model = tw_law_model(law, curves, n, TW_WARMUP_SKIP, err);
 
     if (!model)
         return err->code;

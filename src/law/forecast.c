@@ -160,7 +160,7 @@ enum tw_status tw_law_forecast(const struct tw_law_fit *fit, const struct tw_law
 {
     const bool bands = band->lo68 || band->hi68 || band->lo95 || band->hi95;
     struct tw_err own = { 0 };
-    void *model = fit->law->model_alloc(curve, 1, fit->opts.warmup, err ? err : &own);
+    void *model = tw_law_model(fit->law, curve, 1, fit->opts.warmup, err ? err : &own);
     struct draws d = { 0 };
     double *log_y = NULL, *share = NULL;
     bool ok;

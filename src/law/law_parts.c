@@ -188,3 +188,30 @@ enum tw_status tw_law_no_rate(const struct tw_law_curve *c, double x, struct tw_
                       "give the schedule",
                       c->name, x);
 }
+
+/* ---- sizes ---------------------------------------------------------------------------------- */
+
+enum tw_status tw_law_check_sizes(const struct tw_law_curve *curves, size_t n, struct tw_err *err)
+{
+    for (size_t c = 0; c < n; c++)
+        if (!(curves[c].size > 0.0) || !isfinite(curves[c].size))
+            return tw_err_set(err, TW_EDOMAIN,
+                              "%s: the law needs the parameters N of its model, a positive number: "
+                              "a column N of the log or of the table of schedules, or --size=N",
+                              curves[c].name);
+    return TW_OK;
+}
+
+size_t tw_law_count_sizes(const struct tw_law_curve *curves, size_t n)
+{
+    size_t sizes = 0;
+
+    for (size_t c = 0; c < n; c++) {
+        bool known = false;
+
+        for (size_t b = 0; b < c && !known; b++)
+            known = fabs(log(curves[b].size / curves[c].size)) < 0.01;
+        sizes += !known;
+    }
+    return sizes;
+}

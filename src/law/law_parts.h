@@ -36,4 +36,10 @@ size_t tw_law_best_starts(struct tw_law_start *s, size_t n, size_t p, double *th
 enum tw_status tw_law_no_step(const struct tw_law_curve *c, double x, struct tw_err *err);
 enum tw_status tw_law_no_rate(const struct tw_law_curve *c, double x, struct tw_err *err);
 
+/* Every curve's model has a size; TW_EDOMAIN names one that has not. */
+enum tw_status tw_law_check_sizes(const struct tw_law_curve *curves, size_t n,
+                                  struct tw_err *err) TW_CHECKED;
+/* Different ones, to 1 %. */
+size_t tw_law_count_sizes(const struct tw_law_curve *curves, size_t n);
+
 #endif

@@ -39,7 +39,7 @@ bool tw_law_annealed_share(const struct tw_law *law, const struct tw_law_curve *
         share[i] = 0.0;
     if (!law->annealed)
         return true;
-    model = law->model_alloc(curve, 1, TW_WARMUP_SKIP, NULL);
+    model = tw_law_model(law, curve, 1, TW_WARMUP_SKIP, NULL);
     memo = model ? law->memo_alloc(model) : NULL;
     ok = model && memo;
     if (ok)
@@ -55,7 +55,7 @@ static enum tw_status predict_held(const struct tw_law *law, const struct tw_law
                                    const struct tw_law_fit_opts *opts, const double *theta,
                                    struct held *h, struct tw_err *err)
 {
-    void *model = law->model_alloc(curve, 1, opts->warmup, err);
+    void *model = tw_law_model(law, curve, 1, opts->warmup, err);
     double *y = tw_alloc(curve->n, sizeof *y), *share = tw_alloc(curve->n, sizeof *share);
     enum tw_status rc = TW_ENOMEM;
 
@@ -97,8 +97,8 @@ static enum tw_status leave_one(const struct tw_law *law, const struct tw_law_cu
     rc = tw_law_problem_init(&p, law, rest, k, opts, NULL);
     if (rc == TW_OK && !law->unidentified(p.model)) {
         rc = tw_law_solve(&p, theta, &res, &tried, &best, NULL);
-        h->usable =
-            rc == TW_OK && res.converged && !res.at_bounds && res.condition < TW_LAW_MAX_CONDITION;
+        h->usable = rc == TW_OK && res.converged && !res.at_bounds &&
+                    res.condition < tw_law_max_condition(law);
     }
     if (h->usable)
         rc = predict_held(law, &curves[out], opts, theta, h, err);

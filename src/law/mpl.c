@@ -11,13 +11,13 @@
  */
 #include <float.h>
 #include <math.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "falls.h"
 #include "final.h"
 #include "law_parts.h"
+#include "mpl_kernel.h"
 
 enum { L0, A, ALPHA, B, C, BETA, GAMMA, NPARAMS };
 enum { NODES = TW_FALL_NODES };
@@ -56,7 +56,7 @@ static const struct tw_law_restriction restrictions[] = {
 
 struct model {
     size_t ncurves, n;
-    size_t nnodes; /* over all curves */
+    size_t nnodes; /* of the curve with most */
     double moved;
     double *log_s1; /* (n) */
     struct tw_falls *falls;
@@ -97,7 +97,8 @@ static void *model_alloc(const struct tw_law_curve *curves, size_t n, enum tw_wa
             goto fail;
         for (size_t i = 0; i < curves[c].n; i++)
             m->log_s1[k++] = log(m->falls[c].s1[i]);
-        m->nnodes += m->falls[c].nblocks * NODES;
+        if (m->falls[c].nblocks * NODES > m->nnodes)
+            m->nnodes = m->falls[c].nblocks * NODES;
         m->moved += m->falls[c].moved;
     }
     return m;
@@ -107,136 +108,13 @@ fail:
     return NULL;
 }
 
-/* ---- the kernel -------------------------------------------------------------------------------
- */
-
-/* exp and log of LANES numbers at once. The C library's take one number at a time, and are all
- * that the law's time is spent on. These are plain arithmetic on vectors (an extension of C that
- * gcc and clang share), right to a few units in the last place; the compiler makes of them
- * what the machine has, and the bits are the same on all. Vectors pass by address: by value
- * their calling convention would depend on the machine. */
-enum { LANES = 4 };
-typedef double real4 __attribute__((vector_size(LANES * sizeof(double))));
-typedef uint64_t bits4 __attribute__((vector_size(LANES * sizeof(uint64_t))));
-
-/* log x, x >= 1: x = 2^e m, sqrt 1/2 <= m < sqrt 2; log m = 2 atanh f, f = (m - 1) / (m + 1),
- * by the series of atanh to f^21. */
-static inline void log_of(const real4 *x, real4 *out)
-{
-    const uint64_t half = 0x3fe6a09e667f3bcdu; /* sqrt 1/2 */
-    const bits4 i = (bits4)*x - half;
-    /* e, by way of the double whose bits are those of 2^52 + e */
-    const real4 e = (real4)((i >> 52) | 0x4330000000000000u) - 4503599627370496.0;
-    const real4 m = (real4)((i & 0x000fffffffffffffu) + half);
-    const real4 f = (m - 1.0) / (m + 1.0), s = f * f;
-    real4 q = s * (1.0 / 21.0) + 1.0 / 19.0;
-
-    q = q * s + 1.0 / 17.0;
-    q = q * s + 1.0 / 15.0;
-    q = q * s + 1.0 / 13.0;
-    q = q * s + 1.0 / 11.0;
-    q = q * s + 1.0 / 9.0;
-    q = q * s + 1.0 / 7.0;
-    q = q * s + 1.0 / 5.0;
-    q = q * s + 1.0 / 3.0;
-    *out = e * 0.693147180559945309 + (2.0 * f + 2.0 * f * s * q);
-}
-
-/* exp x, -700 <= x <= 0: x = n log 2 + r, |r| <= log(2) / 2, by Taylor's series to r^13. */
-static inline void exp_of(const real4 *x, real4 *out)
-{
-    const double shift = 6755399441055744.0; /* 1.5 * 2^52: adding it rounds to an integer */
-    const real4 t = *x * 1.44269504088896341 + shift, n = t - shift;
-    const real4 r = (*x - n * 0x1.62e42fee00000p-1) - n * 0x1.a39ef35793c76p-33;
-    real4 q = r * (1.0 / 6227020800.0) + 1.0 / 479001600.0;
-
-    q = q * r + 1.0 / 39916800.0;
-    q = q * r + 1.0 / 3628800.0;
-    q = q * r + 1.0 / 362880.0;
-    q = q * r + 1.0 / 40320.0;
-    q = q * r + 1.0 / 5040.0;
-    q = q * r + 1.0 / 720.0;
-    q = q * r + 1.0 / 120.0;
-    q = q * r + 1.0 / 24.0;
-    q = q * r + 1.0 / 6.0;
-    q = q * r + 0.5;
-    q = q * r + 1.0;
-    q = q * r + 1.0;
-    *out = (real4)((bits4)q + ((bits4)t << 52));
-}
-
-/* The larger of x and a number. */
-static inline void at_least(real4 *x, double least)
-{
-    const real4 floor = *x * 0.0 + least;
-    const bits4 above = (bits4)(*x > least);
-
-    *x = (real4)(((bits4)*x & above) | ((bits4)floor & ~above));
-}
-
-/* Per lane, summed over nodes: G, and dG by beta, by log(C x), and that times -log eta. */
-struct sums {
-    real4 g, beta, x, rate;
-};
-
-static inline void add_nodes(struct sums *a, const double *before, const double *factor,
-                             const double *log_rate, const double *weight, double s1, double beta)
-{
-    real4 b, f, w, r, cx, y, u, z, g, slope;
-
-    memcpy(&b, before, sizeof b);
-    memcpy(&f, factor, sizeof f);
-    memcpy(&w, weight, sizeof w);
-    memcpy(&r, log_rate, sizeof r);
-    cx = s1 - b;
-    at_least(&cx, 0.0);
-    cx *= f;
-    y = 1.0 + cx;
-    log_of(&y, &u);
-    z = -beta * u;
-    at_least(&z, -700.0);
-    exp_of(&z, &g);
-    slope = w * g * beta * (cx / y);
-    a->g += w - w * g;
-    a->beta += w * (u * g);
-    a->x += slope;
-    a->rate -= slope * r;
-}
-
-static double total(const real4 *v)
-{
-    return ((*v)[0] + (*v)[1]) + ((*v)[2] + (*v)[3]);
-}
-
-/* LD / B and its derivatives by C, beta and gamma for the points of one curve. factor: C
- * eta^-gamma of every node. */
-static void curve_sums(const struct tw_falls *f, const double *factor, const double *theta,
-                       double *ld, double *dc, double *dbeta, double *dgamma)
-{
-    for (size_t i = 0; i < f->n; i++) {
-        struct sums a = { { 0 }, { 0 }, { 0 }, { 0 } };
-
-        for (size_t k = f->first[i]; k < f->first[i + 1]; k++) {
-            const size_t at = (size_t)f->block[k] * NODES;
-
-            for (size_t j = at; j < at + NODES; j += LANES)
-                add_nodes(&a, f->before + j, factor + j, f->log_rate + j, f->weight + j, f->s1[i],
-                          theta[BETA]);
-        }
-        ld[i] = total(&a.g);
-        dc[i] = total(&a.x) / theta[C];
-        dbeta[i] = total(&a.beta);
-        dgamma[i] = total(&a.rate);
-    }
-}
-
 /* ---- prediction ----------------------------------------------------------------------------- */
 
 /* LD / B of every point for the last (C, beta, gamma) asked for. */
 struct memo {
-    double c, beta, gamma;
+    struct tw_mpl_shape shape;
     double *ld, *dc, *dbeta, *dgamma; /* (n) each */
-    double *factor;                   /* (nodes) */
+    double *scratch;                  /* (nodes of a curve) */
 };
 
 static void memo_free(void *p)
@@ -245,7 +123,7 @@ static void memo_free(void *p)
 
     if (memo) {
         free(memo->ld);
-        free(memo->factor);
+        free(memo->scratch);
     }
     free(memo);
 }
@@ -257,10 +135,10 @@ static void *memo_alloc(const void *model)
 
     if (!memo)
         return NULL;
-    memo->c = NAN;
+    memo->shape.c = NAN;
     memo->ld = tw_alloc(m->n, 4 * sizeof *memo->ld);
-    memo->factor = tw_alloc(m->nnodes, sizeof *memo->factor);
-    if (!memo->ld || !memo->factor) {
+    memo->scratch = tw_alloc(m->nnodes, sizeof *memo->scratch);
+    if (!memo->ld || !memo->scratch) {
         memo_free(memo);
         return NULL;
     }
@@ -272,25 +150,21 @@ static void *memo_alloc(const void *model)
 
 static void recall(const struct model *m, struct memo *memo, const double *theta)
 {
-    double *factor = memo->factor;
+    const struct tw_mpl_shape shape = { theta[C], theta[BETA], theta[GAMMA] };
     size_t k = 0;
 
     // NOLINTNEXTLINE: the same numbers, not near ones
-    if (memo->c == theta[C] && memo->beta == theta[BETA] && memo->gamma == theta[GAMMA])
+    if (memo->shape.c == shape.c && memo->shape.beta == shape.beta &&
+        memo->shape.gamma == shape.gamma)
         return;
     for (size_t c = 0; c < m->ncurves; c++) {
-        const struct tw_falls *f = &m->falls[c];
+        const struct tw_mpl_sums at = { memo->ld + k, memo->dc + k, memo->dbeta + k,
+                                        memo->dgamma + k };
 
-        for (size_t j = 0; j < f->nblocks * NODES; j++)
-            factor[j] = fmin(theta[C] * exp(-theta[GAMMA] * f->log_rate[j]),
-                             1e200); /* no overflow in the sums */
-        curve_sums(f, factor, theta, memo->ld + k, memo->dc + k, memo->dbeta + k, memo->dgamma + k);
-        factor += f->nblocks * NODES;
-        k += f->n;
+        tw_mpl_kernel(&m->falls[c], &shape, memo->scratch, &at);
+        k += m->falls[c].n;
     }
-    memo->c = theta[C];
-    memo->beta = theta[BETA];
-    memo->gamma = theta[GAMMA];
+    memo->shape = shape;
 }
 
 static void predict(const void *model, void *memory, const double *theta, double *y, double *jac)

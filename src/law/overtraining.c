@@ -119,6 +119,7 @@ const struct tw_law tw_law_overtraining = {
     .nparams = NPARAMS,
     .params = params,
     .meanings = meanings,
+    .floor = 1u << E,
     .profile = 1u << E | 1u << ETA,
     .model_alloc = model_alloc,
     .model_free = tw_run_table_free,

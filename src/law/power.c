@@ -123,6 +123,7 @@ const struct tw_law tw_law_power = {
     .nparams = NPARAMS,
     .params = params,
     .meanings = meanings,
+    .floor = 1u << LINF,
     .profile = 1u << LINF | 1u << EXPONENT,
     .zero = 1u << LINF,
     .model_alloc = model_alloc,

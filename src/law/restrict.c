@@ -38,7 +38,7 @@ static enum tw_status try_one(const struct tw_law_curve *curves, size_t n,
     if (rc == TW_OK)
         rc = tw_law_fit_once(&p, &try, err);
     /* What all curves do not determine, fewer do not either: nothing to leave out. */
-    determined = rc == TW_OK && !(try.min.condition > TW_LAW_MAX_CONDITION);
+    determined = rc == TW_OK && !(try.min.condition > tw_law_max_condition(fit->law));
     if (determined)
         rc = tw_law_leave_out_run(curves, &try, err);
     tw_law_problem_release(&p);

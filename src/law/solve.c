@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "resample.h"
+
 /* ---- the problem -------------------------------------------------------------------------- */
 
 static enum tw_status stack(struct tw_law_problem *p, const struct tw_law_curve *curves,
@@ -52,13 +54,19 @@ enum tw_status tw_law_problem_init(struct tw_law_problem *p, const struct tw_law
     p->n = p->first[n];
     if (p->n < law->nparams)
         return tw_err_set(err, TW_EDOMAIN,
-                          "%zu point%s cannot determine the %zu parameters of the law %s: at least "
-                          "%zu are needed",
-                          p->n, tw_plural(p->n), law->nparams, law->name, law->nparams);
+                          "%zu point%s cannot determine the %zu parameters of the law %s: %zu more "
+                          "needed, and some for the intervals",
+                          p->n, tw_plural(p->n), law->nparams, law->name, law->nparams - p->n);
     rc = stack(p, curves, err);
     if (rc != TW_OK)
         return rc;
-    p->model = law->model_alloc(curves, n, opts->warmup, err);
+    if (law->ninputs) {
+        p->cluster = tw_alloc(p->n, sizeof *p->cluster);
+        if (!p->cluster ||
+            !tw_resample_clusters(curves, n, law->ninputs, p->cluster, &p->nclusters))
+            return tw_err_set(err, TW_ENOMEM, "out of memory");
+    }
+    p->model = tw_law_model(law, curves, n, opts->warmup, err);
     return p->model ? TW_OK : err->code;
 }
 
@@ -70,6 +78,7 @@ void tw_law_problem_release(struct tw_law_problem *p)
     free(p->x);
     free(p->y);
     free(p->target);
+    free(p->cluster);
     *p = (struct tw_law_problem){ 0 };
 }
 
@@ -161,6 +170,7 @@ static bool descend(struct tw_law_worker *w, double *theta, struct tw_fit_result
     struct tw_fit_problem wide = w->fit;
 
     wide.loss = TW_FIT_HUBER;
+    wide.enough = 1e-9; /* only on the way */
     for (wide.delta = WIDE; w->fit.loss != TW_FIT_SQUARES && wide.delta > w->fit.delta;
          wide.delta *= NARROWER)
         if (tw_fit_minimize(w->ws, &wide, theta, wide.delta == WIDE, res, NULL) != TW_OK)
@@ -169,29 +179,27 @@ static bool descend(struct tw_law_worker *w, double *theta, struct tw_fit_result
            TW_OK;
 }
 
-/* The better of descending and the straight way: few points may have a minimum that the wide loss
- * leads away from. A slow law goes that way only where descending ended badly. */
-static bool minimise(struct tw_law_worker *w, double *theta, struct tw_fit_result *res)
+/* The straight way from `start`, if it ends better than theta. */
+static void straight(struct tw_law_worker *w, const double *start, double *theta,
+                     struct tw_fit_result *res)
 {
-    double straight[TW_FIT_MAX_PARAMS];
-    struct tw_fit_result other;
-    bool ok;
+    double other[TW_FIT_MAX_PARAMS];
+    struct tw_fit_result found;
 
-    memcpy(straight, theta, w->fit.p * sizeof *theta);
-    ok = descend(w, theta, res);
-    if (ok && res->converged && !res->at_bounds && w->problem->law->slow)
-        return true;
-    if (tw_fit_minimize(w->ws, &w->fit, straight, false, &other, NULL) != TW_OK)
-        return ok;
-    if (!ok || other.objective < res->objective) {
-        memcpy(theta, straight, w->fit.p * sizeof *theta);
-        *res = other;
-    }
-    return true;
+    memcpy(other, start, w->fit.p * sizeof *other);
+    if (tw_fit_minimize(w->ws, &w->fit, other, false, &found, NULL) != TW_OK ||
+        !(found.objective < res->objective))
+        return;
+    memcpy(theta, other, w->fit.p * sizeof *theta);
+    *res = found;
 }
 
-static enum tw_status run_starts(const struct tw_law_problem *p, double *theta,
-                                 struct tw_fit_result *res, size_t k)
+/* What run_starts does with each start. */
+enum way { DESCEND, STRAIGHT };
+
+/* `start` and theta (k rows): where each began and has come to. */
+static enum tw_status run_starts(const struct tw_law_problem *p, enum way way, const double *start,
+                                 double *theta, struct tw_fit_result *res, size_t k)
 {
     const size_t np = p->law->nparams;
     enum tw_status rc = TW_OK;
@@ -206,9 +214,14 @@ static enum tw_status run_starts(const struct tw_law_problem *p, double *theta,
             rc = TW_ENOMEM;
         }
 #pragma omp for schedule(dynamic)
-        for (size_t i = 0; i < k; i++)
-            if (!ready || !minimise(&w, theta + i * np, &res[i]))
+        for (size_t i = 0; i < k; i++) {
+            if (way == DESCEND && (!ready || !descend(&w, theta + i * np, &res[i])))
                 res[i] = (struct tw_fit_result){ .objective = INFINITY };
+            /* A slow law goes straight only where descending ended badly. */
+            if (way == STRAIGHT && ready &&
+                !(p->law->slow && res[i].converged && !res[i].at_bounds))
+                straight(&w, start + i * np, theta + i * np, &res[i]);
+        }
         tw_law_worker_release(&w);
     }
     return rc;
@@ -258,39 +271,63 @@ static size_t find_starts(const struct tw_law_problem *p, double *theta, size_t 
     return n;
 }
 
+static size_t count_best(const struct tw_law_problem *p, const struct tw_fit_result *each, size_t n,
+                         size_t *best)
+{
+    size_t at = 0;
+
+    *best = 0;
+    for (size_t i = 1; i < n; i++)
+        if (each[i].objective < each[*best].objective)
+            *best = i;
+    for (size_t i = 0; i < n; i++)
+        at += each[i].objective <= each[*best].objective * (1.0 + 1e-6) + noise_floor(p);
+    return at;
+}
+
+/* Few points may have a minimum that the wide loss leads away from: then, and where starts
+ * disagree, the straight way is tried too. */
+static bool settled(const struct tw_law_problem *p, const struct tw_fit_result *each, size_t n)
+{
+    enum { MANY = 20 }; /* points for each parameter */
+    size_t best;
+
+    return n > 1 && p->n >= MANY * p->law->nparams && count_best(p, each, n, &best) == n &&
+           each[best].converged && !each[best].at_bounds;
+}
+
 enum tw_status tw_law_solve(const struct tw_law_problem *p, double *theta,
                             struct tw_fit_result *res, size_t *tried, size_t *at_optimum,
                             struct tw_err *err)
 {
     const size_t np = p->law->nparams, own = p->opts->starts ? p->opts->starts : 1;
     const size_t max = p->opts->ngiven ? p->opts->ngiven : own;
-    double *all = tw_alloc(max, np * sizeof *all);
+    double *all = tw_alloc(max, np * sizeof *all), *start = tw_alloc(max, np * sizeof *start);
     struct tw_fit_result *each = tw_alloc(max, sizeof *each);
     enum tw_status rc = TW_ENOMEM;
     size_t best = 0;
 
-    if (!all || !each)
+    if (!all || !start || !each)
         goto out;
     *tried = find_starts(p, all, max);
     if (*tried == SIZE_MAX)
         goto out;
-    rc = run_starts(p, all, each, *tried);
+    memcpy(start, all, *tried * np * sizeof *start);
+    rc = run_starts(p, DESCEND, start, all, each, *tried);
+    if (rc == TW_OK && !settled(p, each, *tried))
+        rc = run_starts(p, STRAIGHT, start, all, each, *tried);
     if (rc != TW_OK)
         goto out;
-    for (size_t i = 1; i < *tried; i++)
-        if (each[i].objective < each[best].objective)
-            best = i;
+    *at_optimum = count_best(p, each, *tried, &best);
     rc = TW_ENOCONV;
     if (*tried == 0 || !isfinite(each[best].objective))
         goto out;
-    *at_optimum = 0;
-    for (size_t i = 0; i < *tried; i++)
-        *at_optimum += each[i].objective <= each[best].objective * (1.0 + 1e-6) + noise_floor(p);
     memcpy(theta, all + best * np, np * sizeof *theta);
     *res = each[best];
     rc = TW_OK;
 out:
     free(all);
+    free(start);
     free(each);
     if (rc == TW_ENOMEM)
         return tw_err_set(err, rc, "out of memory");

@@ -13,9 +13,10 @@ struct tw_law_problem {
     const struct tw_law_fit_opts *opts;
     void *model;
     size_t ncurves, n;
-    size_t *first;  /* (ncurves + 1) */
-    double *x, *y;  /* (n) stacked; x is the first input of a law of runs */
-    double *target; /* (n) log y, or y if law->plain */
+    size_t *first;              /* (ncurves + 1) */
+    double *x, *y;              /* (n) stacked; x is the first input of a law of runs */
+    double *target;             /* (n) log y, or y if law->plain */
+    size_t nclusters, *cluster; /* (n) of a law of runs: of each its cluster, below nclusters */
 };
 
 /* The scale on which residuals are taken. */
@@ -59,6 +60,10 @@ enum tw_status tw_law_solve(const struct tw_law_problem *p, double *theta,
 enum tw_status tw_law_fit_once(const struct tw_law_problem *p, struct tw_law_fit *fit,
                                struct tw_err *err) TW_CHECKED;
 
+/* From fit->theta: the points, fitted values, residuals and scores. */
+enum tw_status tw_law_fit_describe(const struct tw_law_problem *p, struct tw_law_fit *fit,
+                                   struct tw_err *err) TW_CHECKED;
+
 /* Hold what restriction k (0: none) of the fit's law holds. */
 void tw_law_restrict(struct tw_law_fit *fit, size_t k);
 /* Fill fit->trials and take the best; see there. */
@@ -70,6 +75,12 @@ enum tw_status tw_law_profile_run(const struct tw_law_problem *p, struct tw_law_
                                   struct tw_err *err) TW_CHECKED;
 enum tw_status tw_law_bootstrap_run(const struct tw_law_problem *p, struct tw_law_fit *fit,
                                     struct tw_err *err) TW_CHECKED;
+/* The kind of bootstrap that suits runs of so many configurations. */
+enum tw_bootstrap tw_law_bootstrap_kind(const struct tw_law_fit_opts *opts, size_t nparams,
+                                        size_t clusters);
+/* From fit->theta_boot: percentile intervals and correlations of the replicates that converged.
+ * False when out of memory. */
+bool tw_law_bootstrap_summary(struct tw_law_fit *fit) TW_CHECKED;
 enum tw_status tw_law_leave_out_run(const struct tw_law_curve *curves, struct tw_law_fit *fit,
                                     struct tw_err *err) TW_CHECKED;
 

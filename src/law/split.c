@@ -66,6 +66,7 @@ static bool by_tail(struct tw_split *s, double tail, const struct tw_law_curve *
 static bool by_size(struct tw_split *s, const struct tw_law_curve *curves, size_t ncurves,
                     const double *size)
 {
+    const bool runs = ncurves && curves[0].input; /* each a unit; of curves, each curve */
     double largest = -INFINITY;
     bool ok = true;
     size_t k = 0;
@@ -80,8 +81,12 @@ static bool by_size(struct tw_split *s, const struct tw_law_curve *curves, size_
             if (size[k] < 0.99 * largest)
                 continue;
             s->fold[k] = 0;
-            s->unit[k] = s->nunits;
-            tw_str_addf(&name, "%s run %zu", curves[c].name, i + 1);
+            s->unit[k] = s->nunits - (!runs && i > 0);
+            if (!runs && i > 0)
+                continue;
+            tw_str_add(&name, curves[c].name);
+            if (runs)
+                tw_str_addf(&name, " run %zu", i + 1);
             ok = !name.failed && add_unit(s, name.s);
             tw_str_release(&name);
         }
@@ -163,6 +168,8 @@ bool tw_split_part_init(struct tw_split_part *p, const struct tw_split *s, size_
             .y = column + s->n,
             .schedule = curves[c].schedule,
             .input = input,
+            .size = curves[c].size,
+            .tokens = curves[c].tokens,
         };
         p->n += n;
     }

@@ -7,8 +7,10 @@
 #include <json_c_version.h>
 #include <nettle/version.h>
 #include <pcre2.h>
+#include <protobuf-c/protobuf-c.h>
 #include <stdio.h>
 #include <string.h>
+#include <zip.h>
 #include <zlib.h>
 
 #include "thalweg/base.h"
@@ -33,7 +35,7 @@ static void set(struct tw_library_part *p, const char *name, const char *version
 
 size_t tw_library_parts(struct tw_library_part *parts, size_t n)
 {
-    enum { N = 6 };
+    enum { N = 8 };
     struct tw_library_part all[N];
     char pcre2[64] = "";
     unsigned major = 0, minor = 0, release = 0;
@@ -50,6 +52,8 @@ size_t tw_library_parts(struct tw_library_part *parts, size_t n)
     set(&all[5], "nettle", "");
     (void)snprintf(all[5].version, sizeof all[5].version, "%d.%d", nettle_version_major(),
                    nettle_version_minor());
+    set(&all[6], "libzip", zip_libzip_version());
+    set(&all[7], "protobuf-c", protobuf_c_version());
     for (size_t i = 0; parts && i < n && i < N; i++)
         parts[i] = all[i];
     return N;

@@ -100,9 +100,9 @@ static enum tw_status choose_rows(struct network *s, const struct tw_problem_opt
 
 static enum tw_status check_classes(const struct network *s, struct tw_err *err)
 {
-    const size_t each = s->y.dims[0] ? s->y.n / s->y.dims[0] : 0;
+    const size_t rows = s->y.dims[0];
 
-    for (size_t i = 0; s->ports.classes && i < s->y.n; i++) {
+    for (size_t i = 0; rows && s->ports.classes && i < s->y.n; i++) {
         const int64_t y = tw_array_int(&s->y, i);
 
         if (y == s->loss.ignore_index || (y >= 0 && (uint64_t)y < s->ports.classes))
@@ -110,7 +110,7 @@ static enum tw_status check_classes(const struct network *s, struct tw_err *err)
         return tw_err_set(err, TW_EFORMAT,
                           "row %zu of the targets holds %" PRId64
                           ", but the network has %zu classes, numbered from 0",
-                          i / each, y, s->ports.classes);
+                          i / (s->y.n / rows), y, s->ports.classes);
     }
     return TW_OK;
 }

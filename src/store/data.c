@@ -9,8 +9,7 @@
 #include "kind.h"
 #include "npy.h"
 
-/* ---- names --------------------------------------------------------------------------------------
- */
+/* ---- names --------------------------------------------------------------------------------- */
 
 enum { NAMES = 4, NAME = 64 };
 
@@ -59,8 +58,7 @@ static struct tw_array *find(const struct names *s, const struct tw_named_list *
     return a;
 }
 
-/* ---- files
- * --------------------------------------------------------------------------------------- */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 struct content {
     struct tw_named_list list;
@@ -178,8 +176,7 @@ static enum tw_status read_content(const char *path, struct content *c, struct t
     }
 }
 
-/* ---- the arrays
- * ------------------------------------------------------------------------------------ */
+/* ---- the arrays ------------------------------------------------------------------------------ */
 
 static enum tw_status not_there(const struct content *c, const struct names *s, struct tw_err *err)
 {

@@ -18,8 +18,7 @@ int data_split_number(const char *word)
     return -1;
 }
 
-/* ---- choosing -----------------------------------------------------------------------------------
- */
+/* ---- choosing ------------------------------------------------------------------------------ */
 
 static enum tw_status of_split(int want, size_t samples, const struct tw_array *split,
                                struct data_rows *rows, struct tw_err *err)
@@ -111,8 +110,7 @@ enum tw_status data_keep(struct tw_array *a, const struct data_rows *rows, struc
     return TW_OK;
 }
 
-/* ---- scaling
- * -------------------------------------------------------------------------------------- */
+/* ---- scaling --------------------------------------------------------------------------------- */
 
 static enum tw_status check_count(const struct tw_array *x, size_t n, const char *what,
                                   struct tw_err *err)
@@ -178,8 +176,7 @@ size_t data_nonfinite(const struct tw_array *x)
     return n;
 }
 
-/* ---- labels
- * ------------------------------------------------------------------------------------------ */
+/* ---- labels ---------------------------------------------------------------------------------- */
 
 static enum tw_status check_label(const struct tw_array *y, size_t i, const struct data_rows *rows,
                                   int64_t *label, struct tw_err *err)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "log_names.h"
 #include "log_table.h"
 
 void tw_curve_release(struct tw_curve *c)
@@ -175,6 +176,58 @@ static enum tw_status name_curve(struct tw_curve *c, const struct tw_log *log,
     return c->name && c->y_name && (!lr || c->lr_name) && c->path ? TW_OK : log_out_of_memory(err);
 }
 
+/* The number that the series holds throughout; 0 if it does not. */
+static double constant(const struct tw_log_series *s)
+{
+    double value = 0.0;
+
+    for (size_t i = 0; i < s->n; i++) {
+        if (!(s->y[i] > 0.0) || !isfinite(s->y[i]))
+            continue;
+        if (value > 0.0 && fabs(s->y[i] - value) > 1e-9 * value)
+            return 0.0;
+        value = s->y[i];
+    }
+    return value;
+}
+
+/* 0 if there is no such series. */
+static double model_size(const struct tw_log_run *run, const char *name)
+{
+    static const char *const names[] = { "N",          "params",     "parameters",  "n_params",
+                                         "num_params", "model_size", "n_parameters" };
+
+    double size = 0.0;
+
+    for (size_t k = 0; k < (name ? 1 : sizeof names / sizeof names[0]); k++)
+        for (size_t i = 0; i < run->nseries && !(size > 0.0); i++)
+            if (!strcmp(run->series[i].name, name ? name : names[k]))
+                size = constant(&run->series[i]);
+    return size;
+}
+
+/* Up to the curve's last x; a series of tokens beside another abscissa counts too. */
+static double tokens_seen(const struct tw_log_run *run, const struct tw_curve *c)
+{
+    const double last = c->x[c->n - 1];
+    double tokens = 0.0;
+    enum tw_x_unit unit;
+
+    if (run->x_unit == TW_X_TOKEN)
+        return last;
+    for (size_t i = 0; i < run->nseries; i++) {
+        const struct tw_log_series *s = &run->series[i];
+
+        if (log_name_x_rank(s->name, &unit) == 0 || unit != TW_X_TOKEN)
+            continue;
+        for (size_t k = 0; k < s->n; k++)
+            if (s->x[k] <= last && isfinite(s->y[k]))
+                tokens = fmax(tokens, s->y[k]);
+        break;
+    }
+    return tokens;
+}
+
 static enum tw_status make_curve(struct tw_curve *c, const struct tw_log *log,
                                  const struct tw_log_run *run, const struct tw_curve_opts *opts,
                                  struct tw_err *err)
@@ -213,6 +266,10 @@ static enum tw_status make_curve(struct tw_curve *c, const struct tw_log *log,
         if (opts->every > 1)
             thin(c, opts->every);
         rc = check_curve(c, sy, err);
+    }
+    if (rc == TW_OK) {
+        c->tokens = tokens_seen(run, c);
+        c->size = model_size(run, opts->size);
     }
     return rc == TW_OK ? rc : tw_err_ctx(err, rc, "run '%s'", run->name);
 }

@@ -73,6 +73,8 @@ static enum tw_status start(const struct tw_curve *c, const char *name, struct t
                               .dropped_duplicate = c->dropped_duplicate,
                               .dropped_range = c->dropped_range,
                               .restarts = c->restarts };
+    out->size = c->size;
+    out->tokens = c->tokens;
     memcpy(out->digest, c->digest, sizeof out->digest);
     out->name = tw_strdup(name);
     out->y_name = tw_strdup(c->y_name);

@@ -14,8 +14,7 @@ struct header {
     size_t dims[TW_MAX_RANK];
 };
 
-/* ---- the header: a Python dictionary ----------------------------------------------------------
- */
+/* ---- the header: a Python dictionary ------------------------------------------------------- */
 
 /* {'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), } */
 struct cursor {
@@ -281,8 +280,7 @@ enum tw_status npy_read(struct npy_source *s, struct tw_array *a, struct tw_err 
     return rc;
 }
 
-/* ---- from a file, from memory -----------------------------------------------------------------
- */
+/* ---- from a file, from memory -------------------------------------------------------------- */
 
 struct file_source {
     int fd;

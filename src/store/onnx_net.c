@@ -213,8 +213,7 @@ static enum tw_status attribute(const Tw__Onnx__Attribute *a, struct onnx_beside
     }
 }
 
-/* ---- nodes ------------------------------------------------------------------------------------
- */
+/* ---- nodes --------------------------------------------------------------------------------- */
 
 /* Values by name; an empty name is an absent one. NULL: out of memory, or none could be made. */
 static int *values(size_t n, char **names, struct tw_net *net, struct tw_err *err)
@@ -264,8 +263,7 @@ static enum tw_status node(const Tw__Onnx__Node *n, struct onnx_beside *e, struc
     return rc;
 }
 
-/* ---- the model --------------------------------------------------------------------------------
- */
+/* ---- the model ----------------------------------------------------------------------------- */
 
 static enum tw_status opset(const Tw__Onnx__Model *m, struct tw_net *net, struct tw_err *err)
 {
@@ -315,8 +313,7 @@ enum tw_status onnx_net(const Tw__Onnx__Model *m, struct onnx_beside *e, struct 
     return rc;
 }
 
-/* ---- habits of writers --------------------------------------------------------------------------
- */
+/* ---- habits of writers --------------------------------------------------------------------- */
 
 /* "onnx::Conv_212": the name that PyTorch's exporter gives a parameter it has made anew. */
 static bool made_anew(const char *name)

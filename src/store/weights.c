@@ -82,8 +82,7 @@ static enum tw_status read_onnx(const char *path, struct tw_named_list *out, str
     return rc;
 }
 
-/* ---- a part of it ------------------------------------------------------------------------------
- */
+/* ---- a part of it -------------------------------------------------------------------------- */
 
 enum { SHOWN = 8 };
 
@@ -131,8 +130,7 @@ static enum tw_status choose(struct tw_named_list *list, const char *key, struct
     return rc;
 }
 
-/* ---- all
- * ----------------------------------------------------------------------------------------- */
+/* ---- all ------------------------------------------------------------------------------------- */
 
 enum tw_status tw_store_weights_read(const char *path, const char *state_key,
                                      struct tw_named_list *out, struct tw_str *remarks,

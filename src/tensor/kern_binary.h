@@ -118,19 +118,12 @@ static void run_uniform(rows_loop loop, const struct rows *r, size_t n)
             b[i] = r->b[k * r->sb];
             c[i] = r->c ? r->c[k * r->sc] : (real)0.0;
         }
-        loop(&(struct rows){ .rows = 1,
-                             .n = (m + W - 1) / W * W,
-                             .a = a,
-                             .b = b,
-                             .c = c,
-                             .y = y,
-                             .store = TW_SET });
+        loop(&(struct rows){
+            .rows = 1, .n = (m + W - 1) / W * W, .a = a, .b = b, .c = c, .y = y, .store = TW_SET });
         for (size_t i = 0; i < m; i++) { /* one by one: a stride of 0 adds up */
             real *to = r->y + (j + (long)i) * r->sy;
 
-            *to = r->store == TW_SET   ? y[i]
-                  : r->store == TW_ADD ? *to + y[i]
-                                       : *to - y[i];
+            *to = r->store == TW_SET ? y[i] : r->store == TW_ADD ? *to + y[i] : *to - y[i];
         }
     }
 }

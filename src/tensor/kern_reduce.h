@@ -232,4 +232,44 @@ static void normalize(bool rms, size_t rows, long row, size_t n, long s, double 
         }
 }
 
+static void argmax_row(bool min, bool last, size_t n, size_t s, const real *x, real *y)
+{
+    vec best = min ? -vload(x) : vload(x), place = K(0.0);
+
+    for (size_t i = 1; i < n; i++) {
+        const vec v = min ? -vload(x + i * s) : vload(x + i * s);
+        const ivec wins = last ? v >= best : v > best;
+
+        best = vsel(wins, v, best);
+        place = vsel(wins, splat((real)i), place);
+    }
+    vstore(y, place);
+}
+
+static void argmax(bool min, bool last, size_t outer, size_t n, size_t inner, size_t lanes,
+                   const void *vx, void *vy)
+{
+    const size_t s = inner * lanes;
+    const real *x = vx;
+    real *y = vy;
+
+    for (size_t o = 0; o < outer; o++, x += n * s, y += s) {
+        size_t i = 0;
+
+        for (; i + W <= s; i += W)
+            argmax_row(min, last, n, s, x + i, y + i);
+        for (; i < s; i++) { /* uniform values: fewer than a vector */
+            size_t best = 0;
+
+            for (size_t j = 1; j < n; j++) {
+                const real v = x[j * s + i], b = x[best * s + i];
+
+                if (min ? (last ? v <= b : v < b) : (last ? v >= b : v > b))
+                    best = j;
+            }
+            y[i] = (real)best;
+        }
+    }
+}
+
 #endif

@@ -2,7 +2,7 @@
 /* How long a loss takes, and its directional derivative and gradient, over a data set: a
  * multi-layer perceptron, LeNet, ResNet-20 and a small GPT. Prints a line for each; with
  * `--json`, seconds for tests/bench/engine.sh, which times PyTorch on the same. Arguments
- * choose networks by name. THALWEG_BENCH_OPS=1 adds the time of each kind of instruction. */
+ * choose networks by name. Times are the least of several. */
 #include "thalweg/graph.h"
 #include "thalweg/loss.h"
 
@@ -57,27 +57,21 @@ static struct tw_array random_rows(struct tw_graph_port p, size_t n, size_t clas
     return a;
 }
 
-static int by_size(const void *a, const void *b)
+enum { TIMES = 5 };
+
+static double least(struct tw_exec *e, const struct tw_exec_run *run)
 {
-    double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
-
-enum { TIMES = 9 };
-
-static double median_run(struct tw_exec *e, const struct tw_exec_run *run)
-{
-    double t[TIMES];
     struct tw_err err = { 0 };
+    double best = 1e300;
 
     for (int i = 0; i < TIMES; i++) {
-        t[i] = seconds();
+        double t = seconds();
+
         stop_if(tw_exec_run(e, run, &err) != TW_OK, &err);
-        t[i] = seconds() - t[i];
+        t = seconds() - t;
+        best = t < best ? t : best;
     }
-    qsort(t, TIMES, sizeof t[0], by_size);
-    return t[TIMES / 2];
+    return best;
 }
 
 static struct tw_graph *compile(const char *spec)
@@ -133,9 +127,8 @@ int main(int argc, char **argv)
         for (size_t i = 0; i < 2; i++)
             in[i] = random_rows(tw_graph_input(g, i), n, nets[k].classes);
         for (int i = 0; i < 3; i++) {
-            e[i] = tw_exec_new(g,
-                               &(struct tw_exec_options){ .tangents = i == 1, .gradient = i == 2 },
-                               &err);
+            e[i] = tw_exec_new(
+                g, &(struct tw_exec_options){ .tangents = i == 1, .gradient = i == 2 }, &err);
             stop_if(!e[i], &err);
         }
         loss = tw_alloc(n, sizeof *loss);
@@ -147,13 +140,13 @@ int main(int argc, char **argv)
             d[i] = (float)(i % 17) / 17.0F - 0.5F;
         run.inputs = (const struct tw_array *const[]){ &in[0], &in[1] };
         run.outputs = (double *[]){ loss, NULL, NULL, NULL };
-        t[0] = median_run(e[0], &run);
+        t[0] = least(e[0], &run);
         tw_exec_direct(e[1], 1, (const float *const[]){ d });
         run.tangents = (double *[]){ tan, NULL, NULL, NULL };
-        t[1] = median_run(e[1], &run);
+        t[1] = least(e[1], &run);
         run.tangents = NULL;
         run.gradient = grad;
-        t[2] = median_run(e[2], &run);
+        t[2] = least(e[2], &run);
         if (json)
             printf("%s\"%s\":{\"loss\":%.6f,\"jvp\":%.6f,\"gradient\":%.6f}", first ? "" : ",",
                    nets[k].name, t[0], t[1], t[2]);

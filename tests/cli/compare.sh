@@ -55,7 +55,8 @@ expect_err 'an unknown law' 2 "did you mean 'steps'" thalweg compare-laws --laws
 expect_err 'a law twice' 2 'steps comes twice' thalweg compare-laws --laws steps,steps a.csv
 expect_err 'laws of two kinds' 2 'chinchilla is a law of runs, steps one of curves' \
     thalweg compare-laws --laws steps,chinchilla a.csv
-expect_err 'sizes of curves' 2 'is for runs' thalweg compare-laws --hold-out largest a.csv
+expect_err 'sizes of curves' 2 'the size of its model is not known' \
+    thalweg compare-laws --laws steps --hold-out largest "$curves/cosine-seed1.csv"
 expect_err 'curves of runs' 2 'is for curves' \
     thalweg compare-laws --laws chinchilla --hold-out curve a.csv
 expect_err 'a lost file' 3 'none.csv' thalweg compare-laws "$tmp/none.csv"

@@ -33,7 +33,7 @@ expect_out 'that fits' 0 '^4 of 4 tensors' \
     thalweg info -m "$nets/mlp.onnx" "$nets/mlp.h5"
 expect_out 'that does not' 1 '^  fc1.weight: float32\[5,6\] in the checkpoint, \[9,7\] in the net' \
     thalweg info -m 'mlp(7,9,5)' "$nets/mlp.h5"
-expect_out 'with more than the network has' 1 '^  conv1.weight' \
-    thalweg info -m 'mlp(64,3)' "$nets/cnn.npz"
+expect_out 'with more than the network has' 1 '^  bn1.weight' \
+    thalweg info -m 'conv1d(4,in=1x9,classes=3)' "$nets/cnn.npz"
 expect_json 'all of it in JSON' 0 thalweg info --json --stats -m "$nets/mlp.onnx" "$nets/mlp.npz"
 done_testing

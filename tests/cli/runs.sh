@@ -152,6 +152,89 @@ expect 'the same table, seed and law' 0 - fit runs.csv -b 100 --where=set=train 
 expect 'give the same forecast' 0 - sh -c 'thalweg forecast f.h5 --run=N=1e10,D=1e12 >1
     thalweg forecast g.h5 --run=N=1e10,D=1e12 >2; cmp 1 2'
 
+# ---- how runs are drawn, and how many more ----------------------------------------------------------
+
+expect_out 'enough configurations are drawn as cases' 0 'replicates of the case bootstrap, 0 failed; 36 runs of 36' \
+    fit runs.csv -b 50
+awk -F, 'NR == 1 || NR % 2 == 0' runs.csv >half.csv
+expect_out 'few are drawn wild' 0 'replicates of the wild-cluster bootstrap, .*; 18 runs of 18 conf.*few, so' \
+    fit half.csv -b 50
+expect_out 'or as asked' 0 'of the case bootstrap' fit half.csv -b 50 --resample case
+expect_out 'clusters by a column' 0 'wild-cluster .*; 36 runs of 6 configurations' \
+    fit runs.csv -b 50 --cluster params
+expect_out 'drawn whole' 0 'case .*; 36 runs of 6 configurations, each drawn whole' \
+    fit runs.csv -b 50 --cluster tokens --resample case
+has 'no such column' 3 'no column for nonsense; name it with --cluster' fit runs.csv --cluster nonsense
+expect_out 'what is identified' 0 '^identified by these data: all of E, A, alpha, B, beta$' \
+    fit runs.csv -b 50
+expect_out 'and what is not' 0 '^these data do not tell the parameters apart|^A is not identified by these data' \
+    either one.csv
+expect_out 'how many more runs' 0 '^alpha: its interval is [0-9.]* wide with 36 runs; for 0.001 about [0-9]+ more' \
+    fit runs.csv -b 100 --want alpha=0.001 --want E=9
+expect_out 'or none' 0 '^E: .*: narrow enough for 9$' fit runs.csv -b 100 --want alpha=0.001 --want E=9
+expect_json 'as JSON' 0 fit runs.csv -b 50 --want E=0.1 --json
+has 'want what' 2 '--want=E: expected NAME=WIDTH' fit runs.csv --want E
+has 'want whom' 2 "--want: 'e' is no parameter" fit runs.csv --want e=1
+has 'points are not runs' 2 '--want counts runs, and mpl is a law of curves' \
+    thalweg fit mpl runs.csv --want alpha=1
+
+for alias in '--params 1e10 --tokens 1e12' '--params 1e10 --flops 6e22' '--tokens 1e12 --flops 6e22'; do
+    # shellcheck disable=SC2086  # words
+    expect "forecast $alias" 0 - sh -c "thalweg forecast f.h5 --run=N=1e10,D=1e12 >1
+        thalweg forecast f.h5 $alias >2; cmp 1 2"
+done
+thalweg optimum f.h5 --flops=1e24 >opt 2>&1
+run 0 thalweg forecast f.h5 --flops=1e24
+within 'compute alone is spent best' "$(awk 'NR == 2 { print $11 }' opt)" 5e-5 \
+    "$(awk 'NR == 2 { print $3 }' "$tmp/out")"
+expect_out 'runs that a forecast wants' 0 "^run 1: the law's loss is known to .* 32 runs; for 0.0001 about" \
+    thalweg forecast f.h5 --params 1e10 --tokens 1e12 --want 0.0001
+expect_json 'their JSON' 0 thalweg forecast f.h5 --params 1e10 --tokens 1e12 --want 0.1 --json
+has 'one is missing' 2 'takes D .training tokens., which what was given' \
+    thalweg forecast f.h5 --params 1e10
+has 'one too many' 2 'one too many: C = 6 N D' \
+    thalweg forecast f.h5 --params 1 --tokens 1 --flops 6
+
+# ---- figures -----------------------------------------------------------------------------------------
+
+if command -v gnuplot >/dev/null; then
+    for figure in iso-loss reducible agreement; do
+        expect "figure $figure" 0 - thalweg plot f.h5 --figure "$figure" -o "$figure.svg"
+        grep -q '</svg>' "$figure.svg"
+        report $? "is a picture of $figure"
+    done
+    expect 'the law has its own' 0 - thalweg plot f.h5 -o own.svg
+    cmp -s own.svg iso-loss.svg
+    report $? 'which is the first'
+    grep -q "title 'optimum'" iso-loss.gp
+    report $? 'lines of equal loss with the optimum'
+    # The data of the line named optimum obey the law's own optimum.
+    awk '/^# layer/ { on = /optimum/ } on && NF == 2 && $1 + 0 > 0 { print 6 * $1 * $2, $1; exit }' \
+        iso-loss.dat >point
+    thalweg optimum f.h5 --flops="$(cut -d' ' -f1 point)" >opt 2>&1
+    within 'which is right' "$(cut -d' ' -f2 point)" 1e4 "$(awk 'NR == 2 { print $2 }' opt)"
+    awk '/^# layer/ { on = /runs/ } on && NF >= 2 && $1 + 0 > 0' reducible.dat | wc -l >rows
+    within 'every run is in the reducible loss' 32 0 "$(cat rows)"
+    has 'equal compute needs runs of it' 2 'no four runs were made at one budget' \
+        thalweg plot f.h5 --figure isoflop -o x.svg
+    awk 'BEGIN { print "N,D,loss"; for (c = 1e18; c < 5e18; c *= 2) for (i = 0; i < 6; i++) {
+        n = 5e7 * 2 ^ i; d = c / 6 / n
+        printf "%.9g,%.9g,%.9g\n", n, d, 1.8 + 480 * n ^ -0.35 + 2100 * d ^ -0.37 + (i % 3) * 1e-4 } }' \
+        >valleys.csv
+    expect 'equal compute' 0 - fit valleys.csv -b 0 --figure isoflop --plot=v.svg
+    within 'three valleys' 3 0 "$(grep -c 'FLOPs$' v.dat)"
+    expect_json 'best allocation' 0 thalweg optimum f.h5 --flops 1e21 --flops 1e24 --plot=o.svg --json
+    grep -q '</svg>' o.svg
+    report $? 'is a picture'
+    has 'a law without optimum' 2 'the law kaplan has iso-loss, agreement' \
+        thalweg plot k.h5 --figure reducible -o x.svg
+else
+    skip 'figures' 'no gnuplot'
+fi
+has 'a figure of curves' 2 'the law mpl has none of these' \
+    thalweg fit mpl runs.csv --figure iso-loss --plot=x.svg
+has 'a figure must have a format' 2 'a figure ends in' thalweg optimum f.h5 --flops 1e21 --plot=x.txt
+
 # ---- other laws ---------------------------------------------------------------------------------
 
 has 'power: which column is x' 0 'x is taken from column C; params could be meant|x is taken from' \

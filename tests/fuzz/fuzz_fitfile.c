@@ -91,7 +91,7 @@ static void use(const struct tw_fit_file *f)
     struct tw_schedule s = { 0 };
 
     if (tw_cli_schedule("cosine:peak=0.004,total=60,warmup=5", &s, NULL) != TW_OK ||
-        tw_forecast_set_add(&set, "x", &s, NULL, NULL) != TW_OK)
+        tw_forecast_set_add(&set, "x", &s, 0.0, NULL, NULL) != TW_OK)
         abort();
     if (f->fit.replicates < 50 && f->fit.n < 5000)
         (void)!tw_forecast_run(&f->fit, &how, &set.v[0], NULL);

@@ -3,6 +3,7 @@
 """Built-in networks written again with PyTorch's modules, with the same names.
 
     families.py FOLDER        write tests/samples/families/*.h5
+    families.py --large FOLDER    write networks too large to be stored, without derivatives
     families.py --count       print the number of parameters of the published sizes
 
 Each file holds weights, inputs, targets, and what PyTorch makes of them in double precision:
@@ -334,7 +335,7 @@ def randomise(net, seed):
 
 def put(file, path, x, meaning, unit=""):
     x = np.asarray(x)
-    d = file.create_dataset(path, data=x, **({"compression": 9} if x.nbytes > 4096 else {}))
+    d = file.create_dataset(path, data=x, **({"compression": 9} if 4096 < x.nbytes < 1e5 else {}))
     d.attrs["meaning"], d.attrs["unit"] = meaning, unit
 
 
@@ -366,7 +367,17 @@ def mean_loss(loss, x, y):
                            ignore_index=2 if "ignore_index=2" in loss else -100)
 
 
-def write(folder, name, spec, make, shape, classes, objective="cross-entropy"):
+def second_order(loss, params):
+    """Gradient, a direction, and the Hessian's product with it."""
+    params = [p for _, p in params]
+    grad = torch.autograd.grad(loss, params, create_graph=True)
+    direction = [torch.randn(p.shape).double() for p in params]
+    hvp = torch.autograd.grad(sum((g * d).sum() for g, d in zip(grad, direction)), params,
+                              allow_unused=True)
+    return grad, direction, [torch.zeros_like(p) if h is None else h for p, h in zip(params, hvp)]
+
+
+def write(folder, name, spec, make, shape, classes, objective="cross-entropy", derivatives=True):
     seed = sum(map(ord, name))
     torch.manual_seed(seed)
     net = make().eval()
@@ -388,10 +399,7 @@ def write(folder, name, spec, make, shape, classes, objective="cross-entropy"):
     params = list(net.named_parameters())
     logits = net(x if tokens else x.double())
     loss = each_loss(objective, logits, y).reshape(n, -1).sum(1)
-    grad = torch.autograd.grad(loss.sum(), [p for _, p in params], create_graph=True)
-    direction = [torch.randn(p.shape).double() for _, p in params]
-    hvp = torch.autograd.grad(sum((g * d).sum() for g, d in zip(grad, direction)),
-                              [p for _, p in params], allow_unused=True)
+    grad, direction, hvp = second_order(loss.sum(), params) if derivatives else ([], [], [])
     with h5py.File(f"{folder}/{name}.h5", "w") as f:
         f.attrs["format"], f.attrs["format_version"], f.attrs["kind"] = "thalweg", 1, "oracle"
         put(f, "spec", np.bytes_(spec), "network")
@@ -406,7 +414,8 @@ def write(folder, name, spec, make, shape, classes, objective="cross-entropy"):
         put(f, "loss", loss.detach().numpy(), "sum over a sample's positions")
         put(f, "parameters", np.array([key for key, _ in params], dtype=np.bytes_),
             "order of the parts of what follows")
-        hvp = [torch.zeros_like(p) if h is None else h for (_, p), h in zip(params, hvp)]
+        if not derivatives:
+            return
         for key, parts, meaning in (
                 ("gradient", grad, "of the sum of all losses"), ("direction", direction, "any"),
                 ("hvp", hvp, "Hessian of the sum of all losses times the direction")):
@@ -418,8 +427,11 @@ def main():
         for spec, make in PUBLISHED:
             print(spec, sum(p.numel() for p in make().parameters()))
         return
-    cases = LARGE if "--large" in sys.argv else CASES
-    for case in cases:
+    if "--large" in sys.argv:
+        for case in LARGE:
+            write(sys.argv[-1], *case, derivatives=False)
+        return
+    for case in CASES:
         write(sys.argv[-1], *case)
 
 

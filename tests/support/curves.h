@@ -108,8 +108,11 @@ static inline bool ref_load(const char *size, struct ref_data d[REF_CURVES])
             ref_release(d, REF_CURVES);
             return false;
         }
-        d[c].curve = (struct tw_law_curve){ ref_curve[c].name, d[c].n, d[c].x, d[c].y,
-                                            &d[c].schedule,    NULL };
+        d[c].curve = (struct tw_law_curve){ .name = ref_curve[c].name,
+                                            .n = d[c].n,
+                                            .x = d[c].x,
+                                            .y = d[c].y,
+                                            .schedule = &d[c].schedule };
     }
     return true;
 }
@@ -166,7 +169,9 @@ static inline bool made_curve(const struct made *m, const double theta[5], enum 
         d->y[i] *= exp(m->common[i]);
     free(s1);
     free(s2);
-    d->curve = (struct tw_law_curve){ m->spec, d->n, d->x, d->y, &d->schedule, NULL };
+    d->curve = (struct tw_law_curve){
+        .name = m->spec, .n = d->n, .x = d->x, .y = d->y, .schedule = &d->schedule
+    };
     return true;
 }
 

@@ -103,7 +103,7 @@ static inline void runs_predict(const struct tw_law *law, const double *theta, d
                                 struct tw_rng *rng, struct runs *d)
 {
     struct tw_err err = { 0 };
-    void *model = law->model_alloc(runs_group(d), 1, TW_WARMUP_SKIP, &err);
+    void *model = tw_law_model(law, runs_group(d), 1, TW_WARMUP_SKIP, &err);
 
     if (!model || !tw_law_predict(law, model, theta, d->y))
         fail_msg("%s", err.msg);
@@ -118,7 +118,7 @@ static inline void runs_check_jacobian(const struct tw_law *law, struct runs *d,
 {
     enum { P = TW_FIT_MAX_PARAMS };
     static double jac[RUNS_MAX * P], y[RUNS_MAX], up[RUNS_MAX], down[RUNS_MAX];
-    void *model = law->model_alloc(runs_group(d), 1, TW_WARMUP_SKIP, NULL);
+    void *model = tw_law_model(law, runs_group(d), 1, TW_WARMUP_SKIP, NULL);
     void *memo = model ? law->memo_alloc(model) : NULL;
     double t[P];
 
@@ -126,7 +126,7 @@ static inline void runs_check_jacobian(const struct tw_law *law, struct runs *d,
     memcpy(t, theta, law->nparams * sizeof *t);
     law->predict(model, memo, t, y, jac);
     for (size_t j = 0; j < law->nparams; j++) {
-        const double h = 1e-5 * fmax(fabs(theta[j]), 1e-3);
+        const double h = 1e-5 * (theta[j] != 0.0 ? fabs(theta[j]) : 1e-3);
         double size = 0.0;
 
         t[j] = theta[j] + h;

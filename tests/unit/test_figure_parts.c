@@ -88,6 +88,21 @@ static void test_thinning(void **state)
     free(keep);
 }
 
+/* Decades begin at a power of ten, not where the axis does. */
+static void test_log_ticks(void **state)
+{
+    const struct fig_axis a = { 5.7e7, 1.8e10, true }, b = { 3e-5, 0.2, true };
+    struct tw_str t = { 0 };
+
+    (void)state;
+    fig_set_ticks(&t, 'x', &a, 1.0, 3.0, 0.5, false);
+    assert_non_null(strstr(t.s, "set xtics 1e+07, 10;"));
+    tw_str_clear(&t);
+    fig_set_ticks(&t, 'y', &b, 1.0, 3.0, 0.5, false);
+    assert_non_null(strstr(t.s, "set ytics 1e-05, 10;"));
+    tw_str_release(&t);
+}
+
 static void test_ranges_and_ticks(void **state)
 {
     double low[101], high[101], must_show[1] = { 3.0 };
@@ -180,6 +195,7 @@ int main(void)
         cmocka_unit_test(test_text_is_escaped),
         cmocka_unit_test(test_symbols),
         cmocka_unit_test(test_thinning),
+        cmocka_unit_test(test_log_ticks),
         cmocka_unit_test(test_ranges_and_ticks),
         cmocka_unit_test(test_venues_match_the_option),
         cmocka_unit_test(test_options_of_a_command),

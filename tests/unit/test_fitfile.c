@@ -43,8 +43,11 @@ static void add_curve(struct tw_curve_set *set, const char *name, const char *sp
     free(s2);
     set->log.n = ++set->n;
     for (size_t k = 0; k < set->n; k++)
-        set->law[k] = (struct tw_law_curve){ set->log.v[k].name, set->log.v[k].n,   set->log.v[k].x,
-                                             set->log.v[k].y,    &set->schedule[k], NULL };
+        set->law[k] = (struct tw_law_curve){ .name = set->log.v[k].name,
+                                             .n = set->log.v[k].n,
+                                             .x = set->log.v[k].x,
+                                             .y = set->log.v[k].y,
+                                             .schedule = &set->schedule[k] };
 }
 
 static void fit_two(const struct tw_law *law, const struct tw_law_fit_opts *o,

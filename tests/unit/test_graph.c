@@ -390,6 +390,99 @@ static void rows_of_a_table(void **state)
     tw_array_release(&t);
 }
 
+static int split_heads(struct tw_net *net, int v, const char *name)
+{
+    int y = nets_op2(net, "Reshape", v, nets_ints(net, name, 4, (const int64_t[]){ -1, 5, 2, 3 }));
+
+    y = nets_op1(net, "Transpose", y);
+    nets_ok(!tw_net_attr_ints(net, "perm", 4, (const int64_t[]){ 0, 2, 1, 3 }, &nets_err));
+    return y;
+}
+
+/* Two heads as frameworks write them; the mask causal, by choice, or any; scaled or not. */
+static void attention_of_several_heads(void **state)
+{
+    struct tw_array x = nets_data(2, DIMS(5, 6), -1, 1);
+
+    (void)state;
+    for (int kind = 0; kind < 4; kind++) {
+        struct tw_net *net = nets_new();
+        int in = nets_input(net, "x", 2, DIMS(5, 6)), q, k, v, s, mask, out[3];
+        struct tw_array m = { 0 };
+        char what[32];
+
+        s = nets_op2(net, "MatMul", in, nets_param(net, "w", 2, DIMS(6, 18), -1, 1));
+        s = nets_op2(net, "Add", s, nets_param(net, "bias", 1, DIMS(18), -1, 1));
+        for (int i = 0; i < 3; i++)
+            out[i] = tw_net_value(net, NULL, &nets_err);
+        nets_ok(
+            tw_net_node(net, "Split", NULL, 2,
+                        (const int[]){ s, nets_ints(net, "s", 3, (const int64_t[]){ 6, 6, 6 }) }, 3,
+                        out, &nets_err) >= 0);
+        nets_ok(!tw_net_attr_int(net, "axis", 2, &nets_err));
+        q = split_heads(net, out[0], "q");
+        k = split_heads(net, out[1], "k");
+        v = split_heads(net, out[2], "v");
+        k = nets_op1(net, "Transpose", k);
+        nets_ok(!tw_net_attr_ints(net, "perm", 4, (const int64_t[]){ 0, 1, 3, 2 }, &nets_err));
+        s = nets_op2(net, "MatMul", q, k);
+        if (kind != 1)
+            s = nets_op2(net, "Mul", s, tw_net_real(net, "scale", 0.577, &nets_err));
+        nets_ok(!tw_array_make(&m, kind == 2 ? TW_BOOL : TW_F32, 2, DIMS(5, 5), &nets_err));
+        for (size_t i = 0; i < 25; i++)
+            tw_array_set_real(&m, i,
+                              kind == 2        ? i % 5 <= i / 5
+                              : kind == 3      ? (double)(i * 7 % 5) - 2.0
+                              : i % 5 <= i / 5 ? 0.0
+                                               : -HUGE_VAL);
+        nets_ok(tw_net_op(net, "Constant", "mask", 0, NULL, &nets_err) >= 0);
+        nets_ok(!tw_net_attr_array(net, "value", &m, &nets_err));
+        mask = tw_net_find(net, "mask");
+        s = kind == 2 ? nets_op3(net, "Where", mask, s, tw_net_real(net, "low", -3e38, &nets_err))
+                      : nets_op2(net, "Add", s, mask);
+        s = nets_op1(net, "Softmax", s);
+        s = nets_op2(net, "MatMul", s, v);
+        s = nets_op1(net, "Transpose", s);
+        nets_ok(!tw_net_attr_ints(net, "perm", 4, (const int64_t[]){ 0, 2, 1, 3 }, &nets_err));
+        s = nets_op2(net, "Reshape", s, nets_ints(net, "out", 3, (const int64_t[]){ -1, 5, 6 }));
+        s = nets_op2(net, "MatMul", s, nets_param(net, "ww", 2, DIMS(6, 4), -1, 1));
+        nets_ok(tw_net_output(net, nets_op2(net, "Mul", s, s), &nets_err) == TW_OK);
+        snprintf(what, sizeof what, "attention %d", kind);
+        nets_check(net, (const struct tw_array *const[]){ &x }, what);
+    }
+    tw_array_release(&x);
+}
+
+/* Logits that are used and forgotten a few rows at a time. */
+static void head_with_its_loss(void **state)
+{
+    enum { ROWS = 301, CLASSES = 257 };
+    struct tw_array x = nets_data(2, DIMS(ROWS, 3), -1, 1), t = { 0 };
+    struct tw_net *net = nets_new();
+    int64_t dims[2] = { TW_DIM_UNKNOWN, ROWS };
+    int in = nets_input(net, "x", 2, DIMS(ROWS, 3)), target, y, best;
+
+    (void)state;
+    nets_ok(!tw_array_make(&t, TW_I64, 2, DIMS(NETS_SAMPLES, ROWS), &nets_err));
+    for (size_t i = 0; i < t.n; i++)
+        tw_array_set_int(&t, i, (int64_t)(i * 7 % CLASSES));
+    target = tw_net_input(net, "target", TW_I64, 2, dims, &nets_err);
+    target = nets_op2(net, "Reshape", target, nets_ints(net, "s", 1, (const int64_t[]){ -1 }));
+    y = nets_op2(net, "Mul", in, nets_param(net, "scale", 1, DIMS(3), 0.5, 1.5));
+    y = nets_op2(net, "MatMul", y, nets_param(net, "w", 2, DIMS(3, CLASSES), -1, 1));
+    y = nets_op2(net, "Reshape", y, nets_ints(net, "s2", 2, (const int64_t[]){ -1, CLASSES }));
+    best = nets_op1(net, "ArgMax", y);
+    nets_ok(!tw_net_attr_int(net, "axis", 1, &nets_err));
+    y = nets_op2(net, "SoftmaxCrossEntropyLoss", y, target);
+    nets_ok(!tw_net_attr_text(net, "reduction", "none", &nets_err));
+    nets_ok(!tw_net_attr_int(net, "ignore_index", 3, &nets_err));
+    nets_ok(tw_net_output(net, y, &nets_err) == TW_OK);
+    nets_ok(tw_net_output(net, best, &nets_err) == TW_OK);
+    nets_check(net, (const struct tw_array *const[]){ &x, &t }, "head");
+    tw_array_release(&x);
+    tw_array_release(&t);
+}
+
 static void batch_norm_goes_into_the_convolution(void **state)
 {
     struct tw_array x = nets_data(3, DIMS(2, 4, 4), -1, 1);
@@ -431,6 +524,8 @@ int main(void)
         cmocka_unit_test(reductions),
         cmocka_unit_test(losses),
         cmocka_unit_test(rows_of_a_table),
+        cmocka_unit_test(attention_of_several_heads),
+        cmocka_unit_test(head_with_its_loss),
         cmocka_unit_test(batch_norm_goes_into_the_convolution),
     };
 

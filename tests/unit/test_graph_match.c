@@ -128,8 +128,7 @@ static size_t lines(const struct laid *l, enum tw_match_what what)
     return l->report.list[what].n;
 }
 
-/* ---- tests --------------------------------------------------------------------------------------
- */
+/* ---- tests --------------------------------------------------------------------------------- */
 
 static void names_that_are_equal_match(void **state)
 {
@@ -275,6 +274,13 @@ static void statistics_must_be_there_other_buffers_need_not(void **state)
     assert_int_equal(lines(&l, TW_MATCH_KEPT), 1);
     assert_string_equal(l.report.list[TW_MATCH_KEPT].text[0], "mask");
     assert_true(l.buffers[0] == 77.0f);
+    tw_named_release(&c);
+    /* A constant of the network is none of its tensors, and nothing that it lacks. */
+    free(l.layout.param[l.layout.nparam].name);
+    l.layout.nbuffer = 0;
+    add(&c, "gpt.npz", "module.", NULL, NULL);
+    matches(&l, &c);
+    assert_int_equal(lines(&l, TW_MATCH_EXTRA), 0);
     tw_named_release(&c);
     take_up(&l);
 }

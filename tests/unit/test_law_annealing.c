@@ -119,7 +119,9 @@ static void predictions_at_ragged_positions_are_those_of_every_step(void **state
     (void)state;
     for (size_t trial = 0; trial < 80; trial++) {
         struct tw_schedule s = parsed(specs[trial % 4]);
-        struct tw_law_curve curve = { "c", draw_positions(&rng, s.n - 1, x), x, NULL, &s, NULL };
+        struct tw_law_curve curve = {
+            .name = "c", .n = draw_positions(&rng, s.n - 1, x), .x = x, .schedule = &s
+        };
         const double theta[NP] = { 2.3, 0.71, 0.43, 1.9, lambdas[trial / 4 % 5] };
         const enum tw_warmup warmup = trial % 2 ? TW_WARMUP_KEEP : TW_WARMUP_SKIP;
 
@@ -139,8 +141,8 @@ static void curves_stack_and_the_memo_notices_a_new_lambda(void **state)
 {
     static const double xa[] = { 5, 50, 130, 239 }, xb[] = { 1, 200 };
     struct tw_schedule s[2] = { parsed(shapes[0]), parsed(shapes[2]) };
-    const struct tw_law_curve curves[2] = { { "a", 4, xa, NULL, &s[0], NULL },
-                                            { "b", 2, xb, NULL, &s[1], NULL } };
+    const struct tw_law_curve curves[2] = { { .name = "a", .n = 4, .x = xa, .schedule = &s[0] },
+                                            { .name = "b", .n = 2, .x = xb, .schedule = &s[1] } };
     double theta[NP] = { 2.3, 0.71, 0.43, 1.9, 0.5 }, one[6], two[6], again[6];
     void *model = law()->model_alloc(curves, 2, TW_WARMUP_KEEP, NULL), *memo;
 
@@ -172,7 +174,9 @@ static void derivatives_are_those_of_finite_differences(void **state)
     for (size_t trial = 0; trial < 5 * NSHAPES * 2; trial++) {
         struct tw_schedule s = parsed(shapes[trial % NSHAPES]);
         const size_t from = trial % 2 ? 1 : 2;
-        struct tw_law_curve curve = { "c", draw_positions(&rng, s.n - from, x), x, NULL, &s, NULL };
+        struct tw_law_curve curve = {
+            .name = "c", .n = draw_positions(&rng, s.n - from, x), .x = x, .schedule = &s
+        };
         /* small L0 and A: differences of S2 are not lost in the rest */
         double theta[NP] = { 0.02, 0.013, 0.43, 1.9, lambdas[trial / NSHAPES % 5] };
 

@@ -307,7 +307,8 @@ static void what_does_not_belong_together_is_refused(void **state)
     (void)state;
     make(1, theta, d, curves);
     assert_int_equal(refused(e, 2, 1, TW_COMPARE_CURVE, "cannot be compared"), TW_EINVAL);
-    assert_int_equal(refused(e, 1, 1, TW_COMPARE_LARGEST, "not sizes"), TW_EINVAL);
+    assert_int_equal(refused(e, 1, 1, TW_COMPARE_LARGEST, "the size of its model is not known"),
+                     TW_EINVAL);
     assert_int_equal(refused(e + 1, 1, 1, TW_COMPARE_TAIL, "not curves"), TW_EINVAL);
     assert_int_equal(refused(e, 0, 1, TW_COMPARE_CURVE, "no law"), TW_EINVAL);
     memcpy(y, d[0].y, d[0].n * sizeof *y);

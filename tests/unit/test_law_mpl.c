@@ -43,7 +43,9 @@ static void make(const char *spec, size_t from, size_t every, const double *thet
         d->x[d->n] = (double)(i + d->schedule.base);
         d->y[d->n++] = written_out(&d->schedule, i, theta) * exp(sd * tw_rng_normal(&rng));
     }
-    d->curve = (struct tw_law_curve){ spec, d->n, d->x, d->y, &d->schedule, NULL };
+    d->curve = (struct tw_law_curve){
+        .name = spec, .n = d->n, .x = d->x, .y = d->y, .schedule = &d->schedule
+    };
 }
 
 static const char *const specs[] = {

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Networks on data against PyTorch (tests/oracle/families.py): the loss of each sample, outputs,
  * gradients, slopes, Hessian products; and what the problem makes of rows, losses and NaN. */
-#include <omp.h>
-
 #include "num.h"
 #include "oracle_families.h"
 #include "thalweg/problem.h"
@@ -203,11 +201,241 @@ static void families_agree_with_pytorch_in_single(void **state)
         compare(oracle_names[i], false);
 }
 
+/* ---- rows, NaN, threads, refusals -------------------------------------------------------------
+ */
+
+enum { ROWS = 300, IN = 6, CLASSES = 4 };
+
+/* Points with noisy labels. */
+static struct tw_dataset noise(void)
+{
+    struct tw_rng rng = tw_rng_stream(11, TW_RNG_TEST, 0);
+    const size_t dims[2] = { ROWS, IN };
+    struct tw_dataset d = { .name = NULL };
+
+    assert_int_equal(tw_array_make(&d.x, TW_F32, 2, dims, NULL), TW_OK);
+    assert_int_equal(tw_array_make(&d.y, TW_U8, 1, dims, NULL), TW_OK);
+    for (size_t i = 0; i < d.x.n; i++)
+        tw_array_set_real(&d.x, i, tw_rng_normal(&rng));
+    for (size_t i = 0; i < ROWS; i++)
+        tw_array_set_int(&d.y, i, (int64_t)tw_rng_below(&rng, CLASSES));
+    return d;
+}
+
+static struct tw_problem *problem_of(const char *spec, const struct tw_dataset *d,
+                                     const struct tw_problem_options *o, struct tw_err *err)
+{
+    struct tw_net *net = tw_family_net(spec, err);
+    struct tw_problem *p = net ? tw_problem_new(net, d, o, err) : NULL;
+
+    tw_net_free(net);
+    return p;
+}
+
+static struct tw_values values_at_start(struct tw_problem *p, double *loss, double *gradient)
+{
+    float *x = tw_alloc(p->dim, sizeof *x), *b = tw_alloc(p->layout->nb, sizeof *b);
+    struct tw_values v;
+    struct tw_err err = { 0 };
+
+    tw_graph_initial(tw_problem_graph(p), x, b);
+    if (tw_problem_eval(
+            p,
+            &(struct tw_request){
+                .at = { .f = x }, .buffers = b, .values = &v, .loss = loss, .gradient = gradient },
+            &err) != TW_OK)
+        fail_msg("%s", err.msg);
+    free(x);
+    free(b);
+    return v;
+}
+
+static void a_subset_is_rows_of_the_whole(void **state)
+{
+    struct tw_dataset d = noise();
+    double all[ROWS], some[ROWS], other[ROWS];
+    struct tw_problem_options o = { 0 };
+    struct tw_problem *p = problem_of("mlp(6,5,4)", &d, &o, NULL), *q, *r;
+    struct tw_values v, w;
+    size_t same = 0;
+
+    (void)state;
+    v = values_at_start(p, all, NULL);
+    assert_null(tw_problem_rows(p));
+    check_ulp(v.loss.se_data, 0.0, 0);
+    o.limit = 100;
+    q = problem_of("mlp(6,5,4)", &d, &o, NULL);
+    o.subset_seed = 1;
+    r = problem_of("mlp(6,5,4)", &d, &o, NULL);
+    w = values_at_start(q, some, NULL);
+    (void)values_at_start(r, other, NULL);
+    assert_int_equal(w.n, 100);
+    check_close(w.loss.se_data, w.loss.se * sqrt(1.0 - 100.0 / 300.0), 1e-14, 0.0);
+    for (size_t i = 0; i < 100; i++) {
+        const size_t row = tw_problem_rows(q)[i];
+
+        assert_true(row < ROWS && (i == 0 || row > tw_problem_rows(q)[i - 1]));
+        check_ulp(some[i], all[row], 0);
+        same += some[i] == other[i];
+    }
+    assert_true(same < 50);
+    assert_true(fabs(w.loss.value - v.loss.value) < 5.0 * w.loss.se_data);
+    tw_problem_free(p);
+    tw_problem_free(q);
+    tw_problem_free(r);
+    tw_dataset_release(&d);
+}
+
+static void threads_do_not_change_a_bit(void **state)
+{
+    struct tw_dataset d = noise();
+    double loss[2][ROWS], g[2][200];
+    struct tw_values v[2];
+
+    (void)state;
+    for (size_t k = 0; k < 2; k++) {
+        struct tw_problem_options o = { .exec = { .threads = k ? 3 : 1, .gradient = true } };
+        struct tw_problem *p = problem_of("mlp(6,5,4,norm=layer)", &d, &o, NULL);
+
+        assert_true(p->dim <= 200);
+        memset(g[k], 0, sizeof g[k]);
+        v[k] = values_at_start(p, loss[k], g[k]);
+        tw_problem_free(p);
+    }
+    assert_memory_equal(loss[0], loss[1], sizeof loss[0]);
+    assert_memory_equal(g[0], g[1], sizeof g[0]);
+    assert_memory_equal(&v[0].loss, &v[1].loss, sizeof v[0].loss);
+    assert_memory_equal(&v[0].error, &v[1].error, sizeof v[0].error);
+    tw_dataset_release(&d);
+}
+
+static void a_sample_that_is_nan_stays_alone(void **state)
+{
+    struct tw_dataset d = noise();
+    struct tw_problem_options o = { 0 };
+    double loss[ROWS], before[ROWS];
+    struct tw_problem *p;
+    struct tw_values v;
+
+    (void)state;
+    p = problem_of("mlp(6,5,4)", &d, &o, NULL);
+    (void)values_at_start(p, before, NULL);
+    tw_array_set_real(&d.x, 17 * IN + 2, (double)NAN);
+    tw_array_set_real(&d.x, 40 * IN, -(double)INFINITY);
+    v = values_at_start(p, loss, NULL);
+    assert_int_equal(v.nonfinite, 2);
+    assert_true(isnan(v.loss.value) && isnan(v.loss.se));
+    for (size_t i = 0; i < ROWS; i++)
+        if (i == 17 || i == 40)
+            assert_true(isnan(loss[i]) || isinf(loss[i]));
+        else
+            check_ulp(loss[i], before[i], 0);
+    tw_problem_free(p);
+    tw_dataset_release(&d);
+}
+
+static void targets_that_are_ignored_count_nowhere(void **state)
+{
+    struct tw_dataset d = noise();
+    struct tw_loss_spec loss;
+    struct tw_problem_options o = { .loss = &loss };
+    double each[ROWS], sum = 0.0;
+    struct tw_problem *p;
+    struct tw_values v;
+    size_t n = 0;
+
+    (void)state;
+    assert_int_equal(tw_loss_parse("cross-entropy(ignore_index=3)", &loss, NULL), TW_OK);
+    p = problem_of("mlp(6,5,4)", &d, &o, NULL);
+    v = values_at_start(p, each, NULL);
+    for (size_t i = 0; i < ROWS; i++) {
+        if (tw_array_int(&d.y, i) == 3)
+            check_ulp(each[i], 0.0, 0);
+        n += tw_array_int(&d.y, i) != 3;
+        sum += each[i];
+    }
+    check_ulp(v.weight, (double)n, 0);
+    check_close(v.loss.value, sum / (double)n, 1e-14, 0.0);
+    tw_problem_free(p);
+    tw_dataset_release(&d);
+}
+
+static void what_does_not_fit_is_refused(void **state)
+{
+    static const struct {
+        const char *spec;
+        size_t memory;
+        enum tw_status code;
+        const char *message;
+    } rows[] = {
+        { "mlp(5,4)", 0, TW_EFORMAT, "the network takes float32[5] a sample" },
+        { "mlp(6,3)", 0, TW_EFORMAT, "holds 3, but the network has 3 classes" },
+        { "gpt(1,4,1,6,9)", 0, TW_EFORMAT, "the targets should have the output's shape" },
+        { "conv1d(3,in=1x6)", 1, TW_ENOMEM, "memory" },
+    };
+    struct tw_dataset d = noise();
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const struct tw_problem_options o = { .exec = { .memory_limit = rows[i].memory } };
+        struct tw_err err = { 0 };
+
+        if (problem_of(rows[i].spec, &d, &o, &err) || err.code != rows[i].code ||
+            !strstr(err.msg, rows[i].message))
+            fail_msg("%s: %d, '%s'", rows[i].spec, (int)err.code, err.msg);
+    }
+    tw_array_release(&d.y);
+    assert_null(problem_of("mlp(6,4)", &d, &(struct tw_problem_options){ 0 }, NULL));
+    tw_dataset_release(&d);
+}
+
+/* The oracle's network with its loss inside: mean((x - y)^2) of ONNX operators. */
+static void a_network_that_ends_in_its_loss_is_taken_as_it_is(void **state)
+{
+    struct setting s = set_up("loss-3");
+    const int64_t dims[2] = { TW_DIM_UNKNOWN, 3 };
+    const struct tw_problem_options o = { .exec = { .real64 = true } };
+    struct tw_err err = { 0 };
+    struct tw_problem *p;
+    double *params, mean;
+    struct tw_values v;
+    int d;
+
+    (void)state;
+    d = tw_net_input(s.net, "y", TW_F32, 2, dims, &err);
+    d = tw_net_op(s.net, "Sub", NULL, 2, (const int[]){ s.net->output[0], d }, &err);
+    d = tw_net_op(s.net, "Mul", NULL, 2, (const int[]){ d, d }, &err);
+    d = tw_net_op(s.net, "ReduceMean", "loss", 1, &d, &err);
+    assert_int_equal(tw_net_attr_int(s.net, "keepdims", 0, &err), TW_OK);
+    s.net->noutput = 0;
+    assert_int_equal(tw_net_output(s.net, d, &err), TW_OK);
+    p = tw_problem_new(s.net, &s.data, &o, &err);
+    if (!p)
+        fail_msg("%s", err.msg);
+    assert_int_equal(tw_problem_loss(p)->kind, TW_LOSS_OWN);
+    params = tw_alloc(p->dim, sizeof *params);
+    load_weights(&s.o, p->layout, params, NULL);
+    assert_int_equal(
+        tw_problem_eval(p, &(struct tw_request){ .at = { .d = params }, .values = &v }, &err),
+        TW_OK);
+    assert_int_equal(tw_result_get_real(s.o.r, "/mean_loss", &mean, &err), TW_OK);
+    check_close(v.loss.value, mean, 1e-10, 0.0);
+    free(params);
+    tw_problem_free(p);
+    tear_down(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(families_agree_with_pytorch_in_double),
         cmocka_unit_test(families_agree_with_pytorch_in_single),
+        cmocka_unit_test(a_subset_is_rows_of_the_whole),
+        cmocka_unit_test(threads_do_not_change_a_bit),
+        cmocka_unit_test(a_sample_that_is_nan_stays_alone),
+        cmocka_unit_test(targets_that_are_ignored_count_nowhere),
+        cmocka_unit_test(what_does_not_fit_is_refused),
+        cmocka_unit_test(a_network_that_ends_in_its_loss_is_taken_as_it_is),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

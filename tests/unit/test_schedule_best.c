@@ -63,7 +63,7 @@ static void the_last_step_is_the_laws_own(void **state)
     struct tw_schedule s = {
         .spec = (char[]){ "s" }, .n = STEPS, .lr = lr, .warm_end = 9, .batch = 1.0
     };
-    const struct tw_law_curve curve = { "c", 1, &x, NULL, &s, NULL };
+    const struct tw_law_curve curve = { .name = "c", .n = 1, .x = &x, .schedule = &s };
 
     (void)state;
     some_rates(lr);

@@ -52,8 +52,7 @@ static void fails(const char *path, const char *labels, const struct tw_data_opt
     check_message(&err, part);
 }
 
-/* ---- files made here: npy is the simplest, HDF5 the richest
- * ---------------------------------------- */
+/* ---- files made here: npy is the simplest, HDF5 the richest ---------------------------------- */
 
 static const char *npy(const char *file, const char *type, const char *shape, const void *data,
                        size_t n)
@@ -86,8 +85,7 @@ static hid_t create(const char *path)
     return H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
 }
 
-/* ---- tests --------------------------------------------------------------------------------------
- */
+/* ---- tests --------------------------------------------------------------------------------- */
 
 static void the_digits_have_a_split(void **state)
 {

@@ -15,8 +15,7 @@ static const char *from(const char *place, const char *name)
     return path;
 }
 
-/* ---- what PyTorch exports ---------------------------------------------------------------------
- */
+/* ---- what PyTorch exports ------------------------------------------------------------------ */
 
 static const char *find_alias(const struct tw_net *net, const char *name)
 {
@@ -153,8 +152,7 @@ static void the_export_script_works_with_this_pytorch(void **state)
     check_folded_export(folder);
 }
 
-/* ---- ONNX's own examples
- * ---------------------------------------------------------------------------- */
+/* ---- ONNX's own examples --------------------------------------------------------------------- */
 
 static void count_files(const char *place, const char *end, int depth, size_t *good, size_t *bad)
 {

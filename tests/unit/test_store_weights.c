@@ -27,8 +27,7 @@ static void fails(const char *path, const char *key, const char *part)
     check_message(&err, path);
 }
 
-/* ---- the same checkpoint in every form ----------------------------------------------------------
- */
+/* ---- the same checkpoint in every form ----------------------------------------------------- */
 
 static void same(const struct tw_named_list *a, const struct tw_named_list *b, bool reals_only)
 {
@@ -87,8 +86,7 @@ static void renamed_initializers_are_there_under_both_names(void **state)
     tw_named_release(&list);
 }
 
-/* ---- npy
- * ------------------------------------------------------------------------------------------ */
+/* ---- npy ------------------------------------------------------------------------------------- */
 
 /* A file of version 1.0 with this header and these bytes. */
 static size_t npy(unsigned char *to, const char *header, const void *data, size_t n)
@@ -243,8 +241,7 @@ static void one_array_is_named_by_its_file(void **state)
     tw_named_release(&list);
 }
 
-/* ---- npz
- * ------------------------------------------------------------------------------------------- */
+/* ---- npz ------------------------------------------------------------------------------------- */
 
 static char *find(char *p, size_t n, const char *what, size_t m)
 {
@@ -296,8 +293,7 @@ static void damaged_archives_are_refused(void **state)
     }
 }
 
-/* ---- HDF5
- * ------------------------------------------------------------------------------------------ */
+/* ---- HDF5 ------------------------------------------------------------------------------------ */
 
 static void put(hid_t file, const char *name, hid_t type, int rank, const hsize_t *dims,
                 hid_t memory, const void *x)
@@ -418,8 +414,7 @@ static void hdf5_files_of_others_are_named(void **state)
     free(p);
 }
 
-/* ---- everything else
- * --------------------------------------------------------------------------------- */
+/* ---- everything else ------------------------------------------------------------------------- */
 
 static void known_kinds_are_refused_with_what_to_do(void **state)
 {

@@ -78,6 +78,33 @@ struct tw_figure_profile {
 enum tw_status tw_figure_profiles(const char *path, const struct tw_figure_profile *p, size_t n,
                                   const struct tw_figure_opts *opts, struct tw_err *err) TW_CHECKED;
 
+/* One panel made of layers, drawn in their order: what the laws of runs are shown with. */
+enum tw_figure_mark {
+    TW_FIGURE_LINE,
+    TW_FIGURE_BAND,   /* between y and y2 */
+    TW_FIGURE_POINTS, /* with thin bars from y2 to y3 if these are given */
+};
+struct tw_figure_layer {
+    enum tw_figure_mark mark;
+    const char *name; /* in the key; NULL: not there */
+    const char *end;  /* text at the right border, as high as a line's last point; NULL: none */
+    size_t n;
+    const double *x, *y, *y2, *y3; /* (n); NAN leaves a gap */
+    int colour;                    /* 0, 1, ...; below 0: grey */
+    bool dashed, thin; /* thin points are open and larger: seen where they lie on others */
+};
+struct tw_figure_plane {
+    const char *x_label, *y_label;
+    bool log_x, log_y;
+    double x_lo, x_hi, y_lo, y_hi; /* NAN: by content */
+    bool square;                   /* the panel is as high as it is wide */
+    size_t n;
+    const struct tw_figure_layer *layers;
+};
+/* As tw_figure_curves; TW_EINVAL too if no layer has a point that can be drawn. */
+enum tw_status tw_figure_plane(const char *path, const struct tw_figure_plane *f,
+                               const struct tw_figure_opts *opts, struct tw_err *err) TW_CHECKED;
+
 /* Would a figure of this name be drawn with these options? TW_EINVAL as above: to be asked
  * before a long computation. */
 enum tw_status tw_figure_check(const char *path, const struct tw_figure_opts *opts,

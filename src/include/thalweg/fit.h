@@ -45,6 +45,8 @@ struct tw_fit_problem {
     enum tw_fit_loss loss;
     double delta;         /* Huber's; ignored by the others */
     const double *weight; /* (n) >= 0, of each residual's rho; NULL: all 1 */
+    double enough;        /* stop when a step promises to lower F by less than this share of it, and
+                             skip the certificate; 0: go on to rounding */
     tw_fit_residual_fn *residual;
     void *ctx;
 };

@@ -14,7 +14,7 @@
 enum tw_match_what {
     TW_MATCH_MISSING, /* parameters and running statistics that are not in the checkpoint */
     TW_MATCH_SHAPE,   /* "fc1.weight: float32[3,5] in the checkpoint, [5,3] in the network" */
-    TW_MATCH_EXTRA,   /* arrays of the part that was taken which the network does not have */
+    TW_MATCH_EXTRA,   /* arrays of the part that was taken which the network does not have at all */
     TW_MATCH_KEPT,    /* buffers that are not in the checkpoint: as the network stores them */
     TW_MATCH_TIED,    /* "wte.weight from lm_head.weight": the network uses one tensor for both */
     TW_MATCH_UNTIED,  /* "wte.weight and lm_head.weight": the same, but the checkpoint's differ */

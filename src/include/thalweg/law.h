@@ -25,6 +25,10 @@ struct tw_law_curve {
     const double *x, *y; /* (n); y finite, and > 0 if residuals are of logarithms */
     const struct tw_schedule *schedule;
     const double *const *input; /* (law->ninputs) arrays of n */
+    double size, tokens;        /* of a curve: the model's parameters, and the tokens seen at its
+                                   last point; 0: not known */
+    const size_t *cluster; /* (n) runs of equal number belong together (rows of one run, seeds of
+                              one configuration); NULL: runs of equal inputs do */
 };
 
 enum { TW_LAW_MAX_INPUTS = 6 };
@@ -69,8 +73,12 @@ struct tw_law {
     const char *const *meanings; /* (nparams) with units */
     bool whole_schedule; /* the law itself counts every step of the warm-up: TW_WARMUP_KEEP, and
                             there is nothing to choose */
+    bool sized;          /* a law of curves that needs the size of each curve's model */
     unsigned profile;    /* bit j: parameter j is worth profiling by default */
     unsigned zero;       /* bit j: parameter j may be held at 0 */
+    bool own;            /* made by thalweg/law_own.h: not in the table, inputs may be any number,
+                            and model_alloc is NULL */
+    unsigned floor;      /* bit j: parameter j is the loss that nothing lowers; 0: none is */
 
     const struct tw_law_restriction *restrictions; /* (nrestrictions), the safest first */
     size_t nrestrictions;
@@ -87,13 +95,19 @@ struct tw_law {
     /* The loss at every stacked point, and unless NULL its derivatives (points x nparams, row
      * major). */
     void (*predict)(const void *model, void *memo, const double *theta, double *y, double *jac);
-    bool slow; /* a prediction takes a millisecond or more: searches save them */
+    double max_condition; /* with a larger condition number a curve counts as one that cannot be
+                             left out; 0: TW_LAW_MAX_CONDITION */
+    bool slow;            /* a prediction takes a millisecond or more: searches save them */
     /* The part of the loss that annealing took off (>= 0), at every stacked point of a model made
      * with TW_WARMUP_SKIP; NULL for laws without one. What a law says least surely about another
      * schedule is this part's size. */
     void (*annealed)(const void *model, void *memo, const double *theta, double *part);
     /* The inputs that spend `flops` best; NULL for laws that cannot say. */
     void (*optimum)(const double *theta, double flops, double *input);
+    /* Tokens that reach `loss` at N = size, and the least compute that reaches it at all; INFINITY:
+     * nothing does. NULL for laws that cannot say. */
+    double (*tokens)(const double *theta, double size, double loss);
+    double (*compute)(const double *theta, double loss);
     /* Up to max starts (max x nparams), best first, from stacked losses y; returns how many,
      * SIZE_MAX when out of memory. */
     size_t (*starts)(const void *model, const double *y, double *theta, size_t max);
@@ -110,6 +124,10 @@ struct tw_law {
 };
 extern const struct tw_law *const tw_laws[]; /* ends with NULL */
 const struct tw_law *tw_law_find(const char *name);
+
+/* law->model_alloc, or what stands for it in a law that is not in the table. */
+void *tw_law_model(const struct tw_law *law, const struct tw_law_curve *curves, size_t n,
+                   enum tw_warmup warmup, struct tw_err *err);
 
 /* The predictions of a model for theta, into y (stacked points); false when out of memory. */
 bool tw_law_predict(const struct tw_law *law, const void *model, const double *theta,
@@ -128,8 +146,17 @@ enum { TW_LAW_PRIOR_CURVES = 3, TW_LAW_PRIOR_FACTOR = 2, TW_LAW_PRIOR_ANNEALED_C
 /* A fit of fewer curves says something about the law only if its parameters can be told apart:
  * a larger condition number and the curve counts as one that cannot be left out. */
 #define TW_LAW_MAX_CONDITION 1e5
+double tw_law_max_condition(const struct tw_law *law);
 
 /* ---- fitting ------------------------------------------------------------------------------ */
+
+/* How replicates are drawn: curves by moving blocks of residuals. Runs by cases, or, where their
+ * configurations (clusters) are fewer than TW_LAW_FEW for each free parameter, too few to draw
+ * from, by the wild cluster bootstrap: residuals (from fits without the cluster) stay where they
+ * are, and those of a cluster together change sign and size at random. AUTO chooses so. Where
+ * clusters hold several runs cases are whole clusters. */
+enum tw_bootstrap { TW_BOOTSTRAP_AUTO, TW_BOOTSTRAP_BLOCK, TW_BOOTSTRAP_CASE, TW_BOOTSTRAP_WILD };
+enum { TW_LAW_FEW = 4 };
 
 struct tw_law_fit_opts {
     enum tw_fit_loss loss;
@@ -149,11 +176,12 @@ struct tw_law_fit_opts {
     const double *given;     /* (ngiven x nparams) starts to use instead of the law's own, which it
                                 may move: see tw_law.project. Not kept in the fit */
     size_t ngiven;
-    size_t bootstrap; /* replicates; 0: none */
-    size_t block;     /* points a block; 0: from the residuals' autocorrelation */
-    unsigned profile; /* bit j: profile parameter j */
-    bool model_error; /* refit without each curve in turn (needs 2 or more curves) */
-    double level;     /* of the intervals [0.95] */
+    size_t bootstrap;       /* replicates; 0: none */
+    enum tw_bootstrap kind; /* [AUTO] */
+    size_t block;           /* points a block; 0: from the residuals' autocorrelation */
+    unsigned profile;       /* bit j: profile parameter j */
+    bool model_error;       /* refit without each curve in turn (needs 2 or more curves) */
+    double level;           /* of the intervals [0.95] */
     uint64_t seed;
 };
 struct tw_law_fit_opts tw_law_fit_defaults(void);
@@ -204,6 +232,7 @@ struct tw_law_fit {
     double *correlation;        /* (p x p) of the bootstrap replicates, or NULL */
 
     size_t replicates, failed; /* of the bootstrap: asked for, not converged */
+    size_t clusters;           /* configurations of runs; 0 for curves */
     double *theta_boot;        /* (replicates x p); a failed one is a row of NAN */
     size_t nprofiles;
     struct tw_law_profile *profiles;

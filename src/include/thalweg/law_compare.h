@@ -13,7 +13,7 @@
 enum tw_compare_hold {
     TW_COMPARE_CURVE,  /* curves: the curves of each schedule in turn (seeds go together) */
     TW_COMPARE_TAIL,   /* curves: the last part of every curve at once */
-    TW_COMPARE_LARGEST /* runs: those of the largest size */
+    TW_COMPARE_LARGEST /* runs, or curves of models whose size is known: those of the largest */
 };
 
 /* Fewer units say nothing about the others that might have been: with 6 that all favour one
@@ -41,7 +41,7 @@ struct tw_compare_cell {
     const char *why; /* why the law could not predict it; NULL: it did */
     bool weak;       /* the other points did not determine the law's parameters well: one at a
                         bound or still on its way there, or a condition number above
-                        TW_LAW_MAX_CONDITION. Scored all the same: to leave such folds out would
+                        the law's limit. Scored all the same: to leave such folds out would
                         flatter the law */
     size_t n;
     double mae, pred_e, bias; /* mean |e|, |e| / y, e = y - yhat */
@@ -66,6 +66,15 @@ struct tw_compare_row {
                                      common units than TW_COMPARE_MIN_UNITS */
 };
 
+/* Of curves whose largest size is held out: chinchilla, fitted to the last points of the others
+ * (N, and D the tokens seen there), on the last points of what is held out. */
+struct tw_compare_ends {
+    const struct tw_law *law; /* NULL: sizes or tokens are not known, or there was no fit */
+    double theta[TW_FIT_MAX_PARAMS];
+    size_t fitted, held;
+    double error, bias; /* mean |y - yhat| / y and (y - yhat) / y */
+};
+
 struct tw_compare {
     enum tw_compare_hold hold;
     size_t nrows, nunits, ncommon; /* common: predicted by every law that predicted any */
@@ -74,7 +83,8 @@ struct tw_compare {
     bool *common;                  /* (nunits) */
     size_t points;
     double inflation, n_eff; /* of the criteria: see below */
-    bool same_objective;     /* all laws minimise the same function of the same residuals */
+    struct tw_compare_ends ends;
+    bool same_objective; /* all laws minimise the same function of the same residuals */
 };
 
 /*

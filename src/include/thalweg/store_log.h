@@ -101,6 +101,7 @@ struct tw_curve_opts {
     const char *y, *lr; /* series by name or glob; NULL: guess */
     double from, to;    /* keep from <= x <= to; NAN: no bound */
     size_t every;       /* keep every K-th pair; 0 or 1: all */
+    const char *size;   /* series of the model's parameters, by name; NULL: guess */
     double smooth;      /* half-life, in x, of an exponential mean; 0: none */
 };
 
@@ -116,6 +117,9 @@ struct tw_curve {
     double *lr_x, *lr; /* (nlr) every logged learning rate, not only at x; nlr == 0: none */
     size_t dropped_nonfinite, dropped_duplicate, dropped_range;
     size_t restarts; /* times x ran backwards (a resumed run): the later rows won */
+    /* The model's parameters, if a series named N, params, ... holds one number throughout, and
+     * the tokens seen at the last x; 0: not in the log. */
+    double size, tokens;
     char digest[TW_DIGEST_HEX];
     char *path;
 };

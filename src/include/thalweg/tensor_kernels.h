@@ -238,6 +238,11 @@ struct tw_kernels {
                       const void *scale, const void *shift, size_t lanes, const void *x, void *y,
                       void *stats);
 
+    /* Place of the largest (min: the smallest) of n elements, as softmax walks them; the first of
+     * equals (last: the last). NaN never wins. y: outer * inner elements. */
+    void (*argmax)(bool min, bool last, size_t outer, size_t n, size_t inner, size_t lanes,
+                   const void *x, void *y);
+
     /* Pooling. index: the winner's element within the plane, a real per output and lane (for
      * the gradient and tangents), may be NULL. NaN wins, else the first of equals. A window of
      * nothing but padding gives -inf and index -1. */

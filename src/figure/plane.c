@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* A figure of one panel and its layers: lines, bands, points; the key above it. */
+#include <math.h>
+#include <string.h>
+
+#include "fig.h"
+
+/* Tol's "bright" set, as in the figures of curves. */
+static const char *const bright[] = { "#4477AA", "#EE6677", "#228833",
+                                      "#AA3377", "#CCBB44", "#66CCEE" };
+
+struct plane_plan {
+    const struct tw_figure_plane *f;
+    struct fig_page page;
+    struct fig_axis x, y;
+    double x_unit;
+    const char *x_unit_name;
+    double left, right, top, bottom; /* margins, inches */
+    size_t entries, rows;            /* of the key */
+};
+
+/* ---- ranges ---------------------------------------------------------------------------------- */
+
+static void widen(struct fig_axis *a, size_t n, const double *v)
+{
+    for (size_t i = 0; v && i < n; i++)
+        if (isfinite(v[i]) && (!a->log || v[i] > 0.0)) {
+            a->lo = fmin(a->lo, v[i]);
+            a->hi = fmax(a->hi, v[i]);
+        }
+}
+
+/* A margin of 3 % where the content decides; ends that are given stay. */
+static void settle(struct fig_axis *a, double lo, double hi)
+{
+    const double by = a->log ? pow(a->hi / a->lo, 0.03) : 0.03 * (a->hi - a->lo);
+
+    if (!(a->hi > a->lo)) { /* one value, or none */
+        const double mid = isfinite(a->lo) ? a->lo : 1.0;
+
+        a->lo = a->log ? mid / 2.0 : mid - fmax(0.5 * fabs(mid), 1e-9);
+        a->hi = a->log ? mid * 2.0 : mid + fmax(0.5 * fabs(mid), 1e-9);
+    } else {
+        a->lo = a->log ? a->lo / by : a->lo - by;
+        a->hi = a->log ? a->hi * by : a->hi + by;
+    }
+    a->lo = isnan(lo) ? a->lo : lo;
+    a->hi = isnan(hi) ? a->hi : hi;
+}
+
+static enum tw_status ranges(struct plane_plan *p, struct tw_err *err)
+{
+    const struct tw_figure_plane *f = p->f;
+
+    p->x = (struct fig_axis){ HUGE_VAL, -HUGE_VAL, f->log_x };
+    p->y = (struct fig_axis){ HUGE_VAL, -HUGE_VAL, f->log_y };
+    for (size_t i = 0; i < f->n; i++) {
+        widen(&p->x, f->layers[i].n, f->layers[i].x);
+        widen(&p->y, f->layers[i].n, f->layers[i].y);
+        if (f->layers[i].mark == TW_FIGURE_BAND)
+            widen(&p->y, f->layers[i].n, f->layers[i].y2);
+    }
+    if (!isfinite(p->x.lo) || !isfinite(p->y.lo))
+        return tw_err_set(err, TW_EINVAL, "nothing to draw: no point has numbers%s",
+                          f->log_x || f->log_y ? " above zero, as log axes need" : "");
+    settle(&p->x, f->x_lo, f->x_hi);
+    settle(&p->y, f->y_lo, f->y_hi);
+    p->x_unit_name = "";
+    p->x_unit = f->log_x ? 1.0 : fig_unit(p->x.hi, &p->x_unit_name);
+    return TW_OK;
+}
+
+/* ---- layout ---------------------------------------------------------------------------------- */
+
+/* The key's rows, with entries as wide as the widest. */
+static void place_key(struct plane_plan *p)
+{
+    size_t longest = 0, columns;
+
+    for (size_t i = 0; i < p->f->n; i++)
+        if (p->f->layers[i].name) {
+            const size_t n = fig_text_length(p->f->layers[i].name);
+
+            longest = n > longest ? n : longest;
+            p->entries++;
+        }
+    if (p->entries == 0)
+        return;
+    columns = (size_t)((p->page.w - p->left - 0.1) /
+                       (fig_text_width(&p->page, longest) + 4.4 * (p->page.fs - 1.0) / 72.0));
+    columns = columns < 1 ? 1 : columns > p->entries ? p->entries : columns;
+    p->rows = (p->entries + columns - 1) / columns;
+}
+
+static void lay_out(struct plane_plan *p)
+{
+    const double em = p->page.fs / 72.0, tick = (p->page.fs - 1.0) / 72.0;
+    const double wide =
+        p->y.log && p->y.hi / p->y.lo > 50.0 ? 2.2 : fig_tick_width(p->y.lo, p->y.hi, 5.0);
+    size_t end = 0;
+
+    for (size_t i = 0; i < p->f->n; i++)
+        if (p->f->layers[i].end) {
+            const size_t n = fig_text_length(p->f->layers[i].end);
+
+            end = n > end ? n : end;
+        }
+    p->left = 1.35 * em + (wide + 0.85) * tick;
+    p->right = 0.12 * p->page.fs / 8.0 + (end ? fig_text_width(&p->page, end) + 0.5 * tick : 0.0);
+    p->bottom = 2.85 * em;
+    place_key(p);
+    p->top = 0.09 * p->page.fs / 8.0 + 1.02 * tick * (double)p->rows;
+    if (p->page.h == 0.0)
+        p->page.h = p->f->square ? p->page.w - p->left - p->right + p->top + p->bottom
+                                 : 0.66 * p->page.w + 1.02 * tick * (double)p->rows;
+}
+
+/* ---- data -------------------------------------------------------------------------------------
+ */
+
+static void number(struct tw_str *out, double x)
+{
+    if (isfinite(x))
+        tw_str_addf(out, " %.10g", x);
+    else
+        tw_str_add(out, " NaN");
+}
+
+static void data(const struct plane_plan *p, struct tw_str *dat)
+{
+    tw_str_add(dat, "# Layers of a figure. Blocks are parted by two blank lines; the script finds "
+                    "them by name.\n");
+    for (size_t i = 0; i < p->f->n; i++) {
+        const struct tw_figure_layer *l = &p->f->layers[i];
+
+        tw_str_addf(dat, "\n\n# layer %zu: ", i + 1);
+        fig_plain(dat, l->name ? l->name : l->end ? l->end : "");
+        tw_str_add(dat, l->mark == TW_FIGURE_BAND ? "\n# x lo hi\n"
+                        : l->y3                   ? "\n# x y lo hi\n"
+                                                  : "\n# x y\n");
+        for (size_t k = 0; k < l->n; k++) {
+            number(dat, l->x[k]);
+            number(dat, l->y[k]);
+            if (l->y2)
+                number(dat, l->y2[k]);
+            if (l->y2 && l->y3)
+                number(dat, l->y3[k]);
+            tw_str_add(dat, "\n");
+        }
+    }
+}
+
+/* ---- script -----------------------------------------------------------------------------------
+ */
+
+static const char *ink(const struct tw_figure_layer *l)
+{
+    return l->colour < 0 ? "#888888" : bright[l->colour % 6];
+}
+
+static void title(struct tw_str *gp, const struct plane_plan *p, const struct tw_figure_layer *l)
+{
+    if (l->name) {
+        tw_str_add(gp, " title ");
+        fig_quote(gp, l->name, p->page.tex);
+    } else {
+        tw_str_add(gp, " notitle");
+    }
+}
+
+static void layer(struct tw_str *gp, const struct plane_plan *p, size_t i)
+{
+    const struct tw_figure_layer *l = &p->f->layers[i];
+
+    tw_str_addf(gp, "%sDATA index \"layer %zu:\" using ($1 / XUNIT):", i ? ", \\\n    " : "plot ",
+                i + 1);
+    switch (l->mark) {
+    case TW_FIGURE_BAND:
+        tw_str_addf(gp, "2:3 with filledcurves lc rgb \"%s\" fs transparent solid 0.20 noborder",
+                    ink(l));
+        break;
+    case TW_FIGURE_LINE:
+        tw_str_addf(gp, "2 with lines lw LW(%s) dt %s lc rgb \"%s\"", l->thin ? "0.5" : "1.0",
+                    l->dashed ? "12" : "1", ink(l));
+        break;
+    case TW_FIGURE_POINTS:
+        if (l->y2 && l->y3)
+            tw_str_addf(
+                gp,
+                "3:(0):($4 - $3) with vectors nohead lw LW(0.4) lc rgb LIGHT(\"%s\") notitle, "
+                "\\\n    DATA index \"layer %zu:\" using ($1 / XUNIT):2",
+                ink(l), i + 1);
+        else
+            tw_str_add(gp, "2");
+        tw_str_addf(gp, " with points pt %d ps %sDOT lw LW(0.6) lc rgb \"%s\"", l->thin ? 6 : 7,
+                    l->thin ? "1.6 * " : "", ink(l));
+        break;
+    }
+    title(gp, p, l);
+}
+
+/* The last point of a line that the panel shows; n: none. */
+static size_t last_shown(const struct plane_plan *p, const struct tw_figure_layer *l)
+{
+    for (size_t i = l->n; i-- > 0;) {
+        const double x = fig_axis_at(&p->x, l->x[i]), y = fig_axis_at(&p->y, l->y[i]);
+
+        if (x >= 0.0 && x <= 1.0 + 1e-9 && y >= 0.0 && y <= 1.0)
+            return i;
+    }
+    return l->n;
+}
+
+/* Does it leave the panel by the right border? */
+static bool to_the_right(const struct plane_plan *p, const struct tw_figure_layer *l)
+{
+    const size_t i = last_shown(p, l);
+
+    return i < l->n && fig_axis_at(&p->x, l->x[i]) > 0.99;
+}
+
+/* Beside the last points of lines that leave the panel elsewhere. */
+static void inner_ends(struct tw_str *gp, const struct plane_plan *p)
+{
+    for (size_t k = 0; k < p->f->n; k++) {
+        const struct tw_figure_layer *l = &p->f->layers[k];
+        const size_t i = l->end ? last_shown(p, l) : l->n;
+
+        if (i == l->n || to_the_right(p, l))
+            continue;
+        tw_str_add(gp, "set label ");
+        fig_quote(gp, l->end, p->page.tex);
+        tw_str_addf(gp,
+                    " at graph %.5g, graph %.5g left offset character 0.5, 0 front %sfont TW_KF tc "
+                    "rgb \"%s\"\n",
+                    fig_axis_at(&p->x, l->x[i]), fmax(fig_axis_at(&p->y, l->y[i]), 0.035),
+                    p->page.tex ? "" : "boxed ", l->colour < 0 ? "#555555" : ink(l));
+    }
+}
+
+/* Texts at the right border, from the lowest up; one too close to the last is left out. */
+static void ends(struct tw_str *gp, const struct plane_plan *p)
+{
+    const double height = p->page.h - p->top - p->bottom;
+    const double apart = 1.05 * (p->page.fs - 1.0) / 72.0 / height;
+    double last = -HUGE_VAL;
+
+    for (size_t k = 0; k < p->f->n; k++) {
+        double best = HUGE_VAL;
+        size_t at = p->f->n;
+
+        for (size_t i = 0; i < p->f->n; i++) {
+            const struct tw_figure_layer *l = &p->f->layers[i];
+            const double y = l->end && to_the_right(p, l)
+                                 ? fig_axis_at(&p->y, l->y[last_shown(p, l)])
+                                 : -HUGE_VAL;
+
+            if (y >= last + apart && y >= 0.0 && y <= 1.0 && y < best) {
+                best = y;
+                at = i;
+            }
+        }
+        if (at == p->f->n)
+            return;
+        last = best;
+        tw_str_add(gp, "set label ");
+        fig_quote(gp, p->f->layers[at].end, p->page.tex);
+        tw_str_addf(gp,
+                    " at graph 1, graph %.5g left offset character 0.6, 0 font TW_KF tc rgb "
+                    "\"%s\"\n",
+                    best, p->f->layers[at].colour < 0 ? "#555555" : ink(&p->f->layers[at]));
+    }
+}
+
+static void axes(struct tw_str *gp, const struct plane_plan *p)
+{
+    struct tw_str text = { 0 };
+    const double em = p->page.fs / 72.0;
+    const double width = p->page.w - p->left - p->right, height = p->page.h - p->top - p->bottom;
+
+    tw_str_addf(gp,
+                "set lmargin at screen X(%.4g); set rmargin at screen 1 - X(%.4g)\n"
+                "set bmargin at screen Y(%.4g); set tmargin at screen 1 - Y(%.4g)\n",
+                p->left, p->right, p->bottom, p->top);
+    fig_set_ticks(gp, 'x', &p->x, p->x_unit, width, 0.5 * p->page.fs / 8.0, p->page.tex);
+    fig_set_ticks(gp, 'y', &p->y, 1.0, height, 0.3 * p->page.fs / 8.0, p->page.tex);
+    tw_str_add(gp, "set xrange [XMIN / XUNIT:XMAX / XUNIT]; set yrange [YMIN:YMAX]\n");
+    tw_str_addf(&text, "%s%s", p->f->x_label ? p->f->x_label : "x", p->x_unit_name);
+    tw_str_add(gp, "set label 1 ");
+    fig_quote(gp, text.s ? text.s : "", p->page.tex);
+    tw_str_addf(gp, " at graph 0.5, screen Y(%.4g) center\nset label 2 ", 0.68 * em);
+    fig_quote(gp, p->f->y_label ? p->f->y_label : "y", p->page.tex);
+    tw_str_addf(gp, " at screen X(%.4g), graph 0.5 center rotate by 90\n", 0.75 * em);
+    tw_str_release(&text);
+}
+
+static void script(const struct plane_plan *p, struct fig_files *files,
+                   const struct tw_figure_opts *opts)
+{
+    struct tw_str vars = { 0 }, *gp = &files->gp;
+    size_t points = 0;
+
+    for (size_t i = 0; i < p->f->n; i++)
+        points += p->f->layers[i].mark == TW_FIGURE_POINTS ? p->f->layers[i].n : 0;
+    tw_str_addf(&vars,
+                "DOT = %.2g * TW_LW    # marker size\nXMIN = %.8g; XMAX = %.8g; XUNIT = %.0e\n"
+                "YMIN = %.8g; YMAX = %.8g\n",
+                points < 40    ? 0.36
+                : points < 400 ? 0.26
+                               : 0.16,
+                p->x.lo, p->x.hi, p->x_unit, p->y.lo, p->y.hi);
+    fig_head(files, &p->page, opts, "Runs and their law", vars.s ? vars.s : "");
+    gp->failed = gp->failed || vars.failed;
+    tw_str_release(&vars);
+    tw_str_add(gp, "X(inches) = inches / TW_W; Y(inches) = inches / TW_H\n"
+                   "set dashtype 12 (5, 3)\nset tics font TW_KF\n"
+                   "set style textbox opaque noborder margins 0.4, 0.2 fc rgb \"white\"\n");
+    axes(gp, p);
+    ends(gp, p);
+    inner_ends(gp, p);
+    if (p->entries)
+        tw_str_addf(gp,
+                    "set key Left reverse samplen 1.8 spacing 1.05 nobox font TW_KF maxrows %zu "
+                    "center top at graph 0.5, screen 1 - Y(0.03)\n",
+                    p->rows);
+    else
+        tw_str_add(gp, "unset key\n");
+    for (size_t i = 0; i < p->f->n; i++)
+        layer(gp, p, i);
+    tw_str_add(gp, "\nunset output\n");
+}
+
+enum tw_status tw_figure_plane(const char *path, const struct tw_figure_plane *f,
+                               const struct tw_figure_opts *opts, struct tw_err *err)
+{
+    struct plane_plan p = { .f = f };
+    struct fig_files files = { 0 };
+    struct fig_locale locale;
+    enum tw_status st;
+
+    if (!path || !f || f->n == 0)
+        return tw_err_set(err, TW_EINVAL, "a figure needs a name and at least one layer");
+    fig_locale_enter(&locale);
+    st = fig_page_init(&p.page, path, opts, err);
+    if (st == TW_OK)
+        st = fig_files_init(&files, path, err);
+    if (st == TW_OK)
+        st = ranges(&p, err);
+    if (st == TW_OK) {
+        lay_out(&p);
+        if (p.page.h - p.top - p.bottom < 0.3)
+            st = tw_err_set(err, TW_EINVAL, "no room for the panel in %.3g by %.3g inches",
+                            p.page.w, p.page.h);
+    }
+    if (st == TW_OK) {
+        data(&p, &files.dat);
+        script(&p, &files, opts);
+        st = fig_make(&files, &p.page, path, opts, err);
+    }
+    fig_files_release(&files);
+    fig_locale_leave(&locale);
+    return st;
+}
