@@ -263,6 +263,8 @@ static enum tw_status transposed_place(struct tw_build *b, const struct tw_node 
         if (axis >= 0 && (shape || same)) {
             out = shape ? (long)shape->ints[shape->n - (size_t)w->nd + (size_t)axis]
                         : n * w->stride[i];
+            if (out < 1 || out > 1000000)
+                return tw_b_fail(b, "makes a result of extent %ld", out);
             after = whole > out ? whole - out : 0;
             before = !strcmp(automatic, "SAME_UPPER") ? after / 2 : after - after / 2;
         }
