@@ -130,7 +130,7 @@ enum tw_status tw_iso_loss_figure(const struct tw_fit_file *f, const char *path,
     if (!tw_iso_loss_drawable(f))
         return tw_err_set(err, TW_EINVAL,
                           "--figure=iso-loss has logarithmic axes, and not every run's %s and %s "
-                          "are positive; --figure=agreement has none",
+                          "are positive; --figure=agreement has other axes",
                           fit->law->inputs[0].name, fit->law->inputs[1].name);
     tw_runs_label(&fit->law->inputs[0], label[0], sizeof label[0]);
     tw_runs_label(&fit->law->inputs[1], label[1], sizeof label[1]);

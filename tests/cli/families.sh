@@ -75,6 +75,19 @@ expect_out 'that optimum reads' 0 '^1e\+21 ' thalweg optimum out-better.h5 --flo
 expect_out 'and forecast' 0 '^ *1e\+10' thalweg forecast out-plain.h5 --run N=1e10,D=1e11
 expect_err 'none is overwritten' 3 'out-plain.h5' fit plain.csv better.csv --shared alpha -b 0 -o out.h5
 
+# ---- a law of the user's own ------------------------------------------------------------------
+own() { thalweg fit --law 'E + A/N^a + B/D^b' "$@"; }
+expect 'families under it' 0 - own plain.csv better.csv --shared a,b -b 50 -o own.h5
+within 'are those of the law of the table' 0.25 0.05 "$(value a all)"
+expect_out 'a run of one by its names' 0 '^ *7e\+09 +1e\+12' \
+    thalweg forecast own-better.h5 --params 7e9 --tokens 1e12
+expect_out 'beside one by its inputs' 0 '^ *7e\+09 +1e\+12' \
+    thalweg forecast own-better.h5 --run N=1e9,D=1e11 --params 7e9 --tokens 1e12
+expect_err 'it has no best size' 2 'the law own takes N .* does not say: give --run=N=' \
+    thalweg forecast own-better.h5 --flops 1e24
+expect_err 'nor savings' 2 'the law own cannot say what a loss needs' \
+    own plain.csv better.csv --shared a,b --savings
+
 # ---- bad input --------------------------------------------------------------------------------
 expect_err 'one family' 2 'one family alone: give a file for each' fit plain.csv --shared none
 expect_err 'an unknown parameter' 2 "'alhpa' is no parameter of chinchilla; did you mean 'alpha'" \
@@ -82,6 +95,12 @@ expect_err 'an unknown parameter' 2 "'alhpa' is no parameter of chinchilla; did 
 expect_err 'savings of what' 2 'families are compared where --shared' fit plain.csv better.csv --savings
 expect_err 'a target for what' 2 'say where --savings compares: give it too' \
     fit plain.csv better.csv --shared none --target-loss 3
+expect_err 'a budget for what' 2 '--budget is for --approach=2 and for --savings' \
+    fit plain.csv better.csv --shared none --budget 1e21
+expect_err 'two questions at once' 2 '--approach=2 finds the best sizes of one table' \
+    fit plain.csv better.csv --shared none --approach=2
+expect_err 'a family given twice' 0 'warning: plain.csv is given twice' \
+    fit plain.csv plain.csv --shared alpha -b 0
 expect_err 'a law that cannot say' 2 'the law kaplan cannot say what a loss needs' \
     thalweg fit kaplan plain.csv better.csv --shared none --savings
 expect_err 'a law of curves' 2 'families are tables of runs, and mpl is a law of curves' \

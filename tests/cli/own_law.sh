@@ -100,6 +100,18 @@ expect_err 'a bound without a law' 2 '--bound=a=0:1 is for a law of your own: gi
 expect_err 'residuals without a law' 2 '--residual is for a law of your own' \
     thalweg fit chinchilla runs.csv --residual=log
 
+# ---- figures ---------------------------------------------------------------------------------------
+
+awk 'BEGIN { print "x,y,loss"; for (i = 0; i < 40; i++) {
+    x = i % 8 - 3; y = 0.37 * i
+    print x "," y "," 2 + 0.1 * x * x + exp(-y / 5) + 1e-3 * (i * 7919 % 13 - 6) } }' >signs.csv
+signs() { thalweg fit --law 'E + A*x^2 + B*exp(-y/t)' signs.csv -b 0 --force "$@"; }
+expect 'inputs of any sign' 0 - signs --plot=signs.svg
+grep -q 'measured loss' signs.svg
+report $? 'are drawn as measured against predicted'
+expect_err 'as the axes of the other are logarithmic' 2 "not every run's x and y are positive" \
+    signs --plot=signs.svg --figure=iso-loss
+
 # ---- published runs --------------------------------------------------------------------------------
 
 if [ -r "$shared/chinchilla_245.csv" ]; then
