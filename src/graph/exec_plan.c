@@ -147,6 +147,8 @@ static enum tw_status place_varying(struct tw_exec *e, struct tw_err *err)
 
         if (!x->varying || (size_t)x->root != v || (!e->last[v] && x->origin == TW_V_TEMP))
             continue; /* the last: nothing makes it any more */
+        if (e->storage[v] != v && e->planes == 1 && !e->gradient)
+            continue; /* only ever written in the place of the function's value */
         l[n] = (struct life){ v, x->n * planes_of(e, v), e->first[v], e->last[v] };
         /* What is fused writes into the place of the function's value. */
         for (size_t i = 0; i < g->ninstr; i++)
