@@ -188,6 +188,17 @@ static void zero_grads(const struct job *j, const struct tw_run *r, size_t i)
     }
 }
 
+/* Before the way back enters the network itself: without the cotangent's value, only what its
+ * tangents bring along is left of every later product, J' times them. */
+static void forget_value(const struct job *j, const struct tw_run *r, size_t i)
+{
+    const struct tw_graph *g = j->e->g;
+    int root = g->val[g->output[j->run->network_output]].root;
+
+    if (g->val[g->instr[i].out[0]].root == root && tw_grad(r, root, 0))
+        j->e->k->fill(g->val[root].n * j->e->lanes, 0.0, tw_grad(r, root, 0));
+}
+
 static void backward(const struct job *j, const struct tw_run *r)
 {
     const struct tw_graph *g = j->e->g;
@@ -195,6 +206,8 @@ static void backward(const struct job *j, const struct tw_run *r)
     for (size_t i = g->ninstr; i-- > 0;) {
         if (!j->needed[i] || g->instr[i].uniform)
             continue;
+        if (j->run->gauss_newton)
+            forget_value(j, r, i);
         zero_grads(j, r, i);
         if (g->instr[i].op->vjp && g->val[g->instr[i].out[0]].active)
             g->instr[i].op->vjp(r, &g->instr[i], i);
@@ -399,6 +412,10 @@ static enum tw_status check(const struct job *j, struct tw_err *err)
     }
     if ((run->gradient || run->hvp) && !j->e->gradient)
         return tw_err_set(err, TW_EINVAL, "the network was not prepared for gradients");
+    if (run->gauss_newton && (run->gradient || run->network_output >= g->noutput))
+        return tw_err_set(err, TW_EINVAL,
+                          "Gauss-Newton products come without a gradient and need an output of the "
+                          "network");
     if ((run->gradient || run->hvp) && run->seed_output >= g->noutput)
         return tw_err_set(err, TW_EINVAL, "there is no output %zu", run->seed_output);
     return TW_OK;

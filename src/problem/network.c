@@ -348,7 +348,7 @@ static enum tw_status eval(struct tw_problem *p, const struct tw_request *r, str
     if (!outputs || !tangents)
         rc = tw_err_set(err, TW_ENOMEM, "out of memory");
     else if (nd > s->max_directions || (r->correct && !s->base.has_error) ||
-             (r->logits && s->ports.logits < 0))
+             ((r->logits || r->gauss_newton) && s->ports.logits < 0))
         rc = tw_err_set(err, TW_EINVAL, "asked for what the problem was not made for");
     if (rc == TW_OK)
         rc = set_point(s, r, err);
@@ -367,6 +367,8 @@ static enum tw_status eval(struct tw_problem *p, const struct tw_request *r, str
         run.seed_output = (size_t)s->ports.loss;
         run.gradient = r->gradient;
         run.hvp = r->hvp;
+        run.gauss_newton = r->gauss_newton;
+        run.network_output = r->gauss_newton ? (size_t)s->ports.logits : 0;
         rc = tw_exec_run(s->exec, &run, err);
     }
     if (rc == TW_OK)

@@ -569,6 +569,91 @@ static void batch_norm_from_the_batch(void **state)
     tw_array_release(&x);
 }
 
+/* w' G v against the sum over samples of (J w)' (diag p - p p') (J v), the Hessian of cross-entropy
+ * by its logits; for a network that is linear in its parameters G is the Hessian itself. */
+static void gauss_newton_products(void **state)
+{
+    enum { C = 4, N = NETS_SAMPLES };
+    struct tw_array x = nets_data(1, DIMS(3), -1, 1), t = { 0 };
+
+    (void)state;
+    nets_ok(!tw_array_make(&t, TW_I64, 1, DIMS(N), &nets_err));
+    for (size_t i = 0; i < N; i++)
+        tw_array_set_int(&t, i, (int64_t)(i * 3 % C));
+    for (int linear = 0; linear < 2; linear++) {
+        struct tw_net *net = nets_new();
+        int64_t dims[1] = { TW_DIM_UNKNOWN };
+        int y = nets_input(net, "x", 1, DIMS(3)), target;
+        struct tw_exec_options o = { .real64 = true, .tangents = 2, .gradient = true };
+        struct tw_exec_run run = { .n = N, .inputs = (const struct tw_array *const[]){ &x, &t } };
+        struct tw_graph *g;
+        struct tw_exec *e;
+        double loss[N], logits[N * C], jv[N * C], jw[N * C], gv[64], gw[64], d[2][64];
+        double want = 0.0, got = 0.0, back = 0.0;
+        size_t n;
+
+        target = tw_net_input(net, "target", TW_I64, 1, dims, &nets_err);
+        if (!linear)
+            y = nets_op1(net, "Tanh",
+                         nets_op2(net, "MatMul", y, nets_param(net, "w", 2, DIMS(3, 5), -1, 1)));
+        y = nets_op2(net, "MatMul", y,
+                     nets_param(net, "vv", 2, linear ? DIMS(3, C) : DIMS(5, C), -1, 1));
+        nets_ok(tw_net_output(net, nets_op2(net, "SoftmaxCrossEntropyLoss", y, target),
+                              &nets_err) == TW_OK);
+        nets_ok(!tw_net_attr_text(net, "reduction", "none", &nets_err));
+        nets_ok(tw_net_output(net, y, &nets_err) == TW_OK);
+        g = tw_graph_new(net, NULL, &nets_err);
+        nets_ok(g != NULL);
+        e = tw_exec_new(g, &o, &nets_err);
+        nets_ok(e != NULL);
+        n = tw_graph_layout(g)->n;
+        assert_true(n <= 64);
+        for (size_t i = 0; i < n; i++) {
+            d[0][i] = sin(2.0 * (double)i + 1.0);
+            d[1][i] = cos(3.0 * (double)i);
+        }
+        tw_exec_direct_real(e, 2, (const double *const[]){ d[0], d[1] });
+        run.outputs = (double *[]){ loss, logits };
+        run.tangents = (double *[]){ NULL, NULL, jv, jw };
+        run.hvp = (double *[]){ gv, gw };
+        run.gauss_newton = true;
+        run.network_output = 1;
+        nets_ok(tw_exec_run(e, &run, &nets_err) == TW_OK);
+        for (size_t s = 0; s < N; s++) {
+            double p[C], sum = 0.0, mv = 0.0, mw = 0.0;
+
+            for (size_t c = 0; c < C; c++)
+                sum += p[c] = exp(logits[s * C + c]);
+            for (size_t c = 0; c < C; c++) {
+                p[c] /= sum;
+                mv += p[c] * jv[s * C + c];
+                mw += p[c] * jw[s * C + c];
+                want += p[c] * jv[s * C + c] * jw[s * C + c];
+            }
+            want -= mv * mw;
+        }
+        for (size_t i = 0; i < n; i++) {
+            got += d[1][i] * gv[i];
+            back += d[0][i] * gw[i];
+        }
+        check_close(got, want, 1e-12, 1e-12);
+        check_close(back, want, 1e-12, 1e-12);
+        if (linear) {
+            double hv[64], hw[64];
+
+            run.gauss_newton = false;
+            run.hvp = (double *[]){ hv, hw };
+            nets_ok(tw_exec_run(e, &run, &nets_err) == TW_OK);
+            check_vec(hv, gv, n, 1e-12, 1e-12);
+        }
+        tw_exec_free(e);
+        tw_graph_free(g);
+        tw_net_free(net);
+    }
+    tw_array_release(&x);
+    tw_array_release(&t);
+}
+
 static void batch_norm_goes_into_the_convolution(void **state)
 {
     struct tw_array x = nets_data(3, DIMS(2, 4, 4), -1, 1);
@@ -613,6 +698,7 @@ int main(void)
         cmocka_unit_test(attention_of_several_heads),
         cmocka_unit_test(head_with_its_loss),
         cmocka_unit_test(batch_norm_from_the_batch),
+        cmocka_unit_test(gauss_newton_products),
         cmocka_unit_test(batch_norm_goes_into_the_convolution),
     };
 

@@ -134,6 +134,12 @@ struct tw_exec_run {
     double *gradient;
     /* Its directional derivatives: Hessian-vector products, one for each direction. */
     double *const *hvp;
+    /* hvp are Gauss-Newton products instead, J' H J v with J the Jacobian of output
+     * `network_output` (which lies before seed_output) and H the Hessian of what is computed from
+     * it (Schraudolph 2002, "Fast curvature matrix-vector products", section 3). `gradient` must
+     * then be NULL. */
+    bool gauss_newton;
+    size_t network_output;
 };
 enum tw_status tw_exec_run(struct tw_exec *e, const struct tw_exec_run *run,
                            struct tw_err *err) TW_CHECKED;

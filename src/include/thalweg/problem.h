@@ -54,6 +54,7 @@ struct tw_request {
     double *gradient;                /* dim */
     double *slopes;                  /* ndirections: derivatives of L along the directions */
     double *const *hvp;              /* ndirections of dim each */
+    bool gauss_newton;               /* hvp are Gauss-Newton products; no gradient then */
 };
 
 struct tw_problem;
