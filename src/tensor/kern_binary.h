@@ -9,7 +9,7 @@
 
 static inline vec vfmod(vec a, vec b)
 {
-    vec y;
+    vec y = a;
 
     for (int i = 0; i < W; i++)
         y[i] = R(fmod)(a[i], b[i]);

@@ -254,7 +254,7 @@ static inline vec vnormal_cdf(vec x)
 
 static inline vec vpow(vec x, vec y)
 {
-    vec z;
+    vec z = x;
 
     for (int i = 0; i < W; i++)
         z[i] = R(pow)(x[i], y[i]);

@@ -86,7 +86,7 @@ static inline vec vmin(vec a, vec b)
 #define KERN_EACH(name, f)                                                                         \
     static inline vec name(vec x)                                                                  \
     {                                                                                              \
-        vec y;                                                                                     \
+        vec y = x;                                                                                 \
         for (int i_ = 0; i_ < W; i_++)                                                             \
             y[i_] = f(x[i_]);                                                                      \
         return y;                                                                                  \
