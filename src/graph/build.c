@@ -54,6 +54,7 @@ static int new_value(struct tw_build *b, enum tw_origin origin, enum tw_dtype t,
 {
     struct tw_graph *g = b->g;
     struct tw_val v = { .dtype = t, .rank = rank, .n = 1, .origin = origin };
+    size_t all = 1;
 
     if (rank > TW_MAX_RANK) {
         tw_b_fail(b, "has rank %d; at most %d is supported", rank, TW_MAX_RANK);
@@ -61,10 +62,12 @@ static int new_value(struct tw_build *b, enum tw_origin origin, enum tw_dtype t,
     }
     for (int i = 0; i < rank; i++) {
         v.dims[i] = dims[i];
-        if (dims[i] && v.n > ((size_t)1 << 31) / dims[i]) {
+        /* The others count even where one extent is 0: strides are made of them. */
+        if (dims[i] && all > ((size_t)1 << 31) / dims[i]) {
             tw_b_fail(b, "makes a value of more than 2^31 elements a sample");
             return -1;
         }
+        all *= dims[i] ? dims[i] : 1;
         v.n *= dims[i];
     }
     if (!tw_grow(&g->val, g->nval, &g->cap_val, sizeof *g->val)) {
@@ -107,6 +110,7 @@ int tw_b_temp(struct tw_build *b, enum tw_dtype t, int rank, const size_t *dims)
 int tw_b_alias(struct tw_build *b, int v, int rank, const size_t *dims)
 {
     struct tw_val old;
+    size_t n = 1;
     int w;
 
     if (v < 0)
@@ -115,6 +119,12 @@ int tw_b_alias(struct tw_build *b, int v, int rank, const size_t *dims)
     if (old.origin == TW_V_CONST) {
         struct tw_array a = { 0 };
 
+        for (int i = 0; i < rank; i++)
+            n *= dims[i];
+        if (n != old.n) {
+            tw_b_fail(b, "cannot give %zu elements a shape of %zu", old.n, n);
+            return -1;
+        }
         if (tw_array_copy(&a, &old.constant, b->err))
             return -1;
         a.rank = rank;

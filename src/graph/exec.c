@@ -62,7 +62,6 @@ void tw_exec_free(struct tw_exec *e)
         free(w->seed);
         free(w->convert);
         free(w->row);
-        free(w->out);
         free(w->out_row);
         free(w->plane);
         free(w->grad);

@@ -10,7 +10,6 @@ struct tw_worker {
     char *arena, *garena, *scratch;
     float *convert;    /* a row of an input that is not float32, for each lane */
     const float **row; /* a pointer for each lane */
-    double *out;       /* rows of an output, for each lane */
     double **out_row;
     void *seed;           /* a real for each lane */
     void **plane, **grad; /* for tw_run */

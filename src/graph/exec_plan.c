@@ -239,6 +239,12 @@ static size_t choose_lanes(const struct tw_exec *e)
     return lanes;
 }
 
+/* n elements of `lanes` reals; NULL if that is more than there can be. */
+static void *elements(struct tw_exec *e, size_t n)
+{
+    return n > SIZE_MAX / 64 / e->lanes ? NULL : reals(e, n * e->lanes);
+}
+
 static enum tw_status make_workers(struct tw_exec *e, struct tw_err *err)
 {
     size_t slots = e->g->nval * e->planes;
@@ -249,19 +255,18 @@ static enum tw_status make_workers(struct tw_exec *e, struct tw_err *err)
     for (size_t t = 0; t < e->threads; t++) {
         struct tw_worker *w = &e->worker[t];
 
-        w->arena = reals(e, e->arena * e->lanes);
-        w->garena = reals(e, e->garena * e->lanes);
-        w->scratch = reals(e, e->scratch * e->lanes);
+        w->arena = elements(e, e->arena);
+        w->garena = elements(e, e->garena);
+        w->scratch = elements(e, e->scratch);
         w->seed = reals(e, e->lanes);
         w->convert = tw_alloc(e->convert * e->lanes, sizeof *w->convert);
         w->row = tw_alloc(e->lanes, sizeof *w->row);
-        w->out = tw_alloc(e->out * e->lanes, sizeof *w->out);
         w->out_row = tw_alloc(e->lanes, sizeof *w->out_row);
         w->plane = tw_alloc(slots, sizeof *w->plane);
         w->grad = tw_alloc(slots, sizeof *w->grad);
         w->ugrad = tw_alloc(slots, sizeof *w->ugrad);
         if (!w->arena || !w->garena || !w->scratch || !w->seed || !w->convert || !w->row ||
-            !w->out || !w->out_row || !w->plane || !w->grad || !w->ugrad)
+            !w->out_row || !w->plane || !w->grad || !w->ugrad)
             return tw_err_set(err, TW_ENOMEM,
                               "out of memory for the activations of %zu samples in each of %zu "
                               "threads: use fewer threads",

@@ -334,7 +334,8 @@ static enum tw_status uniform_back(struct job *j, struct tw_err *err)
     }
     take_sums(j, reals, grad);
     for (size_t i = g->ninstr; i-- > 0;)
-        if (g->instr[i].uniform && g->instr[i].op->vjp && g->val[g->instr[i].out[0]].active)
+        if (g->instr[i].uniform && j->needed[i] && g->instr[i].op->vjp &&
+            g->val[g->instr[i].out[0]].active)
             g->instr[i].op->vjp(&r, &g->instr[i], i);
     give_gradient(j, reals);
     free(grad);

@@ -30,16 +30,27 @@ static bool is_constant(const struct tw_graph *g, int v, size_t n)
     return g->val[v].origin == TW_V_CONST && g->val[v].n == n;
 }
 
-/* x times a number, or plus a mask: the other operand, or -1. */
-static int other(const struct tw_graph *g, const struct tw_instr *in, enum tw_binary f, int x,
-                 size_t n)
+/* One number for each query and key, the same for all heads. */
+static bool is_mask(const struct tw_graph *g, int v, size_t nq, size_t nk)
 {
+    const struct tw_val *m = &g->val[v];
+
+    return is_constant(g, v, nq * nk) && m->rank >= 2 && m->dims[m->rank - 1] == nk &&
+           m->dims[m->rank - 2] == nq;
+}
+
+/* x times a number (1, 1), or plus a mask (nq, nk): the other operand, or -1. */
+static int other(const struct tw_graph *g, const struct tw_instr *in, enum tw_binary f, int x,
+                 size_t nq, size_t nk)
+{
+    const bool number = nq == 1 && nk == 1 && f == TW_B_MUL;
     const struct tw_binary_data *d = in->data;
 
     if (in->op != &tw_op_binary || d->f != f)
         return -1;
     for (int k = 0; k < 2; k++)
-        if (g->val[in->in[k]].root == g->val[x].root && is_constant(g, in->in[!k], n))
+        if (g->val[in->in[k]].root == g->val[x].root &&
+            (number ? is_constant(g, in->in[!k], 1) : is_mask(g, in->in[!k], nq, nk)))
             return in->in[!k];
     return -1;
 }
@@ -49,6 +60,8 @@ static const double NOTHING = -1e30;
 
 static bool is_causal(const struct tw_array *m, size_t nq, size_t nk)
 {
+    if (nq > nk) /* some queries would see no key */
+        return false;
     for (size_t i = 0; i < nq; i++)
         for (size_t j = 0; j < nk; j++) {
             double x = tw_array_real(m, i * nk + j);
@@ -60,17 +73,19 @@ static bool is_causal(const struct tw_array *m, size_t nq, size_t nk)
 }
 
 /* A choice between scores and a large negative number as a mask to add; -1: it is not that. */
-static int mask_of_choice(struct tw_build *b, const struct tw_instr *in, int x, size_t n)
+static int mask_of_choice(struct tw_build *b, const struct tw_instr *in, int x, size_t nq,
+                          size_t nk)
 {
     struct tw_graph *g = b->g;
+    const size_t n = nq * nk, dims[2] = { nq, nk };
     struct tw_array a = { 0 };
     double low;
 
-    if (in->op != &tw_op_select || !is_constant(g, in->in[0], n) ||
+    if (in->op != &tw_op_select || !is_mask(g, in->in[0], nq, nk) ||
         g->val[in->in[1]].root != g->val[x].root || !is_constant(g, in->in[2], 1))
         return -1;
     low = tw_array_real(&g->val[in->in[2]].constant, 0);
-    if (!(low <= NOTHING) || tw_array_make(&a, TW_F64, 1, &n, b->err) != TW_OK)
+    if (!(low <= NOTHING) || tw_array_make(&a, TW_F64, 2, dims, b->err) != TW_OK)
         return -1;
     for (size_t i = 0; i < n; i++)
         tw_array_set_real(&a, i, tw_array_real(&g->val[in->in[0]].constant, i) != 0.0 ? 0.0 : low);
@@ -114,10 +129,10 @@ static struct tw_instr *take_mask(struct tw_build *b, struct chain *c, struct tw
                                   struct tw_attention_data *a)
 {
     struct tw_graph *g = b->g;
-    size_t n = a->score.ni * a->score.nj, at = (size_t)(in - g->instr);
-    int mask = other(g, in, TW_B_ADD, c->last, n);
+    size_t at = (size_t)(in - g->instr);
+    int mask = other(g, in, TW_B_ADD, c->last, a->score.ni, a->score.nj);
 
-    mask = mask < 0 ? mask_of_choice(b, in, c->last, n) : mask;
+    mask = mask < 0 ? mask_of_choice(b, in, c->last, a->score.ni, a->score.nj) : mask;
     if (mask < 0)
         return in;
     c->mask = mask;
@@ -141,7 +156,7 @@ static bool follow(struct tw_build *b, size_t at, struct chain *c, struct tw_att
     if (a->score.yj != 1 || a->score.yi != (long)a->score.nj)
         return false;
     in = add(g, c, in);
-    if (in && (scale = other(g, in, TW_B_MUL, c->last, 1)) >= 0) {
+    if (in && (scale = other(g, in, TW_B_MUL, c->last, 1, 1)) >= 0) {
         a->scale = tw_array_real(&g->val[scale].constant, 0);
         in = add(g, c, in);
     }

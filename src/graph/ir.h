@@ -301,6 +301,9 @@ int tw_b_reduce(struct tw_build *b, enum tw_binary f, bool mean, int v, const bo
 /* Values of equal shapes but for one axis, one after another along it. */
 int tw_b_stack(struct tw_build *b, int axis, size_t n, const int *v);
 int tw_b_expand(struct tw_build *b, int v, int rank, const size_t *dims);
+/* v itself, or if it is uniform a copy of it for each sample: for kernels that want whole vectors.
+ */
+int tw_b_vary(struct tw_build *b, int v);
 /* How many nodes and outputs of the net read the graph value v. */
 size_t tw_b_readers(const struct tw_build *b, int v);
 /* The instruction that makes v, if it is the last varying one so far, and of that operator;

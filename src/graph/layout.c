@@ -37,7 +37,7 @@ struct reader {
 
 static bool find_reader(const struct tw_net *net, int value, int depth, struct reader *r)
 {
-    for (size_t i = 0; i < net->nnode; i++) {
+    for (size_t i = 0; value >= 0 && i < net->nnode; i++) {
         const struct tw_node *n = &net->node[i];
 
         for (size_t j = 0; j < n->nin; j++) {

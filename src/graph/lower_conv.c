@@ -33,14 +33,30 @@ static void fill_offsets(struct tw_conv_data *d, const struct tw_window *w, size
                                x * (size_t)w->dilation[2]);
 }
 
-static struct tw_conv_data *conv_data(const struct tw_window *w, size_t groups, size_t cin,
-                                      size_t cout)
+/* n times the three, at most 2^31; 0 if it is more. */
+static size_t bounded(size_t n, const size_t m[3])
 {
-    size_t channels = cin / groups, taps = channels * volume(w->window);
+    for (int i = 0; i < 3; i++) {
+        if (m[i] && n > ((size_t)1 << 31) / m[i])
+            return 0;
+        n *= m[i];
+    }
+    return n;
+}
+
+static struct tw_conv_data *conv_data(struct tw_build *b, const struct tw_window *w, size_t groups,
+                                      size_t cin, size_t cout)
+{
+    size_t channels = cin / groups, taps = bounded(channels, w->window), room[3];
     struct tw_conv_data *d;
 
-    if (taps > (size_t)1 << 28)
+    for (int i = 0; i < 3; i++) /* as far as the windows reach */
+        room[i] = (w->out[i] ? w->out[i] - 1 : 0) * (size_t)w->stride[i] +
+                  (w->window[i] - 1) * (size_t)w->dilation[i] + 1;
+    if (!taps || taps > (size_t)1 << 28 || !bounded(cin, room)) {
+        tw_b_fail(b, "has windows over more than 2^31 elements, or over none");
         return NULL;
+    }
     d = tw_alloc(1, sizeof *d + taps * sizeof d->koff[0]);
     if (!d)
         return NULL;
@@ -124,7 +140,7 @@ static int convolve(struct tw_build *b, const int in[3], const struct tw_window 
     }
     for (size_t i = 0; i < batch; i++) {
         int one[3] = { batch > 1 ? sample(b, in[0], i) : in[0], in[1], in[2] };
-        struct tw_conv_data *d = conv_data(w, groups, cin, cout);
+        struct tw_conv_data *d = conv_data(b, w, groups, cin, cout);
 
         if (one[0] < 0 || !d) {
             free(d);

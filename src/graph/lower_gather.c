@@ -177,6 +177,9 @@ enum tw_status tw_lower_gather_nd(struct tw_build *b, const struct tw_node *node
     if (batch < 0 || batch >= w.rank || count < 1 || (size_t)batch + count > (size_t)v.rank ||
         v.rank - (int)count - 1 + w.rank - (int)batch > TW_MAX_RANK)
         return tw_b_fail(b, "has %zu indices a place for an input of rank %d", count, v.rank);
+    for (int i = 0; i < batch; i++)
+        if (v.dims[i] != w.dims[i])
+            return tw_b_fail(b, "has %zu and %zu along batch axis %d", v.dims[i], w.dims[i], i);
     given = (int)batch + (int)count;
     for (int i = 0; i < w.rank - 1; i++) {
         *(i < batch ? &d.outer : &d.m) *= w.dims[i];
@@ -187,6 +190,8 @@ enum tw_status tw_lower_gather_nd(struct tw_build *b, const struct tw_node *node
     for (int i = given; i < v.rank; i++)
         dims[rank++] = v.dims[i];
     d.so = d.m;
+    if (d.n > (size_t)1 << 24)
+        return tw_b_fail(b, "picks from more than 2^24 places");
     index = flat_index(b, index, count, v.dims + batch);
     tw_b_out(b, 0, tw_b_pick(b, x, index, tw_b_temp(b, v.dtype, rank, dims), &d));
     return b->err->code;

@@ -17,7 +17,7 @@ struct positions {
 
 static enum tw_status find_positions(struct tw_build *b, int64_t axis, struct positions *p)
 {
-    p->in[0] = tw_b_in(b, 0);
+    p->in[0] = tw_b_vary(b, tw_b_in(b, 0));
     p->in[1] = tw_b_in(b, 1);
     if (p->in[0] < 0 || p->in[1] < 0 || tw_b_val(b, p->in[0])->rank < 1)
         return tw_b_fail(b, "needs logits and targets");
@@ -38,22 +38,40 @@ static enum tw_status find_positions(struct tw_build *b, int64_t axis, struct po
     return TW_OK;
 }
 
+/* Places of classes are reals: where there are more than 2^24 of them, the classes go last. */
+static void classes_last(struct tw_build *b, struct positions *p)
+{
+    const size_t classes = p->x.dims[p->axis];
+    const size_t rows[3] = { p->outer, classes, p->inner };
+    const int perm[3] = { 0, 2, 1 };
+
+    if (p->inner == 1 || classes * p->inner <= (size_t)1 << 24)
+        return;
+    p->in[0] = tw_b_transpose(b, tw_b_alias(b, p->in[0], 3, rows), perm);
+    p->outer *= p->inner;
+    p->inner = 1;
+}
+
 static int losses(struct tw_build *b, const struct tw_node *node, const struct positions *p)
 {
     bool nll = !strcmp(node->op, "NegativeLogLikelihoodLoss") || tw_node_int(node, "log", 0);
     const struct tw_attr *ignore = tw_node_attr(node, "ignore_index");
     struct tw_cross_entropy_data *d = tw_alloc(1, sizeof *d);
+    struct positions q = *p;
 
-    if (!d)
+    classes_last(b, &q);
+    if (!d || q.in[0] < 0) {
+        free(d);
         return -1;
-    *d = (struct tw_cross_entropy_data){ .outer = p->outer,
+    }
+    *d = (struct tw_cross_entropy_data){ .outer = q.outer,
                                          .classes = p->x.dims[p->axis],
-                                         .inner = p->inner,
+                                         .inner = q.inner,
                                          .has_ignore = ignore != NULL,
                                          .ignore = ignore ? (double)ignore->i : 0.0,
                                          .smoothing = tw_node_real(node, "label_smoothing", 0.0),
                                          .log_probabilities = nll };
-    return tw_b_instr(b, &tw_op_cross_entropy, 2, p->in, tw_b_temp(b, p->x.dtype, p->rank, p->dims),
+    return tw_b_instr(b, &tw_op_cross_entropy, 2, q.in, tw_b_temp(b, p->x.dtype, p->rank, p->dims),
                       d, 5.0 * (double)p->x.n);
 }
 

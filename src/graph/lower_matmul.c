@@ -229,7 +229,7 @@ enum tw_status tw_lower_gemm(struct tw_build *b, const struct tw_node *node)
     d->yi = (long)d->nj;
     d->yj = 1;
     if (c >= 0 && alpha == 1.0 && beta == 1.0 && x->varying && !y->varying &&
-        !tw_b_val(b, c)->varying && tw_b_val(b, c)->n == d->nj &&
+        !tw_b_val(b, c)->varying && tw_b_val(b, c)->rank > 0 && tw_b_val(b, c)->n == d->nj &&
         tw_b_val(b, c)->dims[tw_b_val(b, c)->rank - 1] == d->nj) {
         nin = 3; /* a bias: the kernel adds it */
         c = -1;

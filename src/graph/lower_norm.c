@@ -8,7 +8,7 @@
 enum tw_status tw_lower_softmax(struct tw_build *b, const struct tw_node *node)
 {
     bool old = b->net->opset < 13; /* then the axes from `axis` on were one */
-    int v = tw_b_in(b, 0), axis;
+    int v = tw_b_vary(b, tw_b_in(b, 0)), axis;
     struct tw_softmax_data *d;
     struct tw_val x;
 
@@ -155,7 +155,7 @@ static int normalize_by(struct tw_build *b, int v, bool rms, size_t n, double ep
                         int shift)
 {
     struct tw_normalize_data *d = tw_alloc(1, sizeof *d);
-    const int in[3] = { v, scale, shift };
+    const int in[3] = { tw_b_vary(b, v), scale, shift };
     struct tw_val x;
 
     if (v < 0 || !d) {
@@ -250,7 +250,7 @@ enum tw_status tw_lower_group_norm(struct tw_build *b, const struct tw_node *nod
     if (v < 0 || scale < 0 || shift < 0 || tw_b_val(b, v)->rank < 2)
         return tw_b_fail(b, "needs an input with channels, a scale and a shift");
     x = *tw_b_val(b, v);
-    if (groups < 1 || x.dims[1] % (size_t)groups)
+    if (!x.n || groups < 1 || x.dims[1] % (size_t)groups)
         return tw_b_fail(b, "has %lld groups for %zu channels", (long long)groups, x.dims[1]);
     y = normalize(b, v, false, x.n / (x.dims[0] * (size_t)groups),
                   tw_node_real(node, "epsilon", 1e-5));

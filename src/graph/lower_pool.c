@@ -41,12 +41,22 @@ static enum tw_status pool_window(struct tw_build *b, const struct tw_node *node
     return tw_window_place(b, node, v, w);
 }
 
+/* Places are reals: beyond 2^24 neighbours would be one. */
+static bool too_large(struct tw_build *b, const struct tw_window *w)
+{
+    if (w->in[0] * w->in[1] * w->in[2] <= (size_t)1 << 24)
+        return false;
+    tw_b_fail(b, "takes the largest of planes of more than 2^24 elements");
+    return true;
+}
+
 static int add_maxpool(struct tw_build *b, int v, const struct tw_window *w)
 {
     struct tw_pool_data *d = pool_data(w, tw_b_val(b, v)->dims[0] * tw_b_val(b, v)->dims[1]);
     int y = tw_window_temp(b, v, tw_b_val(b, v)->dims[1], w), index;
 
-    if (!d || y < 0) {
+    v = tw_b_vary(b, v);
+    if (!d || y < 0 || v < 0 || too_large(b, w)) {
         free(d);
         return -1;
     }
@@ -99,6 +109,11 @@ static int add_avgpool(struct tw_build *b, int v, const struct tw_window *w, boo
     if (!d)
         return -1;
     d->pool.count_pad = count_pad;
+    v = tw_b_vary(b, v);
+    if (v < 0) {
+        free(d);
+        return -1;
+    }
     return tw_b_instr(b, &tw_op_avgpool, 1, &v, tw_window_temp(b, v, tw_b_val(b, v)->dims[1], w), d,
                       (double)tw_b_val(b, v)->n);
 }

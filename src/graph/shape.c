@@ -207,6 +207,24 @@ static int copy_with(struct tw_build *b, int v, int rank, const size_t *dims, co
                       0.0);
 }
 
+int tw_b_vary(struct tw_build *b, int v)
+{
+    long s[TW_MAX_RANK] = { 0 };
+    struct tw_val x;
+    int y;
+
+    if (v < 0 || tw_b_val(b, v)->varying)
+        return v;
+    x = *tw_b_val(b, v);
+    tw_strides(x.rank, x.dims, false, s);
+    y = copy_with(b, v, x.rank, x.dims, s, 0);
+    if (y >= 0) {
+        b->g->instr[b->g->ninstr - 1].uniform = false;
+        b->g->val[y].varying = true;
+    }
+    return y;
+}
+
 /* A product of two values that both vary can be written in any order of axes: then nothing need
  * be moved afterwards. s: the strides of the product's axes after the move. The value in the new
  * order, or -1 if the product cannot take it in. */

@@ -160,6 +160,10 @@ static enum tw_status attach(struct network *s, struct tw_net *net, const struct
     else if (s->loss.kind != TW_LOSS_OWN && tw_graph_ninput(bare) != 1)
         rc = tw_err_set(err, TW_EFORMAT, "the network has %zu inputs; a data set fills one",
                         tw_graph_ninput(bare));
+    else if (tw_graph_ninput(bare) > 2)
+        rc = tw_err_set(err, TW_EFORMAT,
+                        "the network has %zu inputs; a data set fills two, samples and targets",
+                        tw_graph_ninput(bare));
     else if (data->y.dtype == TW_NONE && (s->loss.kind != TW_LOSS_OWN || is_own(bare)))
         rc = tw_err_set(err, TW_EFORMAT, "the data set has no targets (y)");
     else

@@ -453,6 +453,31 @@ static void attention_of_several_heads(void **state)
     tw_array_release(&x);
 }
 
+/* Of parameters alone: kernels for whole vectors must not run over them. */
+static void rows_of_parameters(void **state)
+{
+    static const char *const names[] = { "Softmax", "LogSoftmax", "LayerNormalization", "MaxPool",
+                                         "AveragePool" };
+    struct tw_array x = nets_data(2, DIMS(2, 5), -1, 1);
+
+    (void)state;
+    for (int kind = 0; kind < 5; kind++) {
+        struct tw_net *net = nets_new();
+        int in = nets_input(net, "x", 2, DIMS(2, 5)), w, y;
+
+        w = nets_param(net, "w", 3, DIMS(1, 2, 5), -1, 1);
+        y = kind == 2 ? nets_op2(net, names[kind], w, nets_param(net, "gg", 1, DIMS(5), 0.5, 1.5))
+                      : nets_op1(net, names[kind], w);
+        if (kind >= 3)
+            nets_ok(!tw_net_attr_ints(net, "kernel_shape", 1, (const int64_t[]){ 1 }, &nets_err));
+        y = nets_op2(net, "Mul", in, y);
+        y = nets_op2(net, "Mul", y, nets_param(net, "zzz", 1, DIMS(5), 0.5, 1.5));
+        nets_ok(tw_net_output(net, y, &nets_err) == TW_OK);
+        nets_check(net, (const struct tw_array *const[]){ &x }, names[kind]);
+    }
+    tw_array_release(&x);
+}
+
 /* Logits that are used and forgotten a few rows at a time. */
 static void head_with_its_loss(void **state)
 {
@@ -695,6 +720,7 @@ int main(void)
         cmocka_unit_test(reductions),
         cmocka_unit_test(losses),
         cmocka_unit_test(rows_of_a_table),
+        cmocka_unit_test(rows_of_parameters),
         cmocka_unit_test(attention_of_several_heads),
         cmocka_unit_test(head_with_its_loss),
         cmocka_unit_test(batch_norm_from_the_batch),
