@@ -455,6 +455,18 @@ static long source(const char *mode, long o, long n)
     return !strcmp(mode, "reflect") ? 0 : -1;
 }
 
+enum { MOST_PIECES = 1 << 16 };
+
+/* How long the source of place o goes on in step, or the fill goes on. */
+static long run_of(const char *mode, long o, long n, long left)
+{
+    long from = source(mode, o, n), run = 1;
+
+    while (run < left && source(mode, o + run, n) == (from < 0 ? -1 : from + run))
+        run++;
+    return run;
+}
+
 /* One axis at a time by a list of places, so that any mode is a set of copies. */
 static int pad_axis(struct tw_build *b, int v, int axis, long before, long after, const char *mode,
                     double fill)
@@ -473,16 +485,21 @@ static int pad_axis(struct tw_build *b, int v, int axis, long before, long after
         outer *= i < axis ? dims[i] : 1;
         inner *= i > axis ? dims[i] : 1;
     }
-    d = tw_alloc(1, sizeof *d + ((size_t)total + 1) * sizeof d->piece[0]);
+    for (long o = 0; o < total; o += run_of(mode, o - before, n, total - o))
+        np++;
+    if (np > MOST_PIECES) {
+        tw_b_fail(b, "pads in %zu pieces; at most %d are supported", np, MOST_PIECES);
+        return -1;
+    }
+    d = tw_alloc(1, sizeof *d + (np + 1) * sizeof d->piece[0]);
+    np = 0;
     if (!d)
         return -1;
     d->fill = fill;
     for (long o = 0; o < total;) {
-        long from = source(mode, o - before, n), run = 1;
+        long from = source(mode, o - before, n), run = run_of(mode, o - before, n, total - o);
 
-        if (from >= 0) { /* as long as the source goes on in step */
-            while (o + run < total && source(mode, o + run - before, n) == from + run)
-                run++;
+        if (from >= 0) {
             d->piece[np++] = (struct tw_piece){ .from = (size_t)from * inner,
                                                 .to = (size_t)o * inner,
                                                 .loop = { .nd = 2,
