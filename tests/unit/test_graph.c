@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Every differentiable operator: values against the reference interpreter, tangents, gradients
  * and Hessian-vector products against differences. */
+#include "graph/ir.h"
 #include "graph_test.h"
 
 #define DIMS(...)                                                                                  \
@@ -390,24 +391,51 @@ static void rows_of_a_table(void **state)
     tw_array_release(&t);
 }
 
-static int split_heads(struct tw_net *net, int v, const char *name)
+/* How many instructions of one operator the network is compiled to. */
+static size_t instructions(const struct tw_net *net, const struct tw_op *op)
 {
-    int y = nets_op2(net, "Reshape", v, nets_ints(net, name, 4, (const int64_t[]){ -1, 5, 2, 3 }));
+    struct tw_graph *g = tw_graph_new(net, NULL, &nets_err);
+    size_t n = 0;
+
+    nets_ok(g != NULL);
+    for (size_t i = 0; i < g->ninstr; i++)
+        n += g->instr[i].op == op;
+    tw_graph_free(g);
+    return n;
+}
+
+/* A number that is no parameter. */
+static int constant(struct tw_net *net, const char *name, double x)
+{
+    struct tw_array a = { 0 };
+
+    nets_ok(!tw_array_make(&a, TW_F32, 0, NULL, &nets_err));
+    tw_array_set_real(&a, 0, x);
+    nets_ok(tw_net_op(net, "Constant", name, 0, NULL, &nets_err) >= 0);
+    nets_ok(!tw_net_attr_array(net, "value", &a, &nets_err));
+    return tw_net_find(net, name);
+}
+
+static int split_heads(struct tw_net *net, int v, int64_t positions, const char *name)
+{
+    int y = nets_op2(net, "Reshape", v,
+                     nets_ints(net, name, 4, (const int64_t[]){ -1, positions, 2, 3 }));
 
     y = nets_op1(net, "Transpose", y);
     nets_ok(!tw_net_attr_ints(net, "perm", 4, (const int64_t[]){ 0, 2, 1, 3 }, &nets_err));
     return y;
 }
 
-/* Two heads as frameworks write them; the mask causal, by choice, or any; scaled or not. */
+/* Two heads as frameworks write them; the mask causal, by choice, any, or one for each head (which
+ * is no mask of queries and keys, though of as many numbers); scaled or not. */
 static void attention_of_several_heads(void **state)
 {
-    struct tw_array x = nets_data(2, DIMS(5, 6), -1, 1);
-
     (void)state;
-    for (int kind = 0; kind < 4; kind++) {
+    for (int kind = 0; kind < 5; kind++) {
+        const size_t n = kind == 4 ? 2 : 5; /* positions */
+        struct tw_array x = nets_data(2, DIMS(n, 6), -1, 1);
         struct tw_net *net = nets_new();
-        int in = nets_input(net, "x", 2, DIMS(5, 6)), q, k, v, s, mask, out[3];
+        int in = nets_input(net, "x", 2, DIMS(n, 6)), q, k, v, s, mask, out[3];
         struct tw_array m = { 0 };
         char what[32];
 
@@ -420,16 +448,17 @@ static void attention_of_several_heads(void **state)
                         (const int[]){ s, nets_ints(net, "s", 3, (const int64_t[]){ 6, 6, 6 }) }, 3,
                         out, &nets_err) >= 0);
         nets_ok(!tw_net_attr_int(net, "axis", 2, &nets_err));
-        q = split_heads(net, out[0], "q");
-        k = split_heads(net, out[1], "k");
-        v = split_heads(net, out[2], "v");
+        q = split_heads(net, out[0], (int64_t)n, "q");
+        k = split_heads(net, out[1], (int64_t)n, "k");
+        v = split_heads(net, out[2], (int64_t)n, "v");
         k = nets_op1(net, "Transpose", k);
         nets_ok(!tw_net_attr_ints(net, "perm", 4, (const int64_t[]){ 0, 1, 3, 2 }, &nets_err));
         s = nets_op2(net, "MatMul", q, k);
         if (kind != 1)
-            s = nets_op2(net, "Mul", s, tw_net_real(net, "scale", 0.577, &nets_err));
-        nets_ok(!tw_array_make(&m, kind == 2 ? TW_BOOL : TW_F32, 2, DIMS(5, 5), &nets_err));
-        for (size_t i = 0; i < 25; i++)
+            s = nets_op2(net, "Mul", s, constant(net, "scale", 0.577));
+        nets_ok(!tw_array_make(&m, kind == 2 ? TW_BOOL : TW_F32, kind == 4 ? 3 : 2,
+                               kind == 4 ? DIMS(2, 1, n) : DIMS(n, n), &nets_err));
+        for (size_t i = 0; i < m.n; i++)
             tw_array_set_real(&m, i,
                               kind == 2        ? i % 5 <= i / 5
                               : kind == 3      ? (double)(i * 7 % 5) - 2.0
@@ -438,19 +467,21 @@ static void attention_of_several_heads(void **state)
         nets_ok(tw_net_op(net, "Constant", "mask", 0, NULL, &nets_err) >= 0);
         nets_ok(!tw_net_attr_array(net, "value", &m, &nets_err));
         mask = tw_net_find(net, "mask");
-        s = kind == 2 ? nets_op3(net, "Where", mask, s, tw_net_real(net, "low", -3e38, &nets_err))
+        s = kind == 2 ? nets_op3(net, "Where", mask, s, constant(net, "low", -3e38))
                       : nets_op2(net, "Add", s, mask);
         s = nets_op1(net, "Softmax", s);
         s = nets_op2(net, "MatMul", s, v);
         s = nets_op1(net, "Transpose", s);
         nets_ok(!tw_net_attr_ints(net, "perm", 4, (const int64_t[]){ 0, 2, 1, 3 }, &nets_err));
-        s = nets_op2(net, "Reshape", s, nets_ints(net, "out", 3, (const int64_t[]){ -1, 5, 6 }));
+        s = nets_op2(net, "Reshape", s,
+                     nets_ints(net, "out", 3, (const int64_t[]){ -1, (int64_t)n, 6 }));
         s = nets_op2(net, "MatMul", s, nets_param(net, "ww", 2, DIMS(6, 4), -1, 1));
         nets_ok(tw_net_output(net, nets_op2(net, "Mul", s, s), &nets_err) == TW_OK);
+        assert_int_equal(instructions(net, &tw_op_attention), kind < 4);
         snprintf(what, sizeof what, "attention %d", kind);
         nets_check(net, (const struct tw_array *const[]){ &x }, what);
+        tw_array_release(&x);
     }
-    tw_array_release(&x);
 }
 
 /* Of parameters alone: kernels for whole vectors must not run over them. */
@@ -478,6 +509,29 @@ static void rows_of_parameters(void **state)
     tw_array_release(&x);
 }
 
+/* Logits that no sample changes, targets that differ. */
+static void losses_of_parameters(void **state)
+{
+    struct tw_net *net = nets_new();
+    struct tw_array x = nets_data(1, DIMS(4), -1, 1), t = { 0 };
+    int64_t dims[1] = { TW_DIM_UNKNOWN };
+    int in = nets_input(net, "x", 1, DIMS(4)), target, y;
+
+    (void)state;
+    nets_ok(!tw_array_make(&t, TW_I64, 1, DIMS(NETS_SAMPLES), &nets_err));
+    for (size_t i = 0; i < t.n; i++)
+        tw_array_set_int(&t, i, (int64_t)(i * 3 % 4));
+    target = tw_net_input(net, "target", TW_I64, 1, dims, &nets_err);
+    y = nets_op1(net, "Neg", nets_param(net, "w", 2, DIMS(1, 4), -2, 2));
+    y = nets_op2(net, "SoftmaxCrossEntropyLoss", y, target);
+    nets_ok(!tw_net_attr_text(net, "reduction", "none", &nets_err));
+    y = nets_op2(net, "Mul", nets_op1(net, "ReduceSum", in), y);
+    nets_ok(tw_net_output(net, y, &nets_err) == TW_OK);
+    nets_check(net, (const struct tw_array *const[]){ &x, &t }, "cross-entropy of parameters");
+    tw_array_release(&x);
+    tw_array_release(&t);
+}
+
 /* Logits that are used and forgotten a few rows at a time. */
 static void head_with_its_loss(void **state)
 {
@@ -503,6 +557,8 @@ static void head_with_its_loss(void **state)
     nets_ok(!tw_net_attr_int(net, "ignore_index", 3, &nets_err));
     nets_ok(tw_net_output(net, y, &nets_err) == TW_OK);
     nets_ok(tw_net_output(net, best, &nets_err) == TW_OK);
+    assert_int_equal(instructions(net, &tw_op_head), 1);
+    assert_int_equal(instructions(net, &tw_op_argmax), 0);
     nets_check(net, (const struct tw_array *const[]){ &x, &t }, "head");
     tw_array_release(&x);
     tw_array_release(&t);
@@ -520,7 +576,7 @@ static void batch_norm_from_the_batch(void **state)
     struct tw_exec *e;
     int v[5], y;
     double out[N * C], tan[N * C], up[N * C], down[N * C], grad[64], hvp[64], gup[64], gdown[64];
-    double p[64], d[64], q[64], along = 0.0, sum = 0.0;
+    double p[64], d[64], q[64], seed[N], along = 0.0, sum = 0.0;
     float pf[64];
     struct tw_exec_run run = { .n = N, .inputs = (const struct tw_array *const[]){ &x } };
     size_t n;
@@ -542,6 +598,8 @@ static void batch_norm_from_the_batch(void **state)
     nets_ok(e != NULL);
     n = tw_graph_layout(g)->n;
     assert_true(n <= 64);
+    for (size_t s = 0; s < N; s++)
+        seed[s] = cos(2.0 * (double)s);
     tw_graph_initial(g, pf, NULL);
     for (size_t i = 0; i < n; i++) {
         p[i] = (double)pf[i];
@@ -553,9 +611,7 @@ static void batch_norm_from_the_batch(void **state)
     run.tangents = (double *[]){ tan };
     run.gradient = grad;
     run.hvp = (double *[]){ hvp };
-    run.seed = x.n >= N ? (double[N]){ 1.0,  -0.5, 2.0, 0.3, 1.5,  -1.0, 0.7, 1.1, 0.2, 1.0,
-                                       -2.0, 0.4,  1.0, 0.6, -0.8, 1.3,  1.0, 0.1, 2.0 }
-                        : NULL;
+    run.seed = seed;
     nets_ok(tw_exec_run(e, &run, &nets_err) == TW_OK);
     for (size_t first = 0; first < N; first += BATCH)
         for (size_t c = 0; c < C; c++) {
@@ -701,6 +757,8 @@ static void batch_norm_goes_into_the_convolution(void **state)
         y = nets_op(net, "BatchNormalization", 5, v);
         y = nets_op1(net, "Tanh", y);
         nets_ok(tw_net_output(net, y, &nets_err) == TW_OK);
+        if (kind < 2) /* nothing but the convolution and the function is left for the samples */
+            assert_int_equal(instructions(net, &tw_op_unary), 2);
         nets_check(net, (const struct tw_array *const[]){ &x }, "BatchNormalization");
     }
     tw_array_release(&x);
@@ -721,6 +779,7 @@ int main(void)
         cmocka_unit_test(losses),
         cmocka_unit_test(rows_of_a_table),
         cmocka_unit_test(rows_of_parameters),
+        cmocka_unit_test(losses_of_parameters),
         cmocka_unit_test(attention_of_several_heads),
         cmocka_unit_test(head_with_its_loss),
         cmocka_unit_test(batch_norm_from_the_batch),
