@@ -84,6 +84,7 @@ struct tw_weights_write {
     bool force;          /* replace a file of that name */
     size_t nnote;        /* written beside the checkpoint's own notes, before them */
     const struct tw_weights_note *note;
+    size_t *overflowed; /* finite numbers that became infinite; NULL: not wanted */
     /* Called now and then with the bytes read; false stops (TW_ESTOP). NULL: not wanted. */
     bool (*progress)(void *ctx, uint64_t done, uint64_t all);
     void *ctx;
