@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cmd.h"
+#include "netload.h"
 #include "thalweg/store_weights.h"
 
 struct convert_opts {
@@ -68,17 +68,6 @@ static bool on_progress(void *ctx, uint64_t done, uint64_t all)
     p->total = (size_t)(all >> 20) + 1;
     tw_progress_step(p, (size_t)(done >> 20), NULL);
     return !tw_stop_requested();
-}
-
-/* Sentences and newlines, each a remark. */
-static void tell(struct tw_call *call, const char *path, const struct tw_str *remarks)
-{
-    for (const char *p = remarks->s; p && *p;) {
-        const size_t n = strcspn(p, "\n");
-
-        tw_cmd_note(call, "%s: %.*s", path, (int)n, p);
-        p += n + (p[n] == '\n');
-    }
 }
 
 /* A nested checkpoint: the part that holds the weights. */
@@ -170,7 +159,7 @@ static int run(struct tw_call *call)
     if (!find_dtype(o->dtype, &w.reals))
         return tw_cmd_usage(call, "--dtype is f32, f16 or bf16, not '%s'", o->dtype);
     f = tw_weights_open(call->argv[0], o->state_key, &remarks, &call->err);
-    tell(call, call->argv[0], &remarks);
+    tw_load_remarks(call, call->argv[0], &remarks, false);
     tw_str_release(&remarks);
     if (!f)
         return tw_cmd_fail(call);

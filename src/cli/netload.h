@@ -54,6 +54,9 @@ struct tw_net_opts {
       "compute in double precision", 0, 0, NULL }
 /* clang-format on */
 
+/* What a reader remarked, sentences and newlines: each a warning, or a note. */
+void tw_load_remarks(struct tw_call *call, const char *path, const struct tw_str *remarks,
+                     bool warn);
 /* A built-in network by its name, or a spec with arguments. */
 bool tw_is_family(const char *model);
 /* The network of --model, or of the checkpoint if NULL. What its writer did wrong is a warning; a
