@@ -89,14 +89,6 @@ size_t tw_exec_memory(const struct tw_exec *e)
     return e->memory;
 }
 
-static void put_real(const struct tw_exec *e, void *to, size_t i, double x)
-{
-    if (e->k->size == sizeof(float))
-        ((float *)to)[i] = (float)x;
-    else
-        ((double *)to)[i] = x;
-}
-
 static char *uniform_at(const struct tw_exec *e, size_t root, size_t plane)
 {
     return e->uniform + (plane * e->utotal + e->uat[root]) * e->k->size;
@@ -118,7 +110,7 @@ static void scatter(struct tw_exec *e, enum tw_origin origin, size_t plane, cons
         p = &g->layout.param[origin == TW_V_PARAM ? x->index : g->layout.nparam + x->index];
         to = uniform_at(e, v, plane);
         for (size_t i = 0; i < p->n; i++)
-            put_real(e, to, i, d ? d[p->offset + i] : f ? (double)f[p->offset + i] : 0.0);
+            tw_put_real(e->k, to, i, d ? d[p->offset + i] : f ? (double)f[p->offset + i] : 0.0);
     }
 }
 
@@ -128,7 +120,7 @@ static void constants(struct tw_exec *e)
         const struct tw_val *x = &e->g->val[v];
 
         for (size_t i = 0; x->origin == TW_V_CONST && i < x->n; i++)
-            put_real(e, uniform_at(e, v, 0), i, tw_array_real(&x->constant, i));
+            tw_put_real(e->k, uniform_at(e, v, 0), i, tw_array_real(&x->constant, i));
     }
 }
 

@@ -87,10 +87,7 @@ static void store_plane(const struct job *j, struct tw_worker *w, const struct t
 
     if (!x || !e->g->val[v].varying) { /* zero, or the same for all */
         for (size_t i = 0; i < count * n; i++)
-            out[first * n + i] = !x ? 0.0
-                                 : e->k->size == sizeof(float)
-                                     ? (double)((const float *)(const void *)x)[i % n]
-                                     : ((const double *)(const void *)x)[i % n];
+            out[first * n + i] = x ? tw_get_real(e->k, x, i % n) : 0.0;
         return;
     }
     for (size_t s = 0; s < count; s++)
@@ -157,10 +154,7 @@ static void seed(const struct job *j, struct tw_worker *w, const struct tw_run *
     for (size_t s = 0; s < e->lanes; s++) {
         double x = s >= count_of(j, tile) ? 0.0 : j->run->seed ? j->run->seed[first + s] : 1.0;
 
-        if (e->k->size == sizeof(float))
-            ((float *)w->seed)[s] = (float)x;
-        else
-            ((double *)w->seed)[s] = x;
+        tw_put_real(e->k, w->seed, s, x);
     }
     for (int p = 1; p < j->alg.planes; p++)
         e->k->fill(n * e->lanes, 0.0, tw_grad(r, v, p));
@@ -259,11 +253,6 @@ static void add_chunks(const struct job *j)
             j->sums[i] += j->sums[c * n + i];
 }
 
-static double real_at(const struct tw_exec *e, const void *x, size_t i)
-{
-    return e->k->size == sizeof(float) ? (double)((const float *)x)[i] : ((const double *)x)[i];
-}
-
 /* The cotangents of uniform values as plain reals: those of parameters begin at 0, since what the
  * tiles made of them stays in double. */
 static void take_sums(const struct job *j, char *reals, void **grad)
@@ -280,12 +269,8 @@ static void take_sums(const struct job *j, char *reals, void **grad)
             size_t at = p * e->utotal + e->uat[v];
 
             grad[v * planes + p] = reals + at * e->k->size;
-            for (size_t i = 0; i < x->n && x->origin == TW_V_TEMP; i++) {
-                if (e->k->size == sizeof(float))
-                    ((float *)(void *)reals)[at + i] = (float)j->sums[at + i];
-                else
-                    ((double *)(void *)reals)[at + i] = j->sums[at + i];
-            }
+            for (size_t i = 0; i < x->n && x->origin == TW_V_TEMP; i++)
+                tw_put_real(e->k, reals, at + i, j->sums[at + i]);
         }
     }
 }
@@ -306,7 +291,7 @@ static void give_gradient(const struct job *j, const char *reals)
             size_t at = (size_t)p * e->utotal + e->uat[v];
 
             for (size_t i = 0; to && i < param->n; i++)
-                to[param->offset + i] = j->sums[at + i] + real_at(e, reals, at + i);
+                to[param->offset + i] = j->sums[at + i] + tw_get_real(e->k, reals, at + i);
         }
     }
 }

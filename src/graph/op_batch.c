@@ -6,19 +6,11 @@
 
 #include "ir.h"
 
-static void put(const struct tw_run *r, void *to, size_t i, double x)
-{
-    if (r->k->size == sizeof(float))
-        ((float *)to)[i] = (float)x;
-    else
-        ((double *)to)[i] = x;
-}
-
 /* Lanes that are samples: 1, padding: 0. */
 static void *sample_mask(const struct tw_run *r)
 {
     for (size_t s = 0; s < r->lanes; s++)
-        put(r, r->scratch, s, s < r->samples ? 1.0 : 0.0);
+        tw_put_real(r->k, r->scratch, s, s < r->samples ? 1.0 : 0.0);
     return r->scratch;
 }
 
@@ -32,7 +24,7 @@ static void *means(const struct tw_run *r, size_t n, const void *x, const void *
     memset(sum, 0, n * sizeof *sum);
     r->k->reduce_lanes(&l, x, r->lanes, mask, r->lanes, sum);
     for (size_t i = 0; i < n; i++)
-        put(r, mean, i, sum[i] / (double)r->samples);
+        tw_put_real(r->k, mean, i, sum[i] / (double)r->samples);
     return mean;
 }
 
