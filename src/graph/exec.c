@@ -23,7 +23,8 @@ struct tw_exec *tw_exec_new(const struct tw_graph *g, const struct tw_exec_optio
     e->max_tangents = o->tangents;
     e->planes = 1 + o->tangents;
     e->gradient = o->gradient;
-    e->batch = o->tile;
+    e->tile = o->tile;
+    e->memory_limit = o->memory_limit;
     e->lanes = (o->tile + TW_LANES - 1) / TW_LANES * TW_LANES;
     e->stale = true;
     if (!e->k)
@@ -32,9 +33,6 @@ struct tw_exec *tw_exec_new(const struct tw_graph *g, const struct tw_exec_optio
     else if (e->planes > TW_MAX_PLANES)
         tw_err_set(err, TW_EINVAL, "%zu directions at once; at most %d", o->tangents,
                    TW_MAX_PLANES - 1);
-    else if (g->mixes && !o->tile)
-        tw_err_set(err, TW_EINVAL,
-                   "the network takes its statistics from the batch: say how many samples are one");
     else if (tw_exec_plan(e, err) == TW_OK) {
         if (!o->memory_limit || e->memory <= o->memory_limit) {
             tw_exec_set(e, g->initial_params, NULL);
@@ -56,18 +54,14 @@ void tw_exec_free(struct tw_exec *e)
     for (size_t t = 0; t < e->threads && e->worker; t++) {
         struct tw_worker *w = &e->worker[t];
 
-        free(w->arena);
-        free(w->garena);
         free(w->scratch);
         free(w->seed);
         free(w->convert);
         free(w->row);
         free(w->out_row);
-        free(w->plane);
-        free(w->grad);
-        free(w->ugrad);
     }
     free(e->worker);
+    tw_exec_free_slots(e);
     free(e->uat);
     free(e->vat);
     free(e->gat);

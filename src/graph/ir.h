@@ -38,6 +38,13 @@ struct tw_instr {
     double flops; /* of one forward pass of a sample */
 };
 
+/* A buffer that is a running mean or variance of a batch normalisation. */
+struct tw_stat {
+    size_t buffer; /* number among the buffers */
+    enum tw_statistic kind;
+    int value; /* what tw_op_batch_mean makes of it; -1: compiled to read the buffer */
+};
+
 struct tw_graph {
     struct tw_layout layout;
     float *initial_params, *initial_buffers;
@@ -49,6 +56,9 @@ struct tw_graph {
     int *input, *output; /* values */
     size_t group;
     bool mixes; /* samples of a batch depend on each other */
+    uint64_t ndropout;
+    size_t nstat, cap_stat;
+    struct tw_stat *stat;
 };
 
 /* ---- number types ----------------------------------------------------------------------- */
@@ -82,8 +92,11 @@ struct tw_run {
     const struct tw_kernels *k;
     const struct tw_alg *alg;
     size_t lanes, samples; /* samples: of this tile, the lanes behind them are padding */
-    void **plane;          /* [root * planes + p]: NULL if it is zero throughout */
-    void **grad;           /* cotangents of the same lanes, zeroed or added to; NULL: not wanted */
+    size_t first;          /* number of the tile's first sample in the run */
+    const size_t *rows;    /* by sample of the run; NULL: their own numbers */
+    uint64_t dropout_seed;
+    void **plane;      /* [root * planes + p]: NULL if it is zero throughout */
+    void **grad;       /* cotangents of the same lanes, zeroed or added to; NULL: not wanted */
     double **ugrad;    /* of uniform values as seen from a tile: summed over lanes; may be NULL */
     void *const *kept; /* by instruction: what prepare() made */
     char *scratch;     /* as many bytes as the operator asked for */
@@ -195,7 +208,7 @@ void tw_alg_scale(const struct tw_run *r, size_t n, double s, const struct tw_pl
 extern const struct tw_op tw_op_unary, tw_op_binary, tw_op_select, tw_op_assemble, tw_op_reduce,
     tw_op_matmul, tw_op_conv, tw_op_maxpool, tw_op_avgpool, tw_op_softmax, tw_op_normalize,
     tw_op_lookup, tw_op_pick, tw_op_cross_entropy, tw_op_argmax, tw_op_head, tw_op_attention,
-    tw_op_batch_mean;
+    tw_op_batch_mean, tw_op_dropout;
 
 struct tw_unary_data {
     enum tw_unary f;
@@ -267,10 +280,24 @@ struct tw_cross_entropy_data {
     double smoothing;
     bool log_probabilities; /* the input is log p already (negative log-likelihood) */
 };
+struct tw_batch_mean_data {
+    size_t each; /* numbers of a sample in each mean */
+};
+struct tw_dropout_data {
+    double p;      /* of being dropped */
+    uint64_t node; /* which of the network's Dropouts */
+};
 struct tw_argmax_data {
     size_t outer, n, inner;
     bool min, last;
 };
+
+/* The two halves of tw_op_batch_mean, between which sums are combined over the tiles of a batch:
+ * sums over the tile's samples, planes * n reals, and a mean put into every lane. back: of and
+ * into cotangents. */
+void tw_batch_sum(const struct tw_run *r, const struct tw_instr *in, bool back, double *sum);
+void tw_batch_spread(const struct tw_run *r, const struct tw_instr *in, bool back,
+                     const double *mean);
 
 /* ---- building -------------------------------------------------------------------------------- */
 

@@ -82,23 +82,6 @@ enum tw_status tw_lower_identity(struct tw_build *b, const struct tw_node *node)
     return b->err->code;
 }
 
-/* In evaluation nothing is dropped. */
-enum tw_status tw_lower_dropout(struct tw_build *b, const struct tw_node *node)
-{
-    int v = tw_b_need(b, 0);
-
-    if (node->nout > 1 && node->out[1] >= 0 && v >= 0) {
-        struct tw_array ones = { 0 };
-
-        if (tw_array_make(&ones, TW_BOOL, tw_b_val(b, v)->rank, tw_b_val(b, v)->dims, b->err))
-            return b->err->code;
-        memset(ones.data, 1, ones.n);
-        tw_b_out(b, 1, tw_b_const(b, &ones));
-    }
-    tw_b_out(b, 0, v);
-    return b->err->code;
-}
-
 enum tw_status tw_lower_reshape(struct tw_build *b, const struct tw_node *node)
 {
     int v = tw_b_need(b, 0), free_axis = -1;
