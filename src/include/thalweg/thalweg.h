@@ -6,6 +6,7 @@
 #include "thalweg/base.h"
 #include "thalweg/figure.h"
 #include "thalweg/fit.h"
+#include "thalweg/ghost.h"
 #include "thalweg/graph.h"
 #include "thalweg/graph_match.h"
 #include "thalweg/law.h"
