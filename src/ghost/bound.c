@@ -104,23 +104,24 @@ double ghost_variance_bound(const struct tw_ghost *g)
 /* ---- B4
  * ------------------------------------------------------------------------------------------ */
 
-/* log E exp((b - mean) s) at a point where g->tr and g->ti hold the probabilities and their logs.
- * For small s without a difference of large numbers; for large s a class counts whose probability
- * itself is below the least double. */
+/* log E exp((b - mean) s) at a point where g->tr and g->ti hold the probabilities and their logs:
+ * log(1 + E [exp(d) - 1 - d]) for E d = 0, without a difference of large numbers, until a term
+ * outgrows the one that was the largest at s = 0. */
 static double cumulant(const struct tw_ghost *g, double mean, double s)
 {
-    double most = -HUGE_VAL, steepest = 0.0, sum = 0.0;
+    double most = -HUGE_VAL, sum = 0.0;
 
-    for (size_t k = 0; k < g->n; k++) {
-        steepest = fmax(steepest, (g->b[k] - mean) * s);
+    for (size_t k = 0; k < g->n; k++)
         most = fmax(most, g->ti[k] + (g->b[k] - mean) * s);
-    }
     for (size_t k = 0; k < g->n; k++) {
-        const double d = (g->b[k] - mean) * s;
+        const double d = (g->b[k] - mean) * s, e = g->ti[k] + d;
 
-        sum += steepest < 30.0 ? g->tr[k] * (expm1(d) - d) : exp(g->ti[k] + d - most);
+        if (most > 1.0)
+            sum += exp(e - most);
+        else
+            sum += d < 30.0 ? g->tr[k] * (expm1(d) - d) : exp(e) - g->tr[k] * (1.0 + d);
     }
-    return steepest < 30.0 ? log1p(sum) : most + log(sum);
+    return most > 1.0 ? most + log(sum) : log1p(sum);
 }
 
 /* Without a zero within x of u0 the second coefficient of log F there would be at most 2 max Re

@@ -15,9 +15,9 @@ struct tw_ghost_top2 tw_ghost_top2(size_t classes, const double *logits, const d
         if (k != label && logits[k] > logits[p.rival])
             p.rival = k;
     p.margin = (logits[label] - logits[p.rival]) / temperature;
-    p.slope_gap = slopes[label] - slopes[p.rival];
-    p.re = -p.margin * temperature / p.slope_gap;
-    p.im = PI * temperature / fabs(p.slope_gap);
+    p.slope_gap = (slopes[label] - slopes[p.rival]) / temperature;
+    p.re = -p.margin / p.slope_gap;
+    p.im = PI / fabs(p.slope_gap);
     p.rho = p.slope_gap != 0.0 ? hypot(p.re, p.im) : HUGE_VAL;
     return p;
 }

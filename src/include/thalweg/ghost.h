@@ -100,7 +100,7 @@ enum tw_status tw_ghost_count(const struct tw_ghost *g, double radius, size_t *n
 struct tw_ghost_top2 {
     size_t rival;       /* the largest logit but the label's; the first of equals */
     double margin;      /* (z_label - z_rival) / T */
-    double slope_gap;   /* a_label - a_rival */
+    double slope_gap;   /* (a_label - a_rival) / T */
     double re, im, rho; /* infinite where the slopes are equal */
 };
 /* classes >= 2, label < classes. */
