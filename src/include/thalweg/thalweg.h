@@ -7,6 +7,7 @@
 #include "thalweg/figure.h"
 #include "thalweg/fit.h"
 #include "thalweg/ghost.h"
+#include "thalweg/ghost_batch.h"
 #include "thalweg/graph.h"
 #include "thalweg/graph_match.h"
 #include "thalweg/law.h"
