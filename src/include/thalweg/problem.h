@@ -66,6 +66,7 @@ struct tw_request {
     double *logits;                  /* n times tw_problem_width reals */
     double *gradient;                /* dim */
     double *slopes;                  /* ndirections: derivatives of L along the directions */
+    double *logit_slopes;            /* those of the logits: ndirections blocks as `logits` is */
     double *const *hvp;              /* ndirections of dim each */
     bool gauss_newton;               /* hvp are Gauss-Newton products; no gradient then */
 };
