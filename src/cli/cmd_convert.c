@@ -158,7 +158,7 @@ static int run(struct tw_call *call)
                                     call->argv[1]);
     if (!find_dtype(o->dtype, &w.reals))
         return tw_cmd_usage(call, "--dtype is f32, f16 or bf16, not '%s'", o->dtype);
-    f = tw_weights_open(call->argv[0], o->state_key, &remarks, &call->err);
+    f = tw_load_file(call, call->argv[0], o->state_key, &remarks);
     tw_load_remarks(call, call->argv[0], &remarks, false);
     tw_str_release(&remarks);
     if (!f)

@@ -10,8 +10,7 @@
 #include "thalweg/graph_match.h"
 #include "thalweg/store_weights.h"
 
-/* ---- numbers
- * -------------------------------------------------------------------------------------- */
+/* ---- numbers ------------------------------------------------------------------------------ */
 
 /* Sums over the finite ones. */
 struct stats {
@@ -56,8 +55,7 @@ static enum tw_status measure_tensor(struct tw_call *call, struct tw_weights_fil
     return rc;
 }
 
-/* ---- tables
- * ----------------------------------------------------------------------------------------- */
+/* ---- tables ------------------------------------------------------------------------------- */
 
 static void add_stats(struct tw_call *call, struct tw_table *t, const struct stats *s)
 {
@@ -174,8 +172,7 @@ static void show_layers(struct tw_call *call, const struct tw_weights_file *f,
     tw_str_release(&t.cells);
 }
 
-/* ---- the head
- * ---------------------------------------------------------------------------------------- */
+/* ---- the head ----------------------------------------------------------------------------- */
 
 static void show_notes(struct tw_call *call, const struct tw_weights_file *f)
 {
@@ -216,8 +213,7 @@ static void show_head(struct tw_call *call, const struct tw_weights_file *f)
     show_notes(call, f);
 }
 
-/* ---- the network
- * -------------------------------------------------------------------------------------- */
+/* ---- the network -------------------------------------------------------------------------- */
 
 static const struct {
     const char *key, *title;
@@ -269,7 +265,7 @@ static int compare(struct tw_call *call, const char *path, const struct info_opt
     struct tw_named_list w = { 0 };
     const struct tw_net_opts no = { .model = o->model };
     struct tw_net *net = tw_load_net(call, &no, NULL, NULL);
-    struct tw_graph *g = net && tw_store_weights_read(path, NULL, &w, NULL, &call->err) == TW_OK
+    struct tw_graph *g = net && tw_load_arrays(call, path, NULL, &w, NULL, NULL) == TW_OK
                              ? tw_graph_new(net, &(struct tw_graph_options){ 0 }, &call->err)
                              : NULL;
     struct tw_match match = { 0 };
@@ -302,7 +298,7 @@ static int compare(struct tw_call *call, const char *path, const struct info_opt
 int tw_info_weights(struct tw_call *call, const char *path, const struct info_opts *o)
 {
     struct tw_str remarks = { 0 };
-    struct tw_weights_file *f = tw_weights_open(path, NULL, &remarks, &call->err);
+    struct tw_weights_file *f = tw_load_file(call, path, NULL, &remarks);
     struct stats *stats = f && o->stats ? tw_alloc(f->n, sizeof *stats) : NULL;
     enum tw_status rc = f ? TW_OK : call->err.code;
 

@@ -51,8 +51,7 @@ static enum tw_status get_text(struct gguf *g)
     return rc == TW_OK ? flow_text(&g->in, n, &g->text) : rc;
 }
 
-/* ---- keys and values
- * ------------------------------------------------------------------------------------ */
+/* ---- keys and values ---------------------------------------------------------------------- */
 
 static enum tw_status skip_list(struct gguf *g)
 {
@@ -138,8 +137,7 @@ static enum tw_status get_pair(struct gguf *g)
     return rc;
 }
 
-/* ---- tensors
- * ---------------------------------------------------------------------------------------------- */
+/* ---- tensors ------------------------------------------------------------------------------ */
 
 static enum tw_status type_of(const struct gguf *g, const char *name, uint32_t type,
                               enum tw_dtype *to)

@@ -448,6 +448,14 @@ enum tw_status tw_h5_items_read_one(const char *path, const char *set, struct tw
     return read_request(&q, items, err);
 }
 
+enum tw_status tw_h5_items_read_run(const char *path, const char *part, struct tw_h5_items *items,
+                                    struct tw_err *err)
+{
+    struct tw_h5_request q = { path, NULL, 0, 0, TW_H5_RUN, part };
+
+    return read_request(&q, items, err);
+}
+
 void tw_h5_items_release(struct tw_h5_items *items)
 {
     for (size_t i = 0; i < items->n; i++) {

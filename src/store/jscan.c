@@ -177,8 +177,7 @@ bool jscan_quote(struct tw_str *out, const char *s)
     return true;
 }
 
-/* ---- numbers, anything
- * --------------------------------------------------------------------------- */
+/* ---- numbers, anything -------------------------------------------------------------------- */
 
 enum tw_status jscan_whole(struct jscan *j, uint64_t *x)
 {

@@ -64,8 +64,7 @@ static enum tw_status take_line(struct pickle *k, const char **s, uint32_t *n)
     return TW_OK;
 }
 
-/* ---- the stack
- * ------------------------------------------------------------------------------------ */
+/* ---- the stack ---------------------------------------------------------------------------- */
 
 static enum tw_status push_id(struct pickle *k, pickle_id id)
 {
@@ -116,8 +115,7 @@ static enum tw_status pop_mark(struct pickle *k, size_t *n)
     return TW_OK;
 }
 
-/* ---- containers
- * ------------------------------------------------------------------------------------ */
+/* ---- containers --------------------------------------------------------------------------- */
 
 /* The topmost n values become a list. */
 static enum tw_status push_list(struct pickle *k, size_t n)
@@ -240,8 +238,7 @@ static enum tw_status container(struct pickle *k, unsigned char op)
     }
 }
 
-/* ---- scalars and names
- * ------------------------------------------------------------------------------ */
+/* ---- scalars and names -------------------------------------------------------------------- */
 
 static enum tw_status text(struct pickle *k, size_t width, enum pickle_kind kind)
 {
@@ -345,8 +342,7 @@ static enum tw_status persistent(struct pickle *k)
     return rc == TW_OK ? push(k, v) : rc;
 }
 
-/* ---- the memo
- * ----------------------------------------------------------------------------------------- */
+/* ---- the memo ----------------------------------------------------------------------------- */
 
 static enum tw_status get(struct pickle *k, size_t width)
 {
@@ -382,8 +378,7 @@ static enum tw_status put(struct pickle *k, size_t width)
     return rc == TW_OK ? keep(k, i) : rc;
 }
 
-/* ---- the machine
- * ---------------------------------------------------------------------------------------- */
+/* ---- the machine -------------------------------------------------------------------------- */
 
 static enum tw_status mark_or_pop(struct pickle *k, unsigned char op)
 {
@@ -535,8 +530,7 @@ void pickle_release(struct pickle *k)
     *k = (struct pickle){ 0 };
 }
 
-/* ---- looking at values
- * ------------------------------------------------------------------------------- */
+/* ---- looking at values -------------------------------------------------------------------- */
 
 bool pickle_is_text(const struct pickle *k, pickle_id id, const char *s)
 {

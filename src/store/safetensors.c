@@ -32,8 +32,7 @@ static void release(struct header *h)
     tw_str_release(&h->j.text);
 }
 
-/* ---- one tensor
- * ----------------------------------------------------------------------------------- */
+/* ---- one tensor --------------------------------------------------------------------------- */
 
 static enum tw_status read_type(struct header *h, struct tensor *t)
 {
@@ -151,8 +150,7 @@ static enum tw_status read_tensor(struct header *h, struct tensor *t)
     return rc;
 }
 
-/* ---- the header
- * ------------------------------------------------------------------------------------ */
+/* ---- the header --------------------------------------------------------------------------- */
 
 static enum tw_status read_notes(struct header *h, struct tw_weights_file *f)
 {
@@ -320,8 +318,7 @@ enum tw_status weights_safetensors(struct tw_weights_file *f, struct tw_err *err
     return s ? read_one(f, s, f->path, err) : TW_ENOMEM;
 }
 
-/* ---- several files
- * ---------------------------------------------------------------------------------- */
+/* ---- several files ------------------------------------------------------------------------ */
 
 struct shard {
     char *tensor, *file;

@@ -151,8 +151,7 @@ static enum tw_status read_bytes(struct spans *s, const struct span *p, uint64_t
     return s->fd < 0 ? TW_EIO : tw_file_read(s->fd, at, to, n, err);
 }
 
-/* ---- numbers
- * ------------------------------------------------------------------------------------- */
+/* ---- numbers ------------------------------------------------------------------------------ */
 
 static void swap_bytes(unsigned char *p, size_t n, size_t size)
 {
@@ -230,8 +229,7 @@ static enum tw_status spans_read(struct tw_weights_io *io, size_t id, size_t fro
     return rc;
 }
 
-/* ---- filling
- * ------------------------------------------------------------------------------------- */
+/* ---- filling ------------------------------------------------------------------------------ */
 
 struct spans *spans_new(struct tw_weights_file *f, struct tw_err *err)
 {

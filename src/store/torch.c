@@ -35,8 +35,7 @@ static void release(struct torch *t)
     free(t->folder);
 }
 
-/* ---- archives
- * --------------------------------------------------------------------------------------- */
+/* ---- archives ----------------------------------------------------------------------------- */
 
 static enum tw_status read_entry(zip_t *z, zip_int64_t i, uint64_t most, struct tw_bytes *b,
                                  struct tw_err *err)
@@ -99,8 +98,7 @@ enum tw_status torch_archive(struct tw_weights_file *f, struct spans *s, zip_t *
     return rc;
 }
 
-/* ---- streams
- * ------------------------------------------------------------------------------------------ */
+/* ---- streams ------------------------------------------------------------------------------ */
 
 struct stream {
     int fd;

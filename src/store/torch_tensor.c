@@ -67,8 +67,7 @@ const char *torch_refused(const struct torch *t, struct torch_call c)
     return NULL;
 }
 
-/* ---- element types
- * ----------------------------------------------------------------------------------- */
+/* ---- element types ------------------------------------------------------------------------ */
 
 static const struct {
     const char *storage, *name; /* torch.FloatStorage, torch.float32 */
@@ -145,8 +144,7 @@ static enum tw_status check_type(const struct torch *t, pickle_id id, enum tw_dt
                       (int)(v->global.nname < 40 ? v->global.nname : 40), v->global.name);
 }
 
-/* ---- places
- * -------------------------------------------------------------------------------------------- */
+/* ---- places ------------------------------------------------------------------------------- */
 
 static int by_key(const struct torch_storage *a, const char *key, size_t n)
 {

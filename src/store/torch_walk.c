@@ -9,8 +9,7 @@
 
 enum { MAX_DEPTH = 64, MAX_VISITS = 1 << 22, MAX_NAME = 4096 };
 
-/* ---- what a value holds
- * ---------------------------------------------------------------------------- */
+/* ---- what a value holds ------------------------------------------------------------------- */
 
 /* A module's state holds its tensors in three mappings. */
 static bool is_module(const struct torch *t, pickle_id state)
@@ -75,8 +74,7 @@ static enum tw_status each(struct torch *t, pickle_id id, visit_fn *visit, void 
     return rc;
 }
 
-/* ---- all tensors
- * ------------------------------------------------------------------------------------- */
+/* ---- all tensors -------------------------------------------------------------------------- */
 
 struct level {
     int depth;
@@ -198,8 +196,7 @@ static enum tw_status walk(struct torch *t, pickle_id id, int depth)
     return each(t, id, walk_item, &level);
 }
 
-/* ---- the part that holds the weights
- * ------------------------------------------------------------------- */
+/* ---- the part that holds the weights ------------------------------------------------------ */
 
 struct tally {
     size_t tensors, leaves;
@@ -299,8 +296,7 @@ static enum tw_status choose(struct torch *t)
     return rc;
 }
 
-/* ---- files of many processes, of bad intent
- * ------------------------------------------------------------ */
+/* ---- files of many processes, of bad intent ----------------------------------------------- */
 
 static enum tw_status refuse_deepspeed(const struct torch *t)
 {

@@ -83,8 +83,7 @@ enum tw_status weights_check(const struct tw_weights_file *f, struct tw_err *err
     return rc;
 }
 
-/* ---- arrays in memory
- * ---------------------------------------------------------------------------- */
+/* ---- arrays in memory --------------------------------------------------------------------- */
 
 struct held {
     struct tw_weights_io io;

@@ -24,8 +24,7 @@ static enum tw_status add(struct tw_weights_file *f, struct spans *s, const char
     return rc == TW_OK ? spans_add(s, &p, err) : rc;
 }
 
-/* ---- npy
- * ------------------------------------------------------------------------------------------ */
+/* ---- npy ---------------------------------------------------------------------------------- */
 
 struct source {
     int fd;
@@ -69,8 +68,7 @@ enum tw_status weights_npy(struct tw_weights_file *f, struct tw_err *err)
     return rc;
 }
 
-/* ---- npz
- * ------------------------------------------------------------------------------------------ */
+/* ---- npz ---------------------------------------------------------------------------------- */
 
 static enum tw_status read_entry(void *ctx, void *to, size_t n, struct tw_err *err)
 {

@@ -11,8 +11,7 @@
 
 enum { PIECE = 1 << 20 };
 
-/* ---- the layout of safetensors
- * ---------------------------------------------------------------------- */
+/* ---- the layout of safetensors ------------------------------------------------------------ */
 
 static int by_size(const void *pa, const void *pb)
 {
@@ -106,8 +105,7 @@ enum tw_status write_safetensors(struct write_plan *w, const struct tw_publicati
     return rc;
 }
 
-/* ---- numbers
- * ------------------------------------------------------------------------------------------- */
+/* ---- numbers ------------------------------------------------------------------------------ */
 
 const struct tw_weights_note *write_note(const struct write_plan *w, size_t i)
 {
@@ -193,8 +191,7 @@ static enum tw_status stream(struct write_plan *w, const struct tw_publication *
     return rc;
 }
 
-/* ---- all of it
- * ----------------------------------------------------------------------------------------- */
+/* ---- all of it ---------------------------------------------------------------------------- */
 
 static enum tw_status make_plan(struct write_plan *w, struct tw_err *err)
 {
