@@ -63,18 +63,34 @@ static struct tw_net *make_net(struct tw_call *call, const struct train_run *r,
     return net;
 }
 
+/* Threads that pay for n samples at once: one for each 2e7 operations or so of an update, whose
+ * threads have to wait for one another many times. The bits are the same with any number. */
+static size_t threads_for(const struct tw_net *net, size_t n, size_t most)
+{
+    struct tw_graph *g = tw_graph_new(net, &(struct tw_graph_options){ 0 }, NULL);
+    const double work = g ? 3.0 * tw_graph_flops(g) * (double)n / 2e7 : 0.0;
+
+    tw_graph_free(g);
+    return work >= (double)most ? most : (size_t)work + 1;
+}
+
 static struct tw_problem *make_problem(struct tw_call *call, const struct train_run *r,
                                        struct tw_net *net, const struct tw_dataset *data,
                                        bool training)
 {
+    const size_t all = call->common.threads;
     struct tw_problem_options po = { 0 };
+    struct tw_problem *p;
 
     po.graph.ntrain = r->o.train.n;
     po.graph.train = r->o.train.v;
     po.graph.nfreeze = r->o.freeze.n;
     po.graph.freeze = r->o.freeze.v;
     po.exec.gradient = training;
-    return tw_load_problem(call, &r->o.net, net, data, &po);
+    call->common.threads = threads_for(net, training ? r->batch : data->x.dims[0], all);
+    p = tw_load_problem(call, &r->o.net, net, data, &po);
+    call->common.threads = all;
+    return p;
 }
 
 static enum tw_status make_problems(struct tw_call *call, struct train_job *j,

@@ -7,8 +7,8 @@
 
 #include "train.h"
 
-/* Seconds of work that a kill may cost. */
-static const double between_states = 2.0;
+/* A kill may cost so many seconds of work, or so many times as long as it takes to save. */
+static const double least_work = 0.1, work_to_save = 20.0;
 
 static double now(void)
 {
@@ -108,7 +108,8 @@ static void show(struct train_work *w, const struct train_job *j)
     }
 }
 
-static enum tw_status update(struct train_work *w, struct train_job *j, bool state)
+/* pause: how long to work until the next state, if one is written. */
+static enum tw_status update(struct train_work *w, struct train_job *j, bool state, double *pause)
 {
     const struct train_run *r = j->run;
     enum tw_status rc = tw_trainer_step(j->trainer, &j->report, &j->err);
@@ -136,27 +137,32 @@ static enum tw_status update(struct train_work *w, struct train_job *j, bool sta
         j->error_sum = 0.0;
         j->updates = 0.0;
     }
-    if (rc == TW_OK)
+    if (rc == TW_OK) {
+        const double before = now();
+
         rc = write_step(w, j, row, at, state || step == r->schedule.n);
+        if (state)
+            *pause = fmax(least_work, work_to_save * (now() - before));
+    }
     show(w, j);
     return rc;
 }
 
 static void run_to(struct train_work *w, struct train_job *j, size_t end)
 {
-    double saved = now();
+    double saved = now(), pause = least_work;
 
     if (tw_trainer_steps(j->trainer) == 0 && j->rc == TW_OK)
         j->rc = write_step(w, j, false, 0, false); /* the first checkpoint */
     while (j->rc == TW_OK && !j->diverged && tw_trainer_steps(j->trainer) < end) {
-        const bool stop = tw_stop_requested(), due = now() - saved > between_states;
+        const bool stop = tw_stop_requested(), due = now() - saved > pause;
 
         if (stop) {
             j->stopped = true;
             j->rc = write_step(w, j, false, 0, tw_trainer_steps(j->trainer) > 0);
             return;
         }
-        j->rc = update(w, j, due);
+        j->rc = update(w, j, due, &pause);
         if (due)
             saved = now();
     }

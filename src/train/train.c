@@ -148,7 +148,7 @@ static void propose(struct tw_trainer *t)
     const struct tw_optimizer *o = &t->o.optimizer;
 
     /* Elements by themselves: any split gives the same bits. */
-#pragma omp parallel for schedule(static) if (t->dim > CHUNK)
+#pragma omp parallel for schedule(static) if (t->dim > 16 * CHUNK)
     for (size_t first = 0; first < t->dim; first += CHUNK)
         o->row->propose(o, (double)t->steps + 1.0, t->x, t->gradient, t->moment, t->proposal,
                         first, first + CHUNK < t->dim ? first + CHUNK : t->dim);
