@@ -72,6 +72,7 @@ static const struct tw_opt opts[] = {
     { TW_OPT_HEAD, 0, "Seeds (each is --seed unless given)", 0, NULL, NULL, 0, 0, NULL },
     { TW_OPT_STR, 0, "init-seed", FIELD(init_seed), "N", "initial values", 0, 0, NULL },
     { TW_OPT_STR, 0, "data-seed", FIELD(data_seed), "N", "order of the samples", 0, 0, NULL },
+    { TW_OPT_STR, 0, "dropout-seed", FIELD(dropout_seed), "N", "what dropout drops", 0, 0, NULL },
     { TW_OPT_STR, 0, "split-seed", FIELD(split_seed), "N", "which samples --validation takes", 0, 0,
       NULL },
     { TW_OPT_STR, 0, "noise-seed", FIELD(noise_seed), "N", "which labels --label-noise changes", 0,

@@ -14,7 +14,7 @@ struct train_opts {
     double label_noise;
     struct tw_opt_list train, freeze;
     double temperature;
-    const char *optimizer, *schedule, *batch, *init_seed, *data_seed, *spike;
+    const char *optimizer, *schedule, *batch, *init_seed, *data_seed, *dropout_seed, *spike;
     double lr, epochs, clip;
     size_t steps, spawn, branches, log_every, eval_every;
     bool drop_last;
@@ -73,7 +73,7 @@ struct train_run {
     struct train_opts o; /* the call's with those of the cell; strings in `text` */
     struct tw_str text;
     unsigned branch;
-    uint64_t seed, init_seed, data_seed;
+    uint64_t seed, init_seed, data_seed, dropout_seed;
     char *model; /* with all arguments, or a path */
     struct tw_optimizer optimizer;
     struct tw_schedule schedule;

@@ -86,6 +86,8 @@ static struct tw_problem *make_problem(struct tw_call *call, const struct train_
     po.graph.train = r->o.train.v;
     po.graph.nfreeze = r->o.freeze.n;
     po.graph.freeze = r->o.freeze.v;
+    po.graph.batch_statistics = training;
+    po.graph.dropout = training;
     po.exec.gradient = training;
     call->common.threads = threads_for(net, training ? r->batch : data->x.dims[0], all);
     p = tw_load_problem(call, &r->o.net, net, data, &po);
@@ -140,7 +142,8 @@ static enum tw_status make_trainer(struct tw_call *call, struct train_job *j, co
                                     .spike_step = r->spike_step,
                                     .spike_factor = r->spike_factor,
                                     .spike_held = r->spike_held,
-                                    .real64 = r->o.net.real64 };
+                                    .real64 = r->o.net.real64,
+                                    .dropout_seed = r->dropout_seed };
 
     o.order = (struct tw_order){ .n = text ? r->batch : j->problem->n,
                                  .batch = r->batch,

@@ -46,8 +46,8 @@ void train_plan_release(struct train_plan *p)
 
 /* ---- cells of a sweep ------------------------------------------------------------------------ */
 
-static const char *const swept[] = { "batch", "clip",      "data-seed", "init-seed",   "lr",
-                                     "seed",  "optimizer", "spike",     "temperature", "steps" };
+static const char *const swept[] = { "batch", "clip", "data-seed", "dropout-seed", "init-seed", "lr",
+                                     "seed", "optimizer", "spike", "temperature", "steps" };
 enum { NSWEPT = sizeof swept / sizeof *swept, MOST_CELLS = 10000 };
 
 /* The next value of "a,b(c,d),e", as long as *n; NULL after the last. */
@@ -120,8 +120,8 @@ static enum tw_status cross(const struct cells *old, const char *sweep, struct c
     if (k == NSWEPT || !sweep[nkey] || !sweep[nkey + 1])
         return tw_err_set(err, TW_EINVAL,
                           "--sweep: '%s' is not of the form OPTION=VALUE,VALUE,... with one of "
-                          "batch, clip, data-seed, init-seed, lr, optimizer, seed, spike, steps, "
-                          "temperature",
+                          "batch, clip, data-seed, dropout-seed, init-seed, lr, optimizer, seed, "
+                          "spike, steps, temperature",
                           sweep);
     for (size_t i = 0; i < old->n && rc == TW_OK; i++) {
         const char *p = sweep + nkey + 1, *value;
@@ -311,6 +311,8 @@ static enum tw_status read_settings(struct train_run *r, struct tw_err *err)
 
     if (rc == TW_OK)
         rc = train_seed(r->o.data_seed, r->seed, "data-seed", &r->data_seed, err);
+    if (rc == TW_OK)
+        rc = train_seed(r->o.dropout_seed, r->seed, "dropout-seed", &r->dropout_seed, err);
     if (rc == TW_OK)
         rc = tw_optimizer_parse(r->o.optimizer, &r->optimizer, err);
     if (rc == TW_OK)

@@ -10,12 +10,14 @@
 
 enum { CHUNK = 1 << 14, MOST_MOMENTS = 2 };
 static const double clip_eps = 1e-6; /* as in clip_grad_norm_ */
+static const double track = 0.1;     /* torch.nn.BatchNorm's momentum */
 
 struct tw_trainer {
     struct tw_trainer_options o;
     struct tw_problem *problem;
     size_t dim, nb, steps;
     double *x, *gradient, *proposal, *moment[MOST_MOMENTS], *extra;
+    double *statistics; /* NULL: no normalisation is by the batch */
     float *params, *buffers;
     size_t *shuffled;
     struct tw_order_place place; /* whose order `shuffled` is */
@@ -32,6 +34,7 @@ void tw_trainer_free(struct tw_trainer *t)
     for (size_t i = 0; i < MOST_MOMENTS; i++)
         free(t->moment[i]);
     free(t->extra);
+    free(t->statistics);
     free(t->params);
     free(t->buffers);
     free(t->shuffled);
@@ -75,6 +78,8 @@ struct tw_trainer *tw_trainer_new(struct tw_problem *problem, const struct tw_tr
     t->buffers = tw_alloc(t->nb, sizeof *t->buffers);
     t->shuffled = tw_alloc(o->order.n, sizeof *t->shuffled);
     good = t->x && t->gradient && t->proposal && t->extra && t->params && t->buffers && t->shuffled;
+    if (good && tw_graph_mixes(tw_problem_graph(problem)))
+        good = (t->statistics = tw_alloc(t->nb, sizeof *t->statistics)) != NULL;
     for (size_t i = 0; i < nmoment && good; i++)
         good = (t->moment[i] = tw_alloc(dim, sizeof(double))) != NULL;
     if (!good)
@@ -154,6 +159,31 @@ static void propose(struct tw_trainer *t)
                         first, first + CHUNK < t->dim ? first + CHUNK : t->dim);
 }
 
+/* What is drawn in update t->steps. */
+static uint64_t draw_seed(const struct tw_trainer *t)
+{
+    const uint64_t branch = tw_order_place(&t->o.order, t->steps).branch;
+    struct tw_rng rng = tw_rng_stream(t->o.dropout_seed, TW_RNG_UPDATE, branch << 40 | t->steps);
+
+    return tw_rng_u64(&rng);
+}
+
+/* Running statistics. */
+static void follow(struct tw_trainer *t)
+{
+    const struct tw_layout *l = t->problem->layout;
+    const struct tw_graph *g = tw_problem_graph(t->problem);
+
+    for (size_t i = 0; t->statistics && i < l->nbuffer; i++) {
+        const struct tw_param *p = &l->param[l->nparam + i];
+
+        if (tw_graph_statistic(g, i) != TW_STATISTIC_NONE)
+            for (size_t k = p->offset; k < p->offset + p->n; k++)
+                t->buffers[k] =
+                    (float)((1.0 - track) * (double)t->buffers[k] + track * t->statistics[k]);
+    }
+}
+
 /* False if a parameter is not finite afterwards. */
 static bool move(struct tw_trainer *t, double lr)
 {
@@ -193,9 +223,12 @@ enum tw_status tw_trainer_step(struct tw_trainer *t, struct tw_train_report *rep
     s.at = r.at;
     r.rows = s.rows;
     r.nrows = s.nrows;
+    r.dropout_seed = draw_seed(t);
+    r.statistics = t->statistics;
     rc = tw_problem_eval(t->problem, &r, err);
     if (rc != TW_OK)
         return rc;
+    follow(t);
     s.gradient_norm = clip(t);
     propose(t);
     s.proposal_norm = norm(t->proposal, t->dim);

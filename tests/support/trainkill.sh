@@ -23,7 +23,7 @@ for kill in $(seq "$kills"); do
     thalweg train "$@" -q -o kept.h5 >/dev/null 2>&1 &
     pid=$!
     sleep "$(awk -v k="$kill" -v s="$longest" 'BEGIN { srand(k * 7919 + 17); printf "%.4f", s * rand() }')"
-    kill -9 "$pid" 2>/dev/null || done=$((done + 1))
+    kill -9 "$pid" 2>/dev/null || :
     wait "$pid" 2>/dev/null || :
     [ -e kept.h5 ] || continue
     now=$(finished kept.h5)
@@ -31,6 +31,7 @@ for kill in $(seq "$kills"); do
     rows=${now% *} checkpoints=${now#* }
     # A finished run begins anew, so that every kill hits one that is at work.
     if cmp -s kept.h5 whole.h5; then
+        done=$((done + 1))
         rm kept.h5
         rows=0 checkpoints=0
     fi

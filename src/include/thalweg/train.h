@@ -109,6 +109,8 @@ struct tw_trainer_options {
     tw_train_fill_fn *fill;
     void *fill_ctx;
     bool real64; /* evaluate in double precision: the problem was made so */
+    /* Of dropout: every update has its own, made of this, its number and the branch. */
+    uint64_t dropout_seed;
     tw_train_control_fn *control;
     void *control_ctx;
     size_t nextra;
@@ -125,8 +127,10 @@ struct tw_train_report {
 };
 
 struct tw_trainer;
-/* Starts from params (layout->n) and buffers (layout->nb), which are copied. The problem must be
- * ready for gradients. TW_EINVAL for what contradicts itself; NULL on failure. */
+/* Starts from params (layout->n) and buffers (layout->nb), which are copied. The problem is a
+ * network's, ready for gradients. Where its normalisations are by the batch
+ * (tw_graph_options.batch_statistics), each update moves their running statistics by a tenth towards
+ * the batch's, variances divided by m - 1, as PyTorch does with momentum=0.1. TW_EINVAL for what contradicts itself; NULL on failure. */
 struct tw_trainer *tw_trainer_new(struct tw_problem *problem, const struct tw_trainer_options *o,
                                   const float *params, const float *buffers, struct tw_err *err);
 void tw_trainer_free(struct tw_trainer *t);
