@@ -16,6 +16,7 @@ extern const struct tw_cmd tw_cmd_optimum;
 extern const struct tw_cmd tw_cmd_plot;
 extern const struct tw_cmd tw_cmd_schedule;
 extern const struct tw_cmd tw_cmd_sensitivity;
+extern const struct tw_cmd tw_cmd_train;
 extern const struct tw_cmd tw_cmd_version;
 
 const struct tw_cmd *const tw_cmds[] = {
@@ -31,6 +32,7 @@ const struct tw_cmd *const tw_cmds[] = {
     /* Networks */
     &tw_cmd_eval,
     &tw_cmd_convert,
+    &tw_cmd_train,
     /* Results */
     &tw_cmd_plot,
     &tw_cmd_info,
