@@ -12,6 +12,26 @@ enum tw_status tw_problem_eval(struct tw_problem *p, const struct tw_request *r,
     return p->ops->eval(p, r, err);
 }
 
+enum tw_status tw_problem_eval_many(struct tw_problem *p, size_t n, const struct tw_request *r,
+                                    tw_problem_done_fn *done, void *ctx, struct tw_err *err)
+{
+    for (size_t i = 0; i < n; i++)
+        if ((r[i].slopes || r[i].hvp) && r[i].ndirections == 0)
+            return tw_err_set(err, TW_EINVAL, "derivatives along no direction");
+    if (p->ops->eval_many)
+        return p->ops->eval_many(p, n, r, done, ctx, err);
+    for (size_t i = 0; i < n; i++) {
+        struct tw_err failure = { 0 };
+        const enum tw_status rc = p->ops->eval(p, &r[i], &failure);
+
+        if (rc != TW_OK && (rc != TW_EDOMAIN || !done))
+            return tw_err_set(err, rc, "%s", failure.msg);
+        if (done && !done(ctx, i, rc == TW_OK ? NULL : &failure) && i + 1 < n)
+            return tw_err_set(err, TW_ESTOP, "stopped");
+    }
+    return TW_OK;
+}
+
 void tw_problem_free(struct tw_problem *p)
 {
     if (p)
