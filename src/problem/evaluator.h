@@ -28,6 +28,7 @@ struct tw_member {
     double until;       /* ... by then */
     struct tw_job *job; /* stays through a restart */
     size_t step;        /* of the messages that the job takes */
+    bool with_buffers;  /* the point has buffers of its own */
 };
 
 /* Byte offsets in the memory that is shared with a worker. */

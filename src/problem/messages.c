@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "anchors.h"
 #include "evaluator.h"
 #include "thalweg/problem_evaluator.h"
 
@@ -53,7 +54,9 @@ enum tw_status tw_pool_can(const struct tw_pool *e, const struct tw_request *r, 
     const unsigned can = e->greeting.can;
     const char *lacks = NULL;
 
-    if (r->gauss_newton)
+    if (r->rows)
+        lacks = "rows of the data to be chosen";
+    else if (r->gauss_newton)
         lacks = "Gauss-Newton products";
     else if (r->hvp && !(can & TW_TWEP_HVP))
         lacks = "Hessian-vector products (hvp)";
@@ -211,6 +214,25 @@ static void ask_samples(struct tw_pool *e, const struct tw_request *r)
         where(&e->text, "logits", e->places.logits);
 }
 
+/* The point and its buffers into shared memory; false: the buffers are the evaluator's own. */
+static bool set_point(const struct tw_pool *e, const struct tw_member *m)
+{
+    const struct tw_request *r = m->job->r;
+    unsigned char *at = m->w.map + e->places.at;
+    const float *buffers = r->buffers;
+
+    if (!r->weights)
+        put(e, at, e->base.dim, r->at.f, r->at.d);
+    else if (e->greeting.real64)
+        buffers = tw_anchors_mix(&e->base, r->weights, NULL, (double *)(void *)at);
+    else
+        buffers = tw_anchors_mix(&e->base, r->weights, (float *)(void *)at, NULL);
+    if (!buffers || !e->greeting.layout.nb)
+        return false;
+    put(e, m->w.map + e->places.buffers, e->greeting.layout.nb, buffers, NULL);
+    return true;
+}
+
 bool tw_member_ask(struct tw_pool *e, struct tw_member *m)
 {
     static const char *const ops[] = { "get", "loss", "grad", "jvp", "hvp" };
@@ -226,13 +248,10 @@ bool tw_member_ask(struct tw_pool *e, struct tw_member *m)
         where(&e->text, "buffers", p->buffers);
         return send_text(e, m);
     }
-    if (m->step == 0) {
-        put(e, map + p->at, e->base.dim, r->at.f, r->at.d);
-        if (r->buffers)
-            put(e, map + p->buffers, e->greeting.layout.nb, r->buffers, NULL);
-    }
+    if (m->step == 0)
+        m->with_buffers = set_point(e, m);
     where(&e->text, "at", p->at);
-    if (r->buffers && e->greeting.layout.nb)
+    if (m->with_buffers)
         where(&e->text, "buffers", p->buffers);
     if (s.what == JVP || s.what == HVP) {
         const struct tw_vector v = r->directions[s.direction];

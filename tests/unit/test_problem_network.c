@@ -286,6 +286,39 @@ static void a_subset_is_rows_of_the_whole(void **state)
     tw_dataset_release(&d);
 }
 
+static void a_request_may_name_its_rows(void **state)
+{
+    static const size_t rows[4] = { 250, 3, 3, 17 }, outside[1] = { ROWS };
+    struct tw_dataset d = noise();
+    double all[ROWS], some[4];
+    struct tw_problem *p = problem_of("mlp(6,5,4)", &d, &(struct tw_problem_options){ 0 }, NULL);
+    float *x = tw_alloc(p->dim, sizeof *x);
+    const struct tw_vector anchor = { x, NULL };
+    const double one = 1.0;
+    struct tw_values v;
+    struct tw_err err = { 0 };
+    struct tw_request r = { .weights = &one, .rows = rows, .nrows = 4, .loss = some, .values = &v };
+
+    (void)state;
+    (void)values_at_start(p, all, NULL);
+    tw_graph_initial(tw_problem_graph(p), x, NULL);
+    assert_int_equal(tw_problem_anchor(p, 1, &anchor, NULL, &err), TW_OK);
+    assert_int_equal(tw_problem_eval(p, &r, &err), TW_OK);
+    assert_int_equal(v.n, 4);
+    for (size_t i = 0; i < 4; i++)
+        check_ulp(some[i], all[rows[i]], 0);
+    check_close(v.loss.value, (all[250] + 2.0 * all[3] + all[17]) / 4.0, 1e-15, 0.0);
+    r.rows = outside;
+    r.nrows = 1;
+    assert_int_equal(tw_problem_eval(p, &r, &err), TW_EINVAL);
+    r.rows = rows;
+    r.nrows = 0;
+    assert_int_equal(tw_problem_eval(p, &r, &err), TW_EINVAL);
+    free(x);
+    tw_problem_free(p);
+    tw_dataset_release(&d);
+}
+
 static void threads_do_not_change_a_bit(void **state)
 {
     struct tw_dataset d = noise();
@@ -431,6 +464,7 @@ int main(void)
         cmocka_unit_test(families_agree_with_pytorch_in_double),
         cmocka_unit_test(families_agree_with_pytorch_in_single),
         cmocka_unit_test(a_subset_is_rows_of_the_whole),
+        cmocka_unit_test(a_request_may_name_its_rows),
         cmocka_unit_test(threads_do_not_change_a_bit),
         cmocka_unit_test(a_sample_that_is_nan_stays_alone),
         cmocka_unit_test(targets_that_are_ignored_count_nowhere),

@@ -45,6 +45,13 @@ struct tw_values {
 struct tw_request {
     struct tw_vector at;  /* dim reals */
     const float *buffers; /* layout->nb reals; NULL: as stored in the network */
+    /* Not NULL: the point is the sum of the anchors with these weights (tw_problem_anchor), and
+     * `at` and `buffers` are not read. */
+    const double *weights;
+    /* Not NULL: these rows of the data set alone, at most n of them, in this order; all results
+     * of samples then have nrows entries. TW_EINVAL where a problem has no rows to choose. */
+    const size_t *rows;
+    size_t nrows;
     size_t ndirections;
     const struct tw_vector *directions;
 
@@ -62,10 +69,11 @@ struct tw_request {
 typedef bool tw_problem_done_fn(void *ctx, size_t i, const struct tw_err *failure);
 
 struct tw_problem;
+struct tw_anchors; /* private */
 struct tw_problem_ops {
     enum tw_status (*eval)(struct tw_problem *p, const struct tw_request *r, struct tw_err *err);
     void (*free)(struct tw_problem *p);
-    /* NULL: one request after another */
+    /* NULL: one request after another. Not NULL: both take requests with weights as they are. */
     enum tw_status (*eval_many)(struct tw_problem *p, size_t n, const struct tw_request *r,
                                 tw_problem_done_fn *done, void *ctx, struct tw_err *err);
 };
@@ -77,6 +85,7 @@ struct tw_problem {
     size_t n, all;                  /* samples evaluated; samples that they were chosen from */
     bool has_error;                 /* there is an error rate */
     size_t width;                   /* reals a sample in `logits`; 0: none */
+    struct tw_anchors *anchors;     /* NULL until they are set */
     size_t parallel;                /* requests worked on at once; 0 and 1: one */
 };
 
@@ -92,6 +101,19 @@ enum tw_status tw_problem_eval_many(struct tw_problem *p, size_t n, const struct
                                     tw_problem_done_fn *done, void *ctx,
                                     struct tw_err *err) TW_CHECKED;
 void tw_problem_free(struct tw_problem *p);
+
+/*
+ * Fix n >= 1 vectors (dim reals each) between which points will be asked for by weights: the ends
+ * of a line, the corners of a plane, a centre and directions. They and `buffers` (n pointers to
+ * layout->nb reals; NULL: as stored in the network at every point) must outlive their use. Sums are
+ * made in double and rounded once, to float if all anchors are float; a point with one weight 1 and
+ * the others 0 is that anchor to the bit. Earlier anchors are forgotten. TW_ENOMEM.
+ */
+enum tw_status tw_problem_anchor(struct tw_problem *p, size_t n, const struct tw_vector *anchors,
+                                 const float *const *buffers, struct tw_err *err) TW_CHECKED;
+/* The point of n anchors: dim reals into out_f or out_d, the other NULL. */
+void tw_mix(size_t n, const struct tw_vector *anchors, const double *weights, size_t dim,
+            float *out_f, double *out_d);
 
 /* ---- a network on data ------------------------------------------------------------------------
  */
