@@ -199,6 +199,14 @@ $B/gen/share.h: $(wildcard src/share/*.gp)
 $(filter $B/obj/src/figure/%,$(LIB_OBJ)): | $B/gen/share.h
 $B/obj/src/figure/text.o: $B/gen/share.h
 
+# The Python file for evaluators, which `thalweg evaluator adapter` prints.
+$B/gen/adapter.h: src/share/thalweg_eval.py
+	@mkdir -p $(@D)
+	@awk 'BEGIN { print "static const char *const adapter_lines[] = {" } \
+	    { gsub(/\\/, "&&"); gsub(/"/, "\\\""); printf "\"%s\\n\",\n", $$0 } END { print "};" }' \
+	    $^ > $@
+$B/obj/src/cli/cmd_evaluator.o: $B/gen/adapter.h
+
 # The parser of ONNX files, from our list of its fields. Its code is held to protobuf-c's warnings.
 $B/gen/onnx.pb-c.c: src/store/onnx.proto
 	@mkdir -p $(@D)

@@ -179,6 +179,10 @@ def torch(model, batches, loss=cross_entropy, checkpoints=(), load=None, device=
         _restore(model, load(checkpoints[0]))
         own = [p.detach().clone() for p in params.values()], [b.clone() for b in buffers.values()]
 
+    def array(x):
+        x = x.detach().cpu()
+        return x.numpy() if x.dtype == t.float64 else x.float().numpy()  # NumPy has no bfloat16
+
     def place(p, b):
         with t.no_grad():
             for to, a in zip(params.values(), p):
@@ -213,13 +217,13 @@ def torch(model, batches, loss=cross_entropy, checkpoints=(), load=None, device=
 
     def grad(p, b):
         result, total = through(p, b, True)
-        result["grad"] = [np.zeros(q.shape) if q.grad is None else q.grad.cpu().numpy() / total
+        result["grad"] = [np.zeros(q.shape) if q.grad is None else array(q.grad) / total
                           for q in params.values()]
         return result
 
     def product(p, b, v):
         place(p, b)
-        v = [t.from_numpy(x).to(device) for x in v]
+        v = [t.from_numpy(x).to(device, q.dtype) for x, q in zip(v, params.values())]
         total, sums = 0.0, [t.zeros_like(q) for q in params.values()]
         for batch in batches:
             losses, _, counts = parts(batch)
@@ -232,7 +236,7 @@ def torch(model, batches, loss=cross_entropy, checkpoints=(), load=None, device=
             for s, h in zip(sums, second):
                 if h is not None:
                     s += h
-        return [s.cpu().numpy() / total for s in sums]
+        return [array(s) / total for s in sums]
 
     def get(i):
         if not checkpoints:
@@ -240,7 +244,7 @@ def torch(model, batches, loss=cross_entropy, checkpoints=(), load=None, device=
         else:
             _restore(model, load(checkpoints[i]))
             p, b = params.values(), buffers.values()
-        return [q.detach().cpu().numpy() for q in p], [q.detach().cpu().numpy() for q in b]
+        return [array(q) for q in p], [array(q) for q in b]
 
     def tensors():
         modules = dict(model.named_modules())
@@ -250,7 +254,7 @@ def torch(model, batches, loss=cross_entropy, checkpoints=(), load=None, device=
         for k, b in buffers.items():
             yield Tensor(k, b.shape, "buffer")
 
-    first = through([q.cpu().numpy() for q in own[0]], None, False)[0]
+    first = through([array(q) for q in own[0]], None, False)[0]
     serve(list(tensors()), lambda p, b: through(p, b, False)[0], get, grad, None,
           product if hvp else None, checkpoints or ["the model as it is"],
           n=len(first["samples"]), correct="correct" in first, weights="weights" in first,
