@@ -20,7 +20,7 @@ static const struct tw_opt opts[] = {
     { TW_OPT_SIZE, 0, "checkpoint", TW_OPT_FIELD(struct evaluator_opts, checkpoint), "K",
       "check at checkpoint K of the evaluator, from 0 [0]", 0, 1e6, NULL },
     { TW_OPT_FLAG, 0, "quick", TW_OPT_FIELD(struct evaluator_opts, quick), NULL,
-      "do not check the gradient of each layer, four losses each", 0, 0, NULL },
+      "do not check the gradient of each tensor, four losses each", 0, 0, NULL },
     TW_EVALUATOR_POOL(struct evaluator_opts, pool),
     { .type = TW_OPT_END },
 };
@@ -187,7 +187,7 @@ static enum tw_status check(struct tw_call *call, struct tw_problem *p, struct c
                                   .gradient = info.grad,
                                   .slopes = info.jvp,
                                   .hvp = info.hvp,
-                                  .layers = !o->quick };
+                                  .tensors = !o->quick };
     enum tw_status rc = TW_OK;
 
     if ((!f && !d) || !b)

@@ -16,7 +16,7 @@
 enum tw_check_verdict { TW_CHECK_GOOD, TW_CHECK_WRONG, TW_CHECK_UNCLEAR };
 struct tw_check {
     const char *name; /* "repeated", "gradient", ... */
-    const char *part; /* a layer; NULL */
+    const char *part; /* a tensor; NULL */
     enum tw_check_verdict verdict;
     double value, allowed; /* a relative difference and what is tolerated */
     const char *sentence;  /* what is wrong and where that often comes from; NULL where good */
@@ -27,7 +27,7 @@ struct tw_check_options {
     uint64_t seed;
     bool real64; /* points can be told apart to double precision; else to single */
     bool samples, gradient, slopes, hvp; /* what it offers */
-    bool layers;                         /* gradients layer by layer */
+    bool tensors;                        /* the gradient of each tensor, four losses each */
 };
 /* Told of each check as it is done; false: stop. */
 typedef bool tw_check_fn(void *ctx, const struct tw_check *c);
