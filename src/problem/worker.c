@@ -99,6 +99,23 @@ static char **environment(const char *const *extra)
     return e;
 }
 
+/* A simple command takes the shell's place, so that signals and exit codes are its own. The caller
+ * frees it. */
+static char *in_place(const char *command)
+{
+    const size_t first = strcspn(command, " ");
+    struct tw_str s = { 0 };
+
+    if (!strpbrk(command, ";&|<>()\n") && !memchr(command, '=', first) &&
+        strncmp(command, "exec ", 5) != 0)
+        tw_str_add(&s, "exec ");
+    tw_str_add(&s, command);
+    if (!s.failed)
+        return s.s;
+    tw_str_release(&s);
+    return NULL;
+}
+
 /* In the child: descriptors 0 to 5 as promised, no others; only calls that are safe after a fork.
  * fd: what becomes 0 to 5, each above 5. */
 static void become(const int *fd, const char *command, char **env)
@@ -142,8 +159,8 @@ enum tw_status tw_worker_start(struct tw_worker *w, const char *command, const c
 {
     int requests[2] = { -1, -1 }, answers[2] = { -1, -1 }, high[6] = { -1, -1, -1, -1, -1, -1 };
     int memory = nameless(), null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    char **env = environment(extra);
-    bool good = env && memory >= 0 && null >= 0 &&
+    char **env = environment(extra), *run = in_place(command);
+    bool good = env && run && memory >= 0 && null >= 0 &&
                 socketpair(AF_UNIX, SOCK_STREAM, 0, requests) == 0 && pipe(answers) == 0;
     const int from[] = { null, log_fd, log_fd, requests[1], answers[1], memory };
     enum tw_status rc = TW_OK;
@@ -158,7 +175,7 @@ enum tw_status tw_worker_start(struct tw_worker *w, const char *command, const c
     good = good && fcntl(answers[0], F_SETFL, O_NONBLOCK) == 0;
     w->pid = good ? fork() : -1;
     if (w->pid == 0)
-        become(high, command, env);
+        become(high, run, env);
     if (w->pid < 0) {
         rc = tw_err_set(err, TW_EIO, "no process for the evaluator: %s", strerror(errno));
         w->pid = 0;
@@ -174,6 +191,7 @@ enum tw_status tw_worker_start(struct tw_worker *w, const char *command, const c
     close_all(high, 6);
     close_all((int[]){ requests[1], answers[1], null }, 3);
     free(env);
+    free(run);
     return rc;
 }
 
@@ -291,13 +309,16 @@ void tw_worker_stop(struct tw_worker *w, double grace)
 
 void tw_worker_describe(const struct tw_worker *w, struct tw_str *out)
 {
+    const int code = WIFEXITED(w->status) ? WEXITSTATUS(w->status) : 0;
+    const int sig = WIFSIGNALED(w->status) ? WTERMSIG(w->status) : code > 128 ? code - 128 : 0;
+
     if (w->was_alive)
         tw_str_addf(out, "closed its descriptor %d", TW_WORKER_OUT);
-    else if (WIFSIGNALED(w->status))
-        tw_str_addf(out, "was killed by signal %d%s", WTERMSIG(w->status),
-                    WTERMSIG(w->status) == SIGKILL ? " (out of memory?)" : "");
-    else if (WEXITSTATUS(w->status) == 127)
+    else if (sig)
+        tw_str_addf(out, "was killed by signal %d%s", sig,
+                    sig == SIGKILL ? " (out of memory?)" : "");
+    else if (code == 127)
         tw_str_add(out, "could not be run (exit code 127: no such command?)");
     else
-        tw_str_addf(out, "ended with exit code %d", WEXITSTATUS(w->status));
+        tw_str_addf(out, "ended with exit code %d", code);
 }

@@ -23,7 +23,7 @@ struct tw_worker {
     bool was_alive; /* ... which had not ended by itself */
 };
 
-/* Runs the command by a shell with `extra` (ends with NULL; "NAME=value") in place of the
+/* Runs the command by /bin/sh with `extra` (ends with NULL; "NAME=value") in place of the
  * environment's own; its standard output and error go to log_fd. */
 enum tw_status tw_worker_start(struct tw_worker *w, const char *command, const char *const *extra,
                                int log_fd, struct tw_err *err) TW_CHECKED;
