@@ -291,6 +291,8 @@ static void take_values(const struct tw_pool *e, struct tw_values *v, double los
         v->weight = tw_sum(w, n);
     for (size_t i = 0; i < n; i++)
         v->nonfinite += isfinite(l[i]) ? 0u : 1u;
+    if (!v->nonfinite && !isfinite(loss))
+        v->nonfinite = 1; /* one at least */
     if (c) {
         v->error = tw_estimate_ratio(n, c, w, 1.0, p->all);
         v->error.value = 1.0 - v->error.value; /* the spread of hits is that of misses */
