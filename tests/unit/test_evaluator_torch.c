@@ -185,7 +185,7 @@ static void torch_behind_the_adapter_gives_what_the_engine_gives(void **state)
         skip();
     compare("mlp", "mlp(20,30,5,act=gelu,norm=batch)", 20, 5, 64, 1e-5);
     compare("lenet", "lenet(classes=10)", 784, 10, 12, 1e-5);
-    compare("resnet20", "resnet20(classes=10)", 3072, 10, 16,
+    compare("resnet20", "resnet20(classes=10)", 3072, 10, 6,
             1e-10); /* a module in double precision */
 }
 
