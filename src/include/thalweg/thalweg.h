@@ -12,6 +12,7 @@
 #include "thalweg/graph_match.h"
 #include "thalweg/landscape_barrier.h"
 #include "thalweg/landscape_line.h"
+#include "thalweg/landscape_split.h"
 #include "thalweg/law.h"
 #include "thalweg/law_compare.h"
 #include "thalweg/law_families.h"
