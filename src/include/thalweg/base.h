@@ -135,7 +135,8 @@ enum tw_purpose {
     TW_RNG_COMPARE = 6,  /* resampled held-out units */
     TW_RNG_SWEEP = 7,    /* resampled residuals of a sweep */
     TW_RNG_STEP_LAW = 8, /* resampled sweeps */
-    TW_RNG_INIT = 9      /* initial parameters of built-in networks */
+    TW_RNG_INIT = 9,     /* initial parameters of built-in networks */
+    TW_RNG_DIRECTION = 20 /* random directions of a landscape */
 };
 struct tw_rng tw_rng_stream(uint64_t seed, enum tw_purpose purpose, uint64_t item);
 uint32_t tw_rng_u32(struct tw_rng *r);

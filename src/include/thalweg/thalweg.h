@@ -8,6 +8,7 @@
 #include "thalweg/fit.h"
 #include "thalweg/graph.h"
 #include "thalweg/graph_match.h"
+#include "thalweg/landscape.h"
 #include "thalweg/law.h"
 #include "thalweg/law_compare.h"
 #include "thalweg/law_families.h"
