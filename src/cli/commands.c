@@ -13,6 +13,7 @@ extern const struct tw_cmd tw_cmd_laws;
 extern const struct tw_cmd tw_cmd_log;
 extern const struct tw_cmd tw_cmd_optimum;
 extern const struct tw_cmd tw_cmd_plot;
+extern const struct tw_cmd tw_cmd_scan;
 extern const struct tw_cmd tw_cmd_schedule;
 extern const struct tw_cmd tw_cmd_sensitivity;
 extern const struct tw_cmd tw_cmd_version;
@@ -29,6 +30,7 @@ const struct tw_cmd *const tw_cmds[] = {
     &tw_cmd_laws,
     /* Networks */
     &tw_cmd_eval,
+    &tw_cmd_scan,
     /* Results */
     &tw_cmd_plot,
     &tw_cmd_info,

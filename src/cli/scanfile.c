@@ -14,7 +14,8 @@ static const struct {
     { "/error_se", "", "its standard error" },
 };
 
-/* ---- memory ------------------------------------------------------------------------------------ */
+/* ---- memory ------------------------------------------------------------------------------------
+ */
 
 enum tw_status tw_scan_make(struct tw_scan *s, size_t nx, size_t ny, bool error, struct tw_err *err)
 {
@@ -89,7 +90,8 @@ struct tw_scan_range tw_scan_range_of(const struct tw_scan *s)
     return r;
 }
 
-/* ---- writing ------------------------------------------------------------------------------------ */
+/* ---- writing ------------------------------------------------------------------------------------
+ */
 
 static enum tw_status put_chart(struct tw_result *r, const struct tw_scan *s, const char *settings,
                                 struct tw_err *err)
@@ -123,9 +125,8 @@ static enum tw_status put_chart(struct tw_result *r, const struct tw_scan *s, co
 static enum tw_status put_marks(struct tw_result *r, const struct tw_scan *s, struct tw_err *err)
 {
     const size_t n = s->nmark, two = 2;
-    enum tw_status rc =
-        tw_result_put_texts(r, "/checkpoints/name", n, (const char *const *)s->mark,
-                            "checkpoints that lie in the chart, or near it", err);
+    enum tw_status rc = tw_result_put_texts(r, "/checkpoints/name", n, (const char *const *)s->mark,
+                                            "checkpoints that lie in the chart, or near it", err);
 
     if (rc == TW_OK)
         rc = tw_result_put_reals(r, "/checkpoints/x", 1, &n, s->mark_x, "", "where they are", err);
@@ -177,9 +178,9 @@ static enum tw_status reserve(struct tw_result *r, const struct tw_scan *s, stru
             rc = tw_result_reserve_reals(r, fields[k].path, rank, dims, fields[k].unit,
                                          fields[k].meaning, err);
     if (rc == TW_OK)
-        rc = tw_result_reserve_bytes(r, "/status", rank, dims,
-                                     "0 todo, 1 computed, 2 computed and not finite, 3 interpolated",
-                                     err);
+        rc = tw_result_reserve_bytes(
+            r, "/status", rank, dims,
+            "0 todo, 1 computed, 2 computed and not finite, 3 interpolated", err);
     if (rc == TW_OK)
         rc = tw_result_reserve_reals(r, "/stated_error", 1, &one, "",
                                      "largest error of interpolation that was seen, as a share of "
@@ -224,7 +225,8 @@ enum tw_status tw_scan_write(struct tw_result *r, const struct tw_scan *s, size_
     return rc == TW_OK ? tw_result_write_bytes(r, "/status", first, s->status + first, n, err) : rc;
 }
 
-/* ---- reading ------------------------------------------------------------------------------------ */
+/* ---- reading ------------------------------------------------------------------------------------
+ */
 
 static enum tw_status get(struct tw_result *r, const char *path, int rank, const size_t *want,
                           double **x, struct tw_err *err)
@@ -272,8 +274,8 @@ static enum tw_status read_chart(struct tw_result *r, struct tw_scan *s, struct 
         const char *path;
         char **text;
     } texts[] = {
-        { "/chart/kind", &s->chart },     { "/chart/normalise", &s->normalise },
-        { "/chart/biases", &s->biases },  { "/chart/bn", &s->bn },
+        { "/chart/kind", &s->chart },          { "/chart/normalise", &s->normalise },
+        { "/chart/biases", &s->biases },       { "/chart/bn", &s->bn },
         { "/chart/objective", &s->objective },
     };
     enum tw_status rc = TW_OK;

@@ -24,15 +24,15 @@
 enum { SCAN_LOSS, SCAN_LOSS_SE, SCAN_ERROR, SCAN_ERROR_SE, SCAN_FIELDS };
 
 struct tw_scan {
-    size_t nx, ny;                /* ny 1: a line */
-    double *x, *y;                /* (nx), (ny) */
-    double *field[SCAN_FIELDS];   /* (ny, nx); NULL: there is none */
-    uint8_t *status;              /* (ny, nx): enum tw_point_status */
-    double stated_error;          /* NaN: none */
+    size_t nx, ny;                                     /* ny 1: a line */
+    double *x, *y;                                     /* (nx), (ny) */
+    double *field[SCAN_FIELDS];                        /* (ny, nx); NULL: there is none */
+    uint8_t *status;                                   /* (ny, nx): enum tw_point_status */
+    double stated_error;                               /* NaN: none */
     char *chart, *normalise, *biases, *bn, *objective; /* "" where it does not apply */
-    size_t n, n_data;             /* 0: not known */
-    double axis_length[2];        /* NaN: not known */
-    size_t nmark;                 /* checkpoints in the chart */
+    size_t n, n_data;                                  /* 0: not known */
+    double axis_length[2];                             /* NaN: not known */
+    size_t nmark;                                      /* checkpoints in the chart */
     char **mark;
     double *mark_x, *mark_y;
     double *distance, *off_plane; /* of a trajectory; NULL: none */
