@@ -6,6 +6,7 @@ extern const struct tw_cmd tw_cmd_cite;
 extern const struct tw_cmd tw_cmd_compare;
 extern const struct tw_cmd tw_cmd_doctor;
 extern const struct tw_cmd tw_cmd_eval;
+extern const struct tw_cmd tw_cmd_export;
 extern const struct tw_cmd tw_cmd_fit;
 extern const struct tw_cmd tw_cmd_forecast;
 extern const struct tw_cmd tw_cmd_info;
@@ -33,6 +34,7 @@ const struct tw_cmd *const tw_cmds[] = {
     &tw_cmd_scan,
     /* Results */
     &tw_cmd_plot,
+    &tw_cmd_export,
     &tw_cmd_info,
     /* About */
     &tw_cmd_doctor,

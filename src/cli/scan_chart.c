@@ -118,7 +118,7 @@ static enum tw_status find_batch_norm(struct scan *s)
 
 enum tw_status scan_load(struct scan *s)
 {
-    const char *first = scan_checkpoint(s, s->list.n ? s->list.n - 1 : 0);
+    const char *first = scan_checkpoint(s, 0);
     struct tw_problem_options po = { 0 };
     struct tw_net_opts net = s->o->net;
     struct tw_str loss = { 0 };

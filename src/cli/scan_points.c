@@ -207,8 +207,6 @@ enum tw_status scan_pilot(struct scan *s, size_t *n)
     tw_problem_free(p);
     /* The loss was appended to that network: begin again. */
     tw_net_free(s->net);
-    s->net = rc == TW_OK ? tw_load_net(s->call, &s->o->net,
-                                       scan_checkpoint(s, s->list.n ? s->list.n - 1 : 0), NULL)
-                         : NULL;
+    s->net = rc == TW_OK ? tw_load_net(s->call, &s->o->net, scan_checkpoint(s, 0), NULL) : NULL;
     return rc == TW_OK && !s->net ? s->call->err.code : rc;
 }

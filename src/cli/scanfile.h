@@ -58,6 +58,10 @@ enum tw_status tw_scan_write(struct tw_result *r, const struct tw_scan *s, size_
                              struct tw_err *err) TW_CHECKED;
 enum tw_status tw_scan_read(const char *path, struct tw_scan *s, struct tw_err *err) TW_CHECKED;
 
+/* A surface of another program (scanfile_other.c). *is: is it one? */
+enum tw_status tw_scan_read_other(const char *path, struct tw_scan *s, bool *is,
+                                  struct tw_err *err) TW_CHECKED;
+
 enum tw_scan_figure { TW_SCAN_FIGURE_AUTO, TW_SCAN_FIGURE_SURFACE };
 enum tw_status tw_scan_draw(const struct tw_scan *s, enum tw_scan_figure kind, const char *path,
                             const struct tw_figure_opts *o, struct tw_err *err) TW_CHECKED;

@@ -23,6 +23,7 @@
 #include "thalweg/store_log.h"
 #include "thalweg/store_net.h"
 #include "thalweg/store_result.h"
+#include "thalweg/store_surface.h"
 #include "thalweg/store_table.h"
 #include "thalweg/store_weights.h"
 #include "thalweg/tensor.h"
