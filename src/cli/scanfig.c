@@ -144,8 +144,5 @@ enum tw_status tw_scan_draw(const struct tw_scan *s, enum tw_scan_figure kind, c
 {
     if (s->ny == 1)
         return draw_line(s, path, o, err);
-    if (s->nx < 3 || s->ny < 3)
-        return tw_err_set(err, TW_EINVAL, "a plane of %zu x %zu points cannot be drawn", s->nx,
-                          s->ny);
     return draw_plane(s, kind == TW_SCAN_FIGURE_SURFACE, path, o, err);
 }

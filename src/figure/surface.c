@@ -180,8 +180,8 @@ enum tw_status tw_figure_surface(const char *path, const struct tw_figure_surfac
     struct fig_locale locale;
     enum tw_status st;
 
-    if (!path || !f || f->nx < 3 || f->ny < 3)
-        return tw_err_set(err, TW_EINVAL, "a figure of a surface needs a name and 3 x 3 points");
+    if (!path || !f || f->nx < 2 || f->ny < 2)
+        return tw_err_set(err, TW_EINVAL, "a figure of a surface needs a name and 2 x 2 points");
     fig_locale_enter(&locale);
     st = fig_page_init(&p.page, path, opts, err);
     if (st == TW_OK)

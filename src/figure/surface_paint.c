@@ -74,7 +74,9 @@ enum tw_status surface_paint(struct surface_plan *p, struct tw_err *err)
 {
     const struct tw_figure_surface *f = p->f;
     const size_t n = f->nx * f->ny, want = p->f->relief ? 80 : 400;
-    gsl_interp2d *spline = gsl_interp2d_alloc(gsl_interp2d_bicubic, f->nx, f->ny);
+    const bool few = f->nx < 4 || f->ny < 4; /* too few for cubics */
+    gsl_interp2d *spline =
+        gsl_interp2d_alloc(few ? gsl_interp2d_bilinear : gsl_interp2d_bicubic, f->nx, f->ny);
     double *z = tw_alloc(n, sizeof *z);
     enum tw_status rc = TW_OK;
     size_t by;

@@ -412,7 +412,7 @@ enum tw_status tw_surface_fill(struct tw_surface *s, double tol, tw_surface_poin
         good = good && f.node_z[k];
     }
     rc = !good                    ? tw_err_set(err, TW_ENOMEM, "out of memory")
-         : s->nx < 3 || s->ny < 3 ? tw_err_set(err, TW_EINVAL, "too few points to interpolate")
+         : s->nx < 4 || s->ny < 4 ? tw_err_set(err, TW_EINVAL, "too few points to interpolate")
                                   : start(&f, err);
     if (rc == TW_OK)
         rc = refine(&f, &x, &y, err);

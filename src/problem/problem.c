@@ -11,7 +11,7 @@ enum tw_status tw_problem_eval(struct tw_problem *p, const struct tw_request *r,
 {
     struct tw_request placed;
 
-    if ((r->slopes || r->hvp) && r->ndirections == 0)
+    if ((r->slopes || r->logit_slopes || r->hvp) && r->ndirections == 0)
         return tw_err_set(err, TW_EINVAL, "derivatives along no direction");
     if (!r->weights)
         return p->ops->eval(p, r, err);

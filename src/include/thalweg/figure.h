@@ -108,7 +108,7 @@ enum tw_status tw_figure_plane(const char *path, const struct tw_figure_plane *f
 /* A quantity over a plane: colours with lines of equal height, or a surface seen from above. */
 struct tw_figure_surface {
     const char *x_label, *y_label, *z_label;
-    size_t nx, ny;       /* at least 3 each */
+    size_t nx, ny;       /* at least 2 each */
     const double *x, *y; /* rising, evenly spaced */
     const double *z;     /* (ny, nx); what is not finite is grey, and says so */
     bool equal;          /* x and y have one unit: the same scale for both */
