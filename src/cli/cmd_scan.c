@@ -50,8 +50,7 @@ static const struct tw_opt opts[] = {
     { .type = TW_OPT_END },
 };
 
-/* ---- output -------------------------------------------------------------------------------------
- */
+/* ---- output ---------------------------------------------------------------------------------- */
 
 static void report_json(const struct scan *s, const struct tw_scan_range *r)
 {
@@ -142,14 +141,17 @@ static enum tw_status draw(struct scan *s, const char *path)
     return rc;
 }
 
-/* ---- running
- * ------------------------------------------------------------------------------------- */
+/* ---- running --------------------------------------------------------------------------------- */
 
 static void release(struct scan *s)
 {
     tw_result_abandon(s->file);
     tw_scan_release(&s->out);
     tw_problem_free(s->problem);
+    tw_problem_free(s->training);
+    free(s->point);
+    free(s->point_buffers);
+    free(s->statistics);
     for (size_t k = 0; k < TW_CHART_ANCHORS; k++) {
         free(s->anchor[k]);
         free(s->buffers[k]);

@@ -28,6 +28,10 @@ struct scan {
     struct tw_dataset data;
     struct tw_problem *problem;
     bool batch_norm; /* the network has running statistics */
+    /* --bn=recalibrate: the same in training mode, and a point with its statistics; else NULL. */
+    struct tw_problem *training;
+    float *point, *point_buffers;
+    double *statistics;
     enum scan_chart kind;
     size_t nx, ny; /* ny 1: a line */
     struct tw_chart chart;

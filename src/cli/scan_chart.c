@@ -18,7 +18,7 @@ static enum tw_status no_memory(struct scan *s)
     return tw_err_set(&s->call->err, TW_ENOMEM, "out of memory");
 }
 
-/* ---- the plan ------------------------------------------------------------------------------- */
+/* ---- the plan -------------------------------------------------------------------------------- */
 
 static enum tw_status list_checkpoints(struct scan *s)
 {
@@ -101,7 +101,7 @@ enum tw_status scan_plan(struct scan *s)
     return plan_mesh(s);
 }
 
-/* ---- loading -------------------------------------------------------------------------------- */
+/* ---- loading --------------------------------------------------------------------------------- */
 
 /* Running statistics are the buffers that BatchNormalization reads. */
 static enum tw_status find_batch_norm(struct scan *s)
@@ -114,6 +114,29 @@ static enum tw_status find_batch_norm(struct scan *s)
         s->batch_norm = s->batch_norm || !strcmp(ops[i].op, "BatchNormalization");
     free(ops);
     return rc;
+}
+
+/* The same network once more, whose normalisation is from the batch. */
+static enum tw_status load_training(struct scan *s, const struct tw_net_opts *net)
+{
+    struct tw_problem_options po = { .graph.batch_statistics = true };
+    struct tw_net *again = tw_load_net(s->call, net, scan_checkpoint(s, 0), NULL);
+
+    if (!again)
+        return s->call->err.code;
+    s->training = tw_load_problem(s->call, net, again, &s->data, &po);
+    tw_net_free(again);
+    if (!s->training)
+        return s->call->err.code;
+    s->point = tw_alloc(s->problem->dim, sizeof *s->point);
+    s->point_buffers = tw_alloc(s->problem->layout->nb, sizeof *s->point_buffers);
+    s->statistics = tw_alloc(s->problem->layout->nb, sizeof *s->statistics);
+    if (!s->point || !s->point_buffers || !s->statistics)
+        return no_memory(s);
+    return s->training->dim == s->problem->dim && s->training->layout->nb == s->problem->layout->nb
+               ? TW_OK
+               : tw_err_set(&s->call->err, TW_EFORMAT,
+                            "--bn=recalibrate: the network has other parameters in training");
 }
 
 enum tw_status scan_load(struct scan *s)
@@ -137,6 +160,10 @@ enum tw_status scan_load(struct scan *s)
     s->problem = tw_load_problem(s->call, &net, s->net, &s->data, &po);
     if (!s->problem)
         return s->call->err.code;
+    if (s->batch_norm && s->o->bn && !strcmp(s->o->bn, "recalibrate"))
+        rc = load_training(s, &net);
+    if (rc != TW_OK)
+        return rc;
     tw_loss_print(tw_problem_loss(s->problem), &loss);
     tw_cmd_debug(s->call,
                  "%s, %zu parameters, loss %s, %zu of %zu samples, %zu x %zu points; evaluation "
@@ -166,7 +193,7 @@ static enum tw_status load(struct scan *s, size_t k, float *params, float *buffe
                            s->net, params, buffers, &s->prov);
 }
 
-/* ---- coordinates ---------------------------------------------------------------------------- */
+/* ---- coordinates ----------------------------------------------------------------------------- */
 
 /* n points from lo to hi: both ends exact, and the middle of an even range 0 where it should be. */
 static void fill_axis(double *x, size_t n, double lo, double hi)
@@ -238,7 +265,7 @@ static enum tw_status mark_all(struct scan *s)
     return TW_OK;
 }
 
-/* ---- the kinds ------------------------------------------------------------------------------ */
+/* ---- the kinds ------------------------------------------------------------------------------- */
 
 static enum tw_status place_random(struct scan *s)
 {

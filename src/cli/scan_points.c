@@ -8,8 +8,7 @@
 #include "resume.h"
 #include "scan.h"
 
-/* ---- the file ---------------------------------------------------------------------------------
- */
+/* ---- the file -------------------------------------------------------------------------------- */
 
 static enum tw_status take_over(struct scan *s, struct tw_scan *old)
 {
@@ -69,8 +68,7 @@ enum tw_status scan_open(struct scan *s)
     return s->file ? TW_OK : err->code;
 }
 
-/* ---- points -------------------------------------------------------------------------------------
- */
+/* ---- points ---------------------------------------------------------------------------------- */
 
 static void enter(struct tw_scan *out, size_t i, const struct tw_values *v)
 {
@@ -82,12 +80,55 @@ static void enter(struct tw_scan *out, size_t i, const struct tw_values *v)
     out->status[i] = isfinite(v->loss.value) ? TW_POINT_DONE : TW_POINT_FAILED;
 }
 
+/* Means and variances of what comes to each normalisation at this point, over the samples of the
+ * scan in batches, as running statistics with PyTorch's momentum=None end after a pass. */
+static enum tw_status recalibrate(struct scan *s, const double *weights, struct tw_err *err)
+{
+    enum { BATCH = 1000 };
+    const size_t nb = s->problem->layout->nb, n = s->chart.nanchor;
+    struct tw_vector a[TW_CHART_ANCHORS], b[TW_CHART_ANCHORS];
+    struct tw_values values;
+    const struct tw_request r = { .at = { .f = s->point },
+                                  .buffers = s->point_buffers,
+                                  .batch = BATCH,
+                                  .statistics = s->statistics,
+                                  .values = &values };
+    enum tw_status rc;
+
+    for (size_t k = 0; k < n; k++) {
+        a[k] = (struct tw_vector){ s->anchor[k], NULL };
+        b[k] = (struct tw_vector){ s->buffers[k], NULL };
+    }
+    tw_mix(n, a, weights, s->problem->dim, s->point, NULL);
+    tw_mix(n, b, weights, nb, s->point_buffers, NULL);
+    for (size_t i = 0; i < nb; i++)
+        s->statistics[i] = (double)s->point_buffers[i];
+    rc = tw_problem_eval(s->training, &r, err);
+    for (size_t i = 0; rc == TW_OK && i < nb; i++)
+        s->point_buffers[i] = (float)s->statistics[i];
+    return rc;
+}
+
+static enum tw_status evaluate(struct scan *s, const double *weights, struct tw_values *values,
+                               struct tw_err *err)
+{
+    struct tw_request r = { .weights = weights, .values = values };
+    enum tw_status rc = TW_OK;
+
+    if (s->training) {
+        rc = recalibrate(s, weights, err);
+        r = (struct tw_request){ .at = { .f = s->point },
+                                 .buffers = s->point_buffers,
+                                 .values = values };
+    }
+    return rc == TW_OK ? tw_problem_eval(s->problem, &r, err) : rc;
+}
+
 static enum tw_status compute(void *ctx, size_t i, struct tw_err *err)
 {
     struct scan *s = ctx;
     double weights[TW_CHART_ANCHORS];
     struct tw_values values;
-    const struct tw_request r = { .weights = weights, .values = &values };
     enum tw_status rc;
 
     if (s->out.status[i] == TW_POINT_DONE || s->out.status[i] == TW_POINT_FAILED)
@@ -95,7 +136,7 @@ static enum tw_status compute(void *ctx, size_t i, struct tw_err *err)
     if (s->evaluations && tw_stop_requested())
         return TW_ESTOP;
     tw_chart_weights(&s->chart, s->out.x[i % s->nx], s->out.y[i / s->nx], weights);
-    rc = tw_problem_eval(s->problem, &r, err);
+    rc = evaluate(s, weights, &values, err);
     if (rc != TW_OK)
         return rc;
     enter(&s->out, i, &values);
@@ -164,8 +205,7 @@ enum tw_status scan_run(struct scan *s)
     return rc;
 }
 
-/* ---- a pilot ------------------------------------------------------------------------------------
- */
+/* ---- a pilot --------------------------------------------------------------------------------- */
 
 /* A standard error falls as 1 / sqrt(n). */
 enum tw_status scan_pilot(struct scan *s, size_t *n)

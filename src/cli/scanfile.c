@@ -14,8 +14,7 @@ static const struct {
     { "/error_se", "", "its standard error" },
 };
 
-/* ---- memory ------------------------------------------------------------------------------------
- */
+/* ---- memory ---------------------------------------------------------------------------------- */
 
 enum tw_status tw_scan_make(struct tw_scan *s, size_t nx, size_t ny, bool error, struct tw_err *err)
 {
@@ -90,8 +89,7 @@ struct tw_scan_range tw_scan_range_of(const struct tw_scan *s)
     return r;
 }
 
-/* ---- writing ------------------------------------------------------------------------------------
- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 static enum tw_status put_chart(struct tw_result *r, const struct tw_scan *s, const char *settings,
                                 struct tw_err *err)
@@ -225,8 +223,7 @@ enum tw_status tw_scan_write(struct tw_result *r, const struct tw_scan *s, size_
     return rc == TW_OK ? tw_result_write_bytes(r, "/status", first, s->status + first, n, err) : rc;
 }
 
-/* ---- reading ------------------------------------------------------------------------------------
- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 static enum tw_status get(struct tw_result *r, const char *path, int rank, const size_t *want,
                           double **x, struct tw_err *err)

@@ -7,8 +7,7 @@
 
 #include "surface.h"
 
-/* ---- levels ------------------------------------------------------------------------------------
- */
+/* ---- levels ---------------------------------------------------------------------------------- */
 
 /* 1, 2, 5 of each decade, only 1 and 3 or 1 if these are too many. */
 static void log_levels(struct surface_plan *p)
@@ -61,8 +60,7 @@ static enum tw_status survey(struct surface_plan *p, struct tw_err *err)
     return TW_OK;
 }
 
-/* ---- layout
- * -------------------------------------------------------------------------------------- */
+/* ---- layout ---------------------------------------------------------------------------------- */
 
 /* The note in lines as wide as the page; a newline ends one too. */
 static void wrap_note(struct surface_plan *p)
@@ -130,8 +128,7 @@ static void lay_out(struct surface_plan *p)
         p->page.h = h + p->top + p->bottom;
 }
 
-/* ---- data
- * ---------------------------------------------------------------------------------------- */
+/* ---- data ------------------------------------------------------------------------------------ */
 
 static void number(struct tw_str *out, double x, const char *after)
 {

@@ -75,8 +75,7 @@ static void label(struct tw_str *gp, const struct surface_plan *p, const char *t
     tw_str_addf(gp, " %s\n", place);
 }
 
-/* ---- marks
- * --------------------------------------------------------------------------------------- */
+/* ---- marks ----------------------------------------------------------------------------------- */
 
 static bool inside(const struct tw_figure_surface *f, double x, double y)
 {
@@ -132,8 +131,7 @@ static void marks(struct tw_str *gp, const struct surface_plan *p)
     }
 }
 
-/* ---- the two kinds
- * ------------------------------------------------------------------------------- */
+/* ---- the two kinds --------------------------------------------------------------------------- */
 
 /* The picture as gnuplot reads it. */
 static void picture(struct tw_str *gp, const struct surface_plan *p)

@@ -7,8 +7,7 @@
 
 #include "thalweg/landscape.h"
 
-/* ---- nodes of an axis: halved, and halved again ------------------------------------------------
- */
+/* ---- nodes of an axis: halved, and halved again ---------------------------------------------- */
 
 /* Indices of 0 .. count-1, rising, with both ends. */
 struct nodes {
@@ -75,8 +74,7 @@ enum tw_status tw_grid_order(size_t nx, size_t ny, size_t *order, struct tw_err 
     return good ? TW_OK : tw_err_set(err, TW_ENOMEM, "out of memory");
 }
 
-/* ---- the spline
- * ---------------------------------------------------------------------------------- */
+/* ---- the spline ------------------------------------------------------------------------------ */
 
 struct fill {
     struct tw_surface *s;
@@ -91,6 +89,7 @@ struct fill {
     bool logs[TW_SURFACE_FIELDS];
     double least[TW_SURFACE_FIELDS]; /* what stands for values that have no logarithm */
     gsl_interp2d *spline[TW_SURFACE_FIELDS];
+    bool *seen;   /* of each point: asked for. What an earlier run computed beyond is not there */
     bool *open;   /* of each cell: may still be split */
     bool *opened; /* of each cell of the next level */
     double *off;  /* of each cell: the error at its middle; NaN: not computed */
@@ -118,7 +117,7 @@ static void survey(struct fill *f)
         for (size_t i = 0; i < n; i++) {
             const double v = f->s->field[k][i];
 
-            if (f->s->status[i] != TW_POINT_DONE || !isfinite(v))
+            if (!f->seen[i] || !isfinite(v))
                 continue;
             f->logs[k] = f->logs[k] && v >= 0.0;
             least = v > 0.0 && v < least ? v : least;
@@ -181,17 +180,19 @@ static void interpolate(struct fill *f, size_t ix, size_t iy)
         f->s->field[k][iy * f->s->nx + ix] = out_of(f, k, spline_at(f, k, ix, iy));
 }
 
-/* ---- cells ------------------------------------------------------------------------------------
- */
+/* ---- cells ----------------------------------------------------------------------------------- */
 
 static bool known(const struct fill *f, size_t index)
 {
-    return f->s->status[index] == TW_POINT_DONE || f->s->status[index] == TW_POINT_FAILED;
+    return f->seen[index];
 }
 
 static enum tw_status compute(struct fill *f, size_t ix, size_t iy, struct tw_err *err)
 {
-    return f->point(f->ctx, iy * f->s->nx + ix, err);
+    const size_t index = iy * f->s->nx + ix;
+
+    f->seen[index] = true;
+    return f->point(f->ctx, index, err);
 }
 
 static bool corner_failed(const struct fill *f, size_t i, size_t j)
@@ -347,8 +348,7 @@ static enum tw_status refine(struct fill *f, struct nodes *x, struct nodes *y, s
     return rc;
 }
 
-/* ---- the whole ----------------------------------------------------------------------------------
- */
+/* ---- the whole ------------------------------------------------------------------------------- */
 
 static enum tw_status start(struct fill *f, struct tw_err *err)
 {
@@ -402,11 +402,12 @@ enum tw_status tw_surface_fill(struct tw_surface *s, double tol, tw_surface_poin
     f.scratch = tw_alloc(most, sizeof *f.scratch);
     f.node_x = tw_alloc(most, sizeof *f.node_x);
     f.node_y = tw_alloc(most, sizeof *f.node_y);
+    f.seen = tw_alloc(n, sizeof *f.seen);
     f.open = tw_alloc(n, sizeof *f.open);
     f.opened = tw_alloc(n, sizeof *f.opened);
     f.off = tw_alloc(n, sizeof *f.off);
-    good = x.at && y.at && f.x.at && f.y.at && f.scratch && f.node_x && f.node_y && f.open &&
-           f.opened && f.off;
+    good = x.at && y.at && f.x.at && f.y.at && f.scratch && f.node_x && f.node_y && f.seen &&
+           f.open && f.opened && f.off;
     for (size_t k = 0; k < s->nfield; k++) {
         f.node_z[k] = tw_alloc(n, sizeof *f.node_z[k]);
         good = good && f.node_z[k];
@@ -429,6 +430,7 @@ enum tw_status tw_surface_fill(struct tw_surface *s, double tol, tw_surface_poin
     free(f.scratch);
     free(f.node_x);
     free(f.node_y);
+    free(f.seen);
     free(f.open);
     free(f.opened);
     free(f.off);

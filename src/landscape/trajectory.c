@@ -105,7 +105,7 @@ static enum tw_status point(struct pca *p, size_t k, bool buffers, const float *
     return p->s->point(p->s->ctx, k, p->other, p->buffers, err);
 }
 
-/* ---- the Gram matrix ----------------------------------------------------------------------- */
+/* ---- the Gram matrix ------------------------------------------------------------------------- */
 
 static void enter(struct pca *p, size_t i, size_t k, const float *b)
 {

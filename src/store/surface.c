@@ -129,8 +129,7 @@ enum tw_status tw_surface_write_hdf5(const char *path, bool force, const struct 
     return rc;
 }
 
-/* ---- VTK --------------------------------------------------------------------------------------
- */
+/* ---- VTK ------------------------------------------------------------------------------------- */
 
 struct array {
     struct tw_str *out;
@@ -262,8 +261,7 @@ enum tw_status tw_surface_write_vtp(const char *path, bool force, const struct t
     return write_text(path, force, &s, err);
 }
 
-/* ---- CSV --------------------------------------------------------------------------------------
- */
+/* ---- CSV ------------------------------------------------------------------------------------- */
 
 static void cell(struct tw_str *s, double x)
 {

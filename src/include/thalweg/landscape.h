@@ -12,7 +12,7 @@
 
 #include "thalweg/problem.h"
 
-/* ---- random directions ---------------------------------------------------------------------- */
+/* ---- random directions ----------------------------------------------------------------------- */
 
 /*
  * How a Gaussian direction d is scaled to the parameters w (Li, Xu, Taylor, Studer, Goldstein 2018,
@@ -49,8 +49,7 @@ struct tw_pair {
 };
 struct tw_pair tw_pair_of(size_t n, const float *a, const float *b);
 
-/* ---- charts ------------------------------------------------------------------------------------
- */
+/* ---- charts ---------------------------------------------------------------------------------- */
 
 enum { TW_CHART_ANCHORS = 3 };
 struct tw_chart {
@@ -73,8 +72,7 @@ struct tw_chart tw_chart_centre(int dim);
 enum tw_status tw_chart_triangle(size_t n, const float *const points[3], struct tw_chart *c,
                                  double x[3], double y[3], struct tw_err *err) TW_CHECKED;
 
-/* ---- the plane of a trajectory ------------------------------------------------------------------
- */
+/* ---- the plane of a trajectory --------------------------------------------------------------- */
 
 /* Point k of a trajectory, into params and buffers. */
 typedef enum tw_status tw_trajectory_point(void *ctx, size_t k, float *params, float *buffers,
@@ -108,8 +106,7 @@ enum tw_status tw_trajectory_plane(const struct tw_trajectory_source *s, struct 
                                    struct tw_err *err) TW_CHECKED;
 void tw_trajectory_release(struct tw_trajectory *t);
 
-/* ---- grids -------------------------------------------------------------------------------------
- */
+/* ---- grids ----------------------------------------------------------------------------------- */
 
 /* The indices of an ny x nx grid from coarse to fine, so that what is done first shows the whole.
  */
