@@ -8,6 +8,7 @@ extern const struct tw_cmd tw_cmd_doctor;
 extern const struct tw_cmd tw_cmd_eval;
 extern const struct tw_cmd tw_cmd_fit;
 extern const struct tw_cmd tw_cmd_forecast;
+extern const struct tw_cmd tw_cmd_ghost;
 extern const struct tw_cmd tw_cmd_info;
 extern const struct tw_cmd tw_cmd_laws;
 extern const struct tw_cmd tw_cmd_log;
@@ -29,6 +30,7 @@ const struct tw_cmd *const tw_cmds[] = {
     &tw_cmd_laws,
     /* Networks */
     &tw_cmd_eval,
+    &tw_cmd_ghost,
     /* Results */
     &tw_cmd_plot,
     &tw_cmd_info,
