@@ -37,6 +37,9 @@ static const struct tw_opt opts[] = {
     { TW_OPT_SIZE, 0, "list", TW_OPT_FIELD(struct ghost_opts, listed), "N",
       "how many bottleneck samples to name [10]", 1, 1e6, NULL },
     TW_FIGURE_ROWS(struct ghost_opts, figure),
+    { TW_OPT_CHOICE, 0, "figure", TW_OPT_FIELD(struct ghost_opts, what), "WHICH",
+      "for one direction: zeros in the complex plane, or the layers' radii [zeros]", 0, 0,
+      "zeros|layers" },
     { .type = TW_OPT_END },
 };
 
@@ -112,6 +115,7 @@ static int run(struct tw_call *call)
 
 static const struct ghost_opts defaults = { .net = TW_NET_DEFAULTS,
                                             .exact = "all",
+                                            .what = "zeros",
                                             .rate = (double)NAN,
                                             .tau = (double)NAN,
                                             .temperature = 1.0,

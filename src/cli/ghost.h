@@ -9,7 +9,7 @@
 
 struct ghost_opts {
     struct tw_net_opts net;
-    const char *direction, *onset, *exact, *logits;
+    const char *direction, *onset, *exact, *logits, *what;
     double rate, tau, temperature;
     size_t batch, listed;
     bool trajectory;
