@@ -385,6 +385,9 @@ static enum tw_status eval(struct tw_problem *p, const struct tw_request *r, str
         run.seed_output = (size_t)s->ports.loss;
         run.gradient = r->gradient;
         run.hvp = r->hvp;
+        run.batch = r->batch;
+        run.statistics = r->statistics;
+        run.dropout_seed = r->dropout_seed;
         run.gauss_newton = r->gauss_newton;
         run.network_output = r->gauss_newton ? (size_t)s->ports.logits : 0;
         rc = tw_exec_run(s->exec, &run, err);

@@ -136,6 +136,7 @@ enum tw_purpose {
     TW_RNG_SWEEP = 7,           /* resampled residuals of a sweep */
     TW_RNG_STEP_LAW = 8,        /* resampled sweeps */
     TW_RNG_INIT = 9,            /* initial parameters of built-in networks */
+    TW_RNG_DROPOUT = 10,        /* who is dropped: seed, Dropout node and row */
     TW_RNG_GHOST_BATCH = 30,    /* mini-batches whose radii are compared */
     TW_RNG_GHOST_DIRECTION = 31 /* random directions of `thalweg ghost` */
 };
