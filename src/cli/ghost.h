@@ -6,13 +6,14 @@
 #include "figopts.h"
 #include "netload.h"
 #include "thalweg/ghost_batch.h"
+#include "thalweg/ghost_inside.h"
 
 struct ghost_opts {
     struct tw_net_opts net;
     const char *direction, *onset, *exact, *logits, *what;
     double rate, tau, temperature;
     size_t batch, listed;
-    bool trajectory;
+    bool trajectory, inside;
     struct tw_figure_cli figure;
 };
 
@@ -44,6 +45,8 @@ struct ghost_line {
     double onset[GHOST_ONSETS];
     size_t nlayer;
     struct ghost_layer *layer;
+    size_t nsite;
+    struct tw_ghost_site *site; /* inside the network; the names are g->inside's */
     double polydisc; /* the sum over layers of length times spread over pi, its largest */
 };
 
@@ -58,7 +61,8 @@ struct ghost {
     size_t nonset;
     struct ghost_onset onsets[GHOST_ONSETS];
     enum tw_ghost_exact exact;
-    size_t tangents; /* directions in one pass */
+    struct tw_ghost_inside *inside; /* NULL: not asked for */
+    size_t tangents;                /* directions in one pass */
     size_t nline;
     struct ghost_line *line;
 };

@@ -7,8 +7,7 @@
 
 #include "ghost.h"
 
-/* ---- one direction: the zeros
- * --------------------------------------------------------------------------- */
+/* ---- one direction: the zeros -------------------------------------------------------------- */
 
 enum { CIRCLE = 181 };
 
@@ -135,9 +134,7 @@ static enum tw_status draw_layers(const struct ghost *g, const char *path,
     return rc;
 }
 
-/* ---- a run
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- a run --------------------------------------------------------------------------------- */
 
 static enum tw_status draw_run(const struct ghost *g, const char *path,
                                const struct tw_figure_opts *fo)
@@ -206,8 +203,7 @@ static enum tw_status draw_run(const struct ghost *g, const char *path,
     return rc;
 }
 
-/* ---- damage against scales
- * --------------------------------------------------------------------------------- */
+/* ---- damage against scales ----------------------------------------------------------------- */
 
 static double scale_of(const struct ghost_line *l, size_t which)
 {

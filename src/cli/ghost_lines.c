@@ -43,18 +43,19 @@ void tw_ghost_release(struct ghost *g)
         free(l->row);
         free(l->label);
         free(l->layer);
+        free(l->site);
     }
     free(g->line);
     free(g->params);
     free(g->buffers);
+    tw_ghost_inside_free(g->inside);
     tw_problem_free(g->problem);
     tw_dataset_release(&g->data);
     tw_net_free(g->net);
     tw_cmd_provenance_release(&g->prov);
 }
 
-/* ---- the problem
- * ------------------------------------------------------------------------------------- */
+/* ---- the problem --------------------------------------------------------------------------- */
 
 static size_t layers_of(const struct tw_layout *layout)
 {
@@ -109,14 +110,27 @@ static enum tw_status set_up(struct ghost *g, const char *checkpoint)
     return g->params && g->buffers ? TW_OK : tw_err_set(&g->call->err, TW_ENOMEM, "out of memory");
 }
 
+/* The same network once more, with what its operators read as outputs. */
+static enum tw_status set_up_inside(struct ghost *g, const char *checkpoint)
+{
+    const struct tw_exec_options eo = { .threads = g->call->common.threads,
+                                        .memory_limit = (size_t)(g->o->net.memory * 1e6),
+                                        .real64 = g->o->net.real64 };
+    struct tw_net *net = tw_load_net(g->call, &g->o->net, checkpoint, NULL);
+
+    if (net)
+        g->inside = tw_ghost_inside_new(net, &eo, &g->call->err);
+    tw_net_free(net);
+    return g->inside ? TW_OK : g->call->err.code;
+}
+
 static enum tw_status load(struct ghost *g, const char *checkpoint, float *params, float *buffers)
 {
     return tw_load_weights(g->call, &g->o->net, checkpoint, tw_problem_graph(g->problem), g->net,
                            params, buffers, &g->prov);
 }
 
-/* ---- directions
- * ---------------------------------------------------------------------------------------- */
+/* ---- directions ---------------------------------------------------------------------------- */
 
 /* To length 1; its length before. */
 static double normalise(double *v, size_t n)
@@ -177,9 +191,7 @@ static void at_random(const struct ghost *g, size_t item, double *v)
     (void)normalise(v, g->problem->dim);
 }
 
-/* ---- what was asked for
- * ------------------------------------------------------------------------------------
- */
+/* ---- what was asked for -------------------------------------------------------------------- */
 
 enum kind { STEP, GRADIENT, RANDOM, TRAJECTORY };
 struct plan {
@@ -310,6 +322,8 @@ enum tw_status tw_ghost_run_network(struct ghost *g)
 
     if (rc == TW_OK)
         rc = set_up(g, p.list.n ? p.list.v[0].name : NULL);
+    if (rc == TW_OK && g->o->inside)
+        rc = set_up_inside(g, p.list.n ? p.list.v[0].name : NULL);
     if (rc == TW_OK)
         rc = load(g, p.list.n ? p.list.v[0].name : NULL, g->params, g->buffers);
     if (rc == TW_OK) {

@@ -10,8 +10,7 @@ enum { BLOCK = 64 << 20 };
 /* Numbers kept for second differences of logits: 0.5 GB. */
 #define MOST_KEPT 1.6e7
 
-/* ---- bounds and zeros
- * ------------------------------------------------------------------------------ */
+/* ---- bounds and zeros ---------------------------------------------------------------------- */
 
 struct gather {
     const struct ghost *g;
@@ -45,8 +44,7 @@ static enum tw_status take(void *ctx, const struct tw_ghost_block *b, struct tw_
     return rc;
 }
 
-/* ---- bending: second differences of the logits
- * ------------------------------------------------------ */
+/* ---- bending: second differences of the logits --------------------------------------------- */
 
 struct bend {
     const struct ghost_line *l;
@@ -109,8 +107,7 @@ static enum tw_status bending(struct ghost *g, struct ghost_line *l, const doubl
     return rc;
 }
 
-/* ---- layers
- * ------------------------------------------------------------------------------------------ */
+/* ---- layers -------------------------------------------------------------------------------- */
 
 struct layers {
     struct ghost_line *l;
@@ -218,8 +215,26 @@ static enum tw_status by_layer(struct ghost *g, struct ghost_line *l, const doub
     return rc;
 }
 
-/* ---- all of it
- * ----------------------------------------------------------------------------------------- */
+/* ---- inside the network -------------------------------------------------------------------- */
+
+static enum tw_status look_inside(struct ghost *g, struct ghost_line *l, const double *v)
+{
+    enum tw_status rc =
+        tw_ghost_inside_run(g->inside, g->params, g->buffers, v, &g->data.x, g->problem->n,
+                            tw_problem_rows(g->problem), &g->call->err);
+
+    if (rc != TW_OK)
+        return rc;
+    l->nsite = tw_ghost_inside_count(g->inside);
+    l->site = tw_alloc(l->nsite, sizeof *l->site);
+    if (!l->site)
+        return tw_err_set(&g->call->err, TW_ENOMEM, "out of memory");
+    for (size_t i = 0; i < l->nsite; i++)
+        l->site[i] = *tw_ghost_inside_site(g->inside, i);
+    return TW_OK;
+}
+
+/* ---- all of it ----------------------------------------------------------------------------- */
 
 /* Loss, slope and curvature at the point. */
 static enum tw_status local(struct ghost *g, struct ghost_line *l, const double *v)
@@ -275,6 +290,8 @@ enum tw_status tw_ghost_measure(struct ghost *g, struct ghost_line *l, const dou
         rc = bending(g, l, v, w.z, w.a);
     if (rc == TW_OK && !g->o->trajectory)
         rc = by_layer(g, l, v);
+    if (rc == TW_OK && g->inside)
+        rc = look_inside(g, l, v);
     if (rc == TW_OK && g->nonset)
         rc = tw_ghost_onsets_find(g, l, v);
     free(w.z);

@@ -32,8 +32,7 @@ size_t tw_ghost_reached(const double *x, size_t n, double tau)
     return m;
 }
 
-/* ---- one direction
- * ------------------------------------------------------------------------------------- */
+/* ---- one direction ------------------------------------------------------------------------- */
 
 enum { SCALES = 8 };
 struct scale {
@@ -100,6 +99,23 @@ static void print_layers(const struct ghost_line *l)
         tw_table_real(&t, "%.4g", l->layer[k].tau);
         tw_table_real(&t, "%.4g", l->layer[k].rho_a);
         tw_table_real(&t, "%.3g", l->layer[k].tau / l->layer[k].rho_a);
+    }
+    tw_table_print(&t);
+}
+
+static void print_sites(const struct ghost_line *l)
+{
+    static const char *const head[] = { "inside the network", "operator", "nearest", "1 %",
+                                        "sample" };
+    struct tw_table t = { 0 };
+
+    tw_table_head(&t, head, 5);
+    for (size_t k = 0; k < l->nsite; k++) {
+        tw_table_text(&t, l->site[k].name);
+        tw_table_text(&t, l->site[k].op);
+        tw_table_real(&t, "%.4g", l->site[k].nearest);
+        tw_table_real(&t, "%.3g", l->site[k].low);
+        tw_table_size(&t, l->site[k].at);
     }
     tw_table_print(&t);
 }
@@ -197,6 +213,10 @@ static void print_line(const struct ghost *g, const struct ghost_line *l)
         if (!isnan(l->tau))
             printf("all layers moving in any complex phase: r at most %.3g\n", l->polydisc);
     }
+    if (l->nsite) {
+        printf("\n");
+        print_sites(l);
+    }
     printf("\n");
     print_bottlenecks(g, l);
     if (batch_ratio(g, l, q))
@@ -207,8 +227,7 @@ static void print_line(const struct ghost *g, const struct ghost_line *l)
            "not promise a low loss.\n");
 }
 
-/* ---- several
- * ---------------------------------------------------------------------------------------------- */
+/* ---- several ------------------------------------------------------------------------------- */
 
 static void print_table(const struct ghost *g)
 {
@@ -292,9 +311,7 @@ static void print_onsets(const struct ghost *g)
     free(x);
 }
 
-/* ---- JSON
- * -----------------------------------------------------------------------------------------------------
- */
+/* ---- JSON ---------------------------------------------------------------------------------- */
 
 static void json_line(const struct ghost *g, const struct ghost_line *l)
 {
@@ -334,6 +351,18 @@ static void json_line(const struct ghost *g, const struct ghost_line *l)
             tw_json_text(j, "name", l->layer[k].name);
             tw_json_real(j, "length", l->layer[k].tau);
             tw_json_real(j, "rho_a", l->layer[k].rho_a);
+            tw_json_close(j, '}');
+        }
+        tw_json_close(j, ']');
+    }
+    if (l->nsite) {
+        tw_json_open(j, "inside", '[');
+        for (size_t k = 0; k < l->nsite; k++) {
+            tw_json_open(j, NULL, '{');
+            tw_json_text(j, "name", l->site[k].name);
+            tw_json_text(j, "operator", l->site[k].op);
+            tw_json_real(j, "nearest", l->site[k].nearest);
+            tw_json_real(j, "low", l->site[k].low);
             tw_json_close(j, '}');
         }
         tw_json_close(j, ']');

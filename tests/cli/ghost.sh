@@ -19,6 +19,7 @@ expect 'named by --direction it is the same' 0 step ghost "$one" --direction "$t
 expect_out 'a shorter step stays within every radius' 0 'r = 0.0[0-9]* \(above pi / spread of none samples' \
     ghost "$one" "$two" --tau 0.05
 expect_out 'it has parts in the layers' 0 '^fc1 +20.8[0-9]* +[0-9.]+ +[0-9.]+$' ghost "$one" "$two"
+expect_out 'kinks lie inside it' 0 '^fc1 +Relu +[0-9.e-]+ +[0-9.]+ +[0-9]+$' ghost "$one" "$two" --inside
 expect_out 'r is no promise' 0 'does not promise a low loss' ghost "$one" "$two"
 for t in 1 3; do
     ghost "$one" "$two" --json --threads $t -o r$t.h5 | sed 's/.*"result"//' >threads$t

@@ -21,8 +21,7 @@ static void draw(void)
     }
 }
 
-/* ---- many samples
- * --------------------------------------------------------------------------------- */
+/* ---- many samples -------------------------------------------------------------------------- */
 
 static void the_batch_is_its_nearest_sample(void **state)
 {
@@ -127,8 +126,7 @@ static void mini_batches_see_less(void **state)
     check_close(tw_sum(out, 50) / 50.0, 401.0 / 21.0, 0.0, 4.0 * 18.0 / sqrt(50.0));
 }
 
-/* ---- several directions
- * ------------------------------------------------------------------------------- */
+/* ---- several directions -------------------------------------------------------------------- */
 
 static void layers_together(void **state)
 {
@@ -143,8 +141,7 @@ static void layers_together(void **state)
     assert_true(isinf(tw_ghost_subspace(1, 2, a, 1.0)));
 }
 
-/* ---- quadratic logits
- * ------------------------------------------------------------------------------------ */
+/* ---- quadratic logits ---------------------------------------------------------------------- */
 
 /* Zeros of sum exp(z + a t + b t^2) within a radius, from its argument around the whole circle. */
 static long zeros_within(size_t n, const double *z, const double *a, const double *b, double radius)
@@ -215,9 +212,7 @@ static void rates_keep_the_normalised_step(void **state)
     check_close(tw_ghost_rate(TW_GHOST_CAP, 0.1, 2.0, 0.3, 0.0), 0.1, 0.0, 0.0);
 }
 
-/* ---- networks
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- networks ------------------------------------------------------------------------------ */
 
 struct seen {
     double *z, *a; /* softmax by softmax; a for direction 1 */

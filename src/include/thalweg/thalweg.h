@@ -8,6 +8,7 @@
 #include "thalweg/fit.h"
 #include "thalweg/ghost.h"
 #include "thalweg/ghost_batch.h"
+#include "thalweg/ghost_inside.h"
 #include "thalweg/graph.h"
 #include "thalweg/graph_match.h"
 #include "thalweg/law.h"
