@@ -89,6 +89,8 @@ static struct tw_problem *make_problem(struct tw_call *call, const struct train_
     po.graph.batch_statistics = training;
     po.graph.dropout = training;
     po.exec.gradient = training;
+    po.logits = training && train_has_ghost(&r->o);
+    po.exec.tangents = po.logits ? 1 : 0;
     call->common.threads = threads_for(net, training ? r->batch : data->x.dims[0], all);
     p = tw_load_problem(call, &r->o.net, net, data, &po);
     call->common.threads = all;
@@ -145,6 +147,17 @@ static enum tw_status make_trainer(struct tw_call *call, struct train_job *j, co
                                     .real64 = r->o.net.real64,
                                     .dropout_seed = r->dropout_seed };
 
+    if (train_has_ghost(&r->o)) {
+        const bool cap = !isnan(r->o.ghost_cap);
+
+        j->ghost = (struct tw_train_ghost){ cap || !isnan(r->o.ghost_rate),
+                                            cap ? TW_GHOST_CAP : TW_GHOST_RATE,
+                                            cap ? r->o.ghost_cap : r->o.ghost_rate,
+                                            !strcmp(r->o.ghost_on, "all") };
+        o.control = tw_train_ghost;
+        o.control_ctx = &j->ghost;
+        o.nextra = TW_TRAIN_GHOST_EXTRA;
+    }
     o.order = (struct tw_order){ .n = text ? r->batch : j->problem->n,
                                  .batch = r->batch,
                                  .drop_last = r->o.drop_last,

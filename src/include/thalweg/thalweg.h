@@ -33,5 +33,6 @@
 #include "thalweg/tensor.h"
 #include "thalweg/tensor_build.h"
 #include "thalweg/tensor_kernels.h"
+#include "thalweg/train_ghost.h"
 
 #endif
