@@ -88,7 +88,9 @@ static enum tw_status set_up(struct ghost *g, const char *checkpoint)
     g->net = tw_load_net(g->call, &g->o->net, checkpoint, &g->prov);
     if (!g->net)
         return g->call->err.code;
-    rc = tw_load_data(g->call, &g->o->net, &g->data, &g->prov);
+    rc = tw_net_cool(g->net, g->o->temperature, &g->call->err);
+    if (rc == TW_OK)
+        rc = tw_load_data(g->call, &g->o->net, &g->data, &g->prov);
     if (rc == TW_OK)
         rc = choose_tangents(g);
     if (rc != TW_OK)

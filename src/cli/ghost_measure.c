@@ -24,7 +24,7 @@ static enum tw_status take(void *ctx, const struct tw_ghost_block *b, struct tw_
     struct ghost_line *l = w->l;
     const size_t first = b->first;
     const struct tw_ghost_samples s = { b->n, b->classes, b->logits, b->slopes[0],
-                                        w->g->o->temperature };
+                                        1.0 }; /* the network's logits are divided by it */
     const struct tw_ghost_each each = { l->rho_a + first,   l->low + first, l->rho + first,
                                         l->re + first,      l->im + first,  l->flip + first,
                                         l->variance + first };
@@ -100,7 +100,7 @@ static enum tw_status bending(struct ghost *g, struct ghost_line *l, const doubl
         up[i] = (up[i] - down[i]) / (4.0 * h);
     for (size_t i = 0; rc == TW_OK && i < l->n; i++)
         least = fmin(least, tw_ghost_quadratic(l->classes, z + i * l->classes, a + i * l->classes,
-                                               up + i * l->classes, g->o->temperature));
+                                               up + i * l->classes, 1.0));
     l->quadratic = rc == TW_OK ? least : (double)NAN;
     free(up);
     free(down);
@@ -112,8 +112,7 @@ static enum tw_status bending(struct ghost *g, struct ghost_line *l, const doubl
 struct layers {
     struct ghost_line *l;
     size_t first, n; /* of these layers, the first and how many */
-    double temperature;
-    double *sum; /* of each softmax: length times spread */
+    double *sum;     /* of each softmax: length times spread */
 };
 
 static enum tw_status take_layers(void *ctx, const struct tw_ghost_block *b, struct tw_err *err)
@@ -133,10 +132,9 @@ static enum tw_status take_layers(void *ctx, const struct tw_ghost_block *b, str
                 hi = fmax(hi, a[k]);
             }
             spread = hi - lo;
-            w->sum[b->first + i] += tw_ghost_polydisc(1, &layer->tau, &spread, w->temperature);
+            w->sum[b->first + i] += tw_ghost_polydisc(1, &layer->tau, &spread, 1.0);
             /* Of one direction alone the sum is its normalised step. */
-            layer->rho_a =
-                fmin(layer->rho_a, 1.0 / tw_ghost_polydisc(1, &one, &spread, w->temperature));
+            layer->rho_a = fmin(layer->rho_a, 1.0 / tw_ghost_polydisc(1, &one, &spread, 1.0));
         }
     }
     return TW_OK;
@@ -188,7 +186,7 @@ static enum tw_status by_layer(struct ghost *g, struct ghost_line *l, const doub
     const size_t dim = g->problem->dim, most = g->tangents;
     struct tw_vector *directions = tw_alloc(most, sizeof *directions);
     double *parts = dim <= SIZE_MAX / most ? tw_alloc(dim * most, sizeof *parts) : NULL;
-    struct layers w = { .l = l, .temperature = g->o->temperature };
+    struct layers w = { .l = l };
     enum tw_status rc = find_layers(g, l, v);
 
     w.sum = tw_alloc(l->n, sizeof *w.sum);

@@ -30,24 +30,6 @@ void train_job_release(struct train_job *j)
 
 /* ---- networks -------------------------------------------------------------------------------- */
 
-/* The first output divided by T. */
-static enum tw_status cool(struct tw_net *net, double temperature, struct tw_err *err)
-{
-    int in[2], out;
-
-    if (temperature == 1.0)
-        return TW_OK;
-    in[0] = net->output[0];
-    in[1] = tw_net_real(net, NULL, temperature, err);
-    out = in[1] < 0 ? -1 : tw_net_op(net, "Div", NULL, 2, in, err);
-    if (out < 0)
-        return err->code;
-    net->value[net->output[0]].is_output = false;
-    net->value[out].is_output = true;
-    net->output[0] = out;
-    return TW_OK;
-}
-
 static struct tw_net *make_net(struct tw_call *call, const struct train_run *r,
                                struct tw_cmd_provenance *prov)
 {
@@ -56,7 +38,7 @@ static struct tw_net *make_net(struct tw_call *call, const struct train_run *r,
 
     o.model = r->model;
     net = tw_load_net(call, &o, NULL, prov);
-    if (net && cool(net, r->o.temperature, &call->err) != TW_OK) {
+    if (net && tw_net_cool(net, r->o.temperature, &call->err) != TW_OK) {
         tw_net_free(net);
         return NULL;
     }
