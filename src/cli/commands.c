@@ -11,6 +11,7 @@ extern const struct tw_cmd tw_cmd_evaluator;
 extern const struct tw_cmd tw_cmd_export;
 extern const struct tw_cmd tw_cmd_fit;
 extern const struct tw_cmd tw_cmd_forecast;
+extern const struct tw_cmd tw_cmd_ghost;
 extern const struct tw_cmd tw_cmd_info;
 extern const struct tw_cmd tw_cmd_laws;
 extern const struct tw_cmd tw_cmd_log;
@@ -34,6 +35,7 @@ const struct tw_cmd *const tw_cmds[] = {
     &tw_cmd_laws,
     /* Networks */
     &tw_cmd_eval,
+    &tw_cmd_ghost,
     &tw_cmd_convert,
     &tw_cmd_train,
     &tw_cmd_evaluator,

@@ -8,6 +8,7 @@
 #include "thalweg/fit.h"
 #include "thalweg/ghost.h"
 #include "thalweg/ghost_batch.h"
+#include "thalweg/ghost_inside.h"
 #include "thalweg/graph.h"
 #include "thalweg/graph_match.h"
 #include "thalweg/landscape.h"
@@ -34,5 +35,6 @@
 #include "thalweg/tensor.h"
 #include "thalweg/tensor_build.h"
 #include "thalweg/tensor_kernels.h"
+#include "thalweg/train_ghost.h"
 
 #endif
