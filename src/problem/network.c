@@ -364,7 +364,7 @@ static enum tw_status eval(struct tw_problem *p, const struct tw_request *r, str
         rc = tw_err_set(err, TW_EINVAL, "rows that the data set has not, or more than %zu of them",
                         s->base.n);
     else if (nd > s->max_directions || (r->correct && !s->base.has_error) ||
-             ((r->logits || r->gauss_newton) && s->ports.logits < 0))
+             ((r->logits || r->logit_slopes || r->gauss_newton) && s->ports.logits < 0))
         rc = tw_err_set(err, TW_EINVAL, "asked for what the problem was not made for");
     if (rc == TW_OK)
         rc = set_point(s, r, err);
@@ -378,11 +378,16 @@ static enum tw_status eval(struct tw_problem *p, const struct tw_request *r, str
             outputs[s->ports.logits] = r->logits;
         for (size_t t = 0; r->slopes && t < nd; t++)
             tangents[(size_t)s->ports.loss * nd + t] = s->tangent + t * n;
+        for (size_t t = 0; r->logit_slopes && t < nd; t++)
+            tangents[(size_t)s->ports.logits * nd + t] = r->logit_slopes + t * n * s->base.width;
         run.outputs = outputs;
-        run.tangents = r->slopes ? tangents : NULL;
+        run.tangents = r->slopes || r->logit_slopes ? tangents : NULL;
         run.seed_output = (size_t)s->ports.loss;
         run.gradient = r->gradient;
         run.hvp = r->hvp;
+        run.batch = r->batch;
+        run.statistics = r->statistics;
+        run.dropout_seed = r->dropout_seed;
         run.gauss_newton = r->gauss_newton;
         run.network_output = r->gauss_newton ? (size_t)s->ports.logits : 0;
         rc = tw_exec_run(s->exec, &run, err);

@@ -10,7 +10,7 @@
 static enum tw_status check(const struct tw_problem *p, const struct tw_request *r,
                             struct tw_err *err)
 {
-    if ((r->slopes || r->hvp) && r->ndirections == 0)
+    if ((r->slopes || r->logit_slopes || r->hvp) && r->ndirections == 0)
         return tw_err_set(err, TW_EINVAL, "derivatives along no direction");
     if (r->weights && !p->anchors)
         return tw_err_set(err, TW_EINVAL, "weights, but no anchors");

@@ -52,6 +52,12 @@ struct tw_request {
      * of samples then have nrows entries. TW_EINVAL where a problem has no rows to choose. */
     const size_t *rows;
     size_t nrows;
+    /* As in struct tw_exec_run: samples in a batch where normalisation is from the batch (0: all
+     * are one), running statistics in the layout of the buffers (of all samples asked for; other
+     * entries are left alone), and the seed of who is dropped. */
+    size_t batch;
+    double *statistics; /* layout->nb */
+    uint64_t dropout_seed;
     size_t ndirections;
     const struct tw_vector *directions;
 
@@ -60,6 +66,7 @@ struct tw_request {
     double *logits;                  /* n times tw_problem_width reals */
     double *gradient;                /* dim */
     double *slopes;                  /* ndirections: derivatives of L along the directions */
+    double *logit_slopes;            /* those of the logits: ndirections blocks as `logits` is */
     double *const *hvp;              /* ndirections of dim each */
     bool gauss_newton;               /* hvp are Gauss-Newton products; no gradient then */
 };
