@@ -51,7 +51,7 @@ FNR == 1 {
     reserved("<zip", "libzip", "store")
     reserved("<protobuf", "protobuf-c", "store")
     reserved("<nettle", "nettle", "base")
-    reserved("<gsl", "GSL", "fit law schedule")
+    reserved("<gsl", "GSL", "fit law schedule landscape figure")
     next
 }
 {
