@@ -152,8 +152,7 @@ static enum tw_status take_options(struct tw_call *call, const char *record, str
         *o = defaults;
         rc = tw_opt_parse(argc, argv, call->cmd->uses, opts, &call->common, o, &operands,
                           &call->err);
-        o->resume = file;
-        call->common.output = file;
+        call->common.output = file; /* and o->resume is NULL: options as they were then */
     }
     free(argv);
     tw_str_release(&standard);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "thalweg/tensor_build.h"
 #include "train.h"
 
 enum { SUMS = 3 }; /* beside the trainer's state: the sums since the last row */
@@ -33,14 +34,13 @@ void train_job_release(struct train_job *j)
 /* The first output divided by T. */
 static enum tw_status cool(struct tw_net *net, double temperature, struct tw_err *err)
 {
-    int in[2], out;
+    struct tw_net_build b = { .net = net, .err = err };
+    int out;
 
     if (temperature == 1.0)
         return TW_OK;
-    in[0] = net->output[0];
-    in[1] = tw_net_real(net, NULL, temperature, err);
-    out = in[1] < 0 ? -1 : tw_net_op(net, "Div", NULL, 2, in, err);
-    if (out < 0)
+    out = tw_build_op2(&b, "Div", net->output[0], tw_build_const_real(&b, temperature));
+    if (b.failed)
         return err->code;
     net->value[net->output[0]].is_output = false;
     net->value[out].is_output = true;
