@@ -441,6 +441,7 @@ static enum tw_status set_up(struct train_work *w)
         if (rc == TW_OK)
             rc = train_plan_log(&w->plan, i, w->job[i].problem->has_error, validation);
     }
+    (void)tw_stop_requested(); /* from the moment that there is a file, a signal is heard */
     return rc == TW_OK ? open_file(w) : rc;
 }
 
