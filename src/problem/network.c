@@ -205,7 +205,7 @@ static enum tw_status compile(struct network *s, const struct tw_net *net,
 }
 
 static enum tw_status eval(struct tw_problem *p, const struct tw_request *r, struct tw_err *err);
-static const struct tw_problem_ops ops = { eval, release };
+static const struct tw_problem_ops ops = { .eval = eval, .free = release };
 
 struct tw_problem *tw_problem_new(struct tw_net *net, const struct tw_dataset *data,
                                   const struct tw_problem_options *o, struct tw_err *err)
@@ -364,7 +364,7 @@ static enum tw_status eval(struct tw_problem *p, const struct tw_request *r, str
         rc = tw_err_set(err, TW_EINVAL, "rows that the data set has not, or more than %zu of them",
                         s->base.n);
     else if (nd > s->max_directions || (r->correct && !s->base.has_error) ||
-             ((r->logits || r->gauss_newton) && s->ports.logits < 0))
+             ((r->logits || r->logit_slopes || r->gauss_newton) && s->ports.logits < 0))
         rc = tw_err_set(err, TW_EINVAL, "asked for what the problem was not made for");
     if (rc == TW_OK)
         rc = set_point(s, r, err);
@@ -378,8 +378,10 @@ static enum tw_status eval(struct tw_problem *p, const struct tw_request *r, str
             outputs[s->ports.logits] = r->logits;
         for (size_t t = 0; r->slopes && t < nd; t++)
             tangents[(size_t)s->ports.loss * nd + t] = s->tangent + t * n;
+        for (size_t t = 0; r->logit_slopes && t < nd; t++)
+            tangents[(size_t)s->ports.logits * nd + t] = r->logit_slopes + t * n * s->base.width;
         run.outputs = outputs;
-        run.tangents = r->slopes ? tangents : NULL;
+        run.tangents = r->slopes || r->logit_slopes ? tangents : NULL;
         run.seed_output = (size_t)s->ports.loss;
         run.gradient = r->gradient;
         run.hvp = r->hvp;
