@@ -62,6 +62,7 @@ void tw_exec_free(struct tw_exec *e)
     }
     free(e->worker);
     tw_exec_free_slots(e);
+    tw_exec_free_back(e);
     free(e->uat);
     free(e->vat);
     free(e->gat);
@@ -103,6 +104,10 @@ static void scatter(struct tw_exec *e, enum tw_origin origin, size_t plane, cons
             continue;
         p = &g->layout.param[origin == TW_V_PARAM ? x->index : g->layout.nparam + x->index];
         to = uniform_at(e, v, plane);
+        if (e->k->size == sizeof *f && !d && f) {
+            memcpy(to, f + p->offset, p->n * sizeof *f);
+            continue;
+        }
         for (size_t i = 0; i < p->n; i++)
             tw_put_real(e->k, to, i, d ? d[p->offset + i] : f ? (double)f[p->offset + i] : 0.0);
     }

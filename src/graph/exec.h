@@ -21,6 +21,15 @@ struct tw_slot {
     double **ugrad;
 };
 
+/* The way back's memory, made when it is first asked for. */
+struct tw_back {
+    bool *needed, *touched;
+    size_t *zero_at, nsum;
+    double *sums;
+    char *reals; /* cotangents of uniform values in their own type */
+    void **grad;
+};
+
 struct tw_exec {
     const struct tw_graph *g;
     const struct tw_kernels *k;
@@ -53,6 +62,7 @@ struct tw_exec {
     struct tw_worker *worker;
     size_t nslot, slot_lanes, slot_memory;
     struct tw_slot *slot;
+    struct tw_back back;
     double flops; /* of a sample */
 };
 
@@ -63,6 +73,7 @@ enum tw_status tw_exec_plan(struct tw_exec *e, struct tw_err *err) TW_CHECKED;
 enum tw_status tw_exec_slots(struct tw_exec *e, size_t n, size_t lanes,
                              struct tw_err *err) TW_CHECKED;
 void tw_exec_free_slots(struct tw_exec *e);
+void tw_exec_free_back(struct tw_exec *e);
 /* Bring uniform values and packed weights up to date. */
 void tw_exec_refresh(struct tw_exec *e, const struct tw_alg *alg);
 #endif

@@ -47,6 +47,14 @@ void tw_tile_backward(const struct tw_job *j, const struct tw_run *r, size_t fro
  * zero. */
 void tw_tile_ready(const struct tw_job *j, const struct tw_run *r, size_t i);
 
+/* Before the tiles: j->sums, needed, zero_at, if anything flows back; else a gradient of zeros. */
+enum tw_status tw_back_begin(struct tw_job *j, struct tw_err *err) TW_CHECKED;
+/* The sums of a chunk become zero. */
+void tw_back_zero(const struct tw_job *j, size_t chunk);
+/* After them: through the uniform part to the results. */
+void tw_back_end(const struct tw_job *j);
+size_t tw_choose_chunks(const struct tw_job *j);
+
 /* Batch after batch, the tiles of one in step (exec_batch.c). */
 enum tw_status tw_run_batches(struct tw_job *j, struct tw_err *err) TW_CHECKED;
 

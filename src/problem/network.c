@@ -297,7 +297,8 @@ static enum tw_status set_directions(struct network *s, const struct tw_request 
 
 static void scale(size_t n, double by, double *x)
 {
-    for (size_t i = 0; x && i < n; i++)
+#pragma omp parallel for schedule(static) if (x && n > 20000)
+    for (size_t i = 0; i < (x ? n : 0); i++)
         x[i] *= by;
 }
 
