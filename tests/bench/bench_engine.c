@@ -3,7 +3,8 @@
  * line between two anchors; and the loss and gradient of a training step on 128 samples: for a
  * multi-layer perceptron, LeNet, ResNet-20 and a small GPT. Prints a line for each; with `--json`,
  * seconds for tests/bench/engine.sh, which times PyTorch on the same. Arguments choose networks by
- * name. Times are the least of several. */
+ * name. Times are the least of several; with `--cpu` they are processor seconds, for one thread
+ * on a busy machine. */
 #include "thalweg/problem.h"
 
 #include <omp.h>
@@ -23,11 +24,13 @@ static const struct net {
       "gpt(layers=4,d=256,heads=4,ctx=128,vocab=4096)", 64, 4096 },
 };
 
+static clockid_t chosen_clock = CLOCK_MONOTONIC;
+
 static double seconds(void)
 {
     struct timespec t;
 
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    (void)clock_gettime(chosen_clock, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
@@ -187,16 +190,22 @@ static void time_step(const struct net *net, struct times *t)
 
 int main(int argc, char **argv)
 {
-    bool json = argc > 1 && !strcmp(argv[1], "--json"), first = true;
+    bool json = false, first = true;
+    int named = 1;
 
+    for (; named < argc && argv[named][0] == '-'; named++) {
+        json = json || !strcmp(argv[named], "--json");
+        if (!strcmp(argv[named], "--cpu"))
+            chosen_clock = CLOCK_PROCESS_CPUTIME_ID;
+    }
     if (json)
         printf("{");
     for (size_t k = 0; k < sizeof nets / sizeof nets[0]; k++) {
-        bool chosen = argc == 1 + json;
+        bool chosen = argc == named;
         struct tw_dataset d = { .name = NULL };
         struct times t;
 
-        for (int i = 1 + json; i < argc; i++)
+        for (int i = named; i < argc; i++)
             chosen = chosen || !strcmp(argv[i], nets[k].name);
         if (!chosen)
             continue;
