@@ -41,6 +41,11 @@ struct tw_values {
     size_t nonfinite;               /* samples whose loss is NaN or infinite */
 };
 
+/* Of each sample; NULL: not wanted. */
+struct tw_sample_results {
+    double *loss, *weight, *correct; /* correct: of losses with an error rate alone */
+};
+
 /* Every pointer among the results may be NULL: not wanted. Derivatives are those of L. */
 struct tw_request {
     struct tw_vector at;  /* dim reals */
@@ -68,6 +73,10 @@ struct tw_request {
     double *slopes;                  /* ndirections: derivatives of L along the directions */
     double *const *hvp;              /* ndirections of dim each */
     bool gauss_newton;               /* hvp are Gauss-Newton products; no gradient then */
+
+    /* Of the problem's further losses (options.extra), nextra each. */
+    struct tw_values *extra_values;
+    const struct tw_sample_results *extra;
 };
 
 struct tw_problem;
@@ -109,6 +118,10 @@ void tw_mix(size_t n, const struct tw_vector *anchors, const double *weights, si
 
 struct tw_problem_options {
     const struct tw_loss_spec *loss; /* NULL: tw_loss_default, or the network's own if it is one */
+    /* Losses that are computed in the same pass, for values alone; with targets of the same kind
+     * (classes or numbers). Not beside a network's own loss. */
+    size_t nextra;
+    const struct tw_loss_spec *extra;
     struct tw_graph_options graph;
     struct tw_exec_options exec; /* gradient, tangents: what will be asked for */
     bool logits;
@@ -129,6 +142,8 @@ struct tw_problem *tw_problem_new(struct tw_net *net, const struct tw_dataset *d
 const struct tw_graph *tw_problem_graph(const struct tw_problem *p);
 const struct tw_loss_spec *tw_problem_loss(const struct tw_problem *p);
 const struct tw_loss_ports *tw_problem_ports(const struct tw_problem *p);
+/* Of further loss i: has it hits (correct >= 0), is the weight of every sample the same? */
+const struct tw_loss_ports *tw_problem_extra_ports(const struct tw_problem *p, size_t i);
 size_t tw_problem_memory(const struct tw_problem *p);      /* bytes that evaluation holds */
 const size_t *tw_problem_rows(const struct tw_problem *p); /* n rows; NULL: all, in order */
 /* The targets as the loss reads them: [rows of the data set, ...]; NULL: none. */
