@@ -82,7 +82,7 @@ static void run_tiles(struct tw_job *j)
 /* Fewer lanes where there are few samples, so that there are tiles for many threads; but not so few
  * that adding a tile's part of the gradient costs more than making it. Depends on the network and
  * the number of samples alone. */
-static void choose_tiles(struct tw_job *j)
+void tw_choose_tiles(struct tw_job *j)
 {
     enum { TILES = 8, WORK = 100 };
     const struct tw_exec *e = j->e;
@@ -111,9 +111,11 @@ enum tw_status tw_exec_run(struct tw_exec *e, const struct tw_exec_run *run, str
         return st;
     tw_alg_tangents(&j.alg, run->tangents || run->hvp ? (int)e->ndirection : 0);
     j.plain = j.alg.planes == 1 && !back;
-    choose_tiles(&j);
+    tw_choose_tiles(&j);
+    j.reuse = j.plain && run->weights && e->reuse.n && e->reuse.ready == e->reuse.n &&
+              e->reuse.samples == run->n && !run->batch;
     /* Pointers follow the number of planes, so the uniform part is computed anew with it. */
-    tw_exec_refresh(e, &j.alg);
+    tw_exec_refresh(e, &j.alg, j.reuse ? e->reuse.at : NULL);
     if (back)
         st = tw_back_begin(&j, err);
     if (!st && e->g->mixes)

@@ -268,6 +268,11 @@ const struct tw_loss_ports *tw_problem_extra_ports(const struct tw_problem *p, s
     return &((const struct network *)p)->part[1 + i].ports;
 }
 
+size_t tw_problem_kept(const struct tw_problem *p)
+{
+    return tw_exec_kept(((const struct network *)p)->exec);
+}
+
 size_t tw_problem_memory(const struct tw_problem *p)
 {
     return tw_exec_memory(((const struct network *)p)->exec);

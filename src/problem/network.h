@@ -22,6 +22,7 @@ struct network {
     size_t *rows;         /* NULL: all */
     double *tangent;      /* ndirections x n */
     size_t max_directions;
+    uint64_t kept; /* number of the anchors whose products are kept */
 };
 
 enum tw_status tw_network_eval(struct tw_problem *p, const struct tw_request *r,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* A network with data at one point. */
+#include "anchors.h"
 #include "network.h"
 
 #include <math.h>
@@ -24,6 +25,33 @@ static enum tw_status set_point(struct network *s, const struct tw_request *r, s
     tw_exec_set_real(s->exec, r->at.d, buffers);
     free(buffers);
     return TW_OK;
+}
+
+/* Values at the first point between new anchors: what can be kept of them is. */
+static enum tw_status keep_anchors(struct network *s, const struct tw_request *r,
+                                   const struct tw_exec_run *run, struct tw_err *err)
+{
+    enum tw_status rc = TW_OK;
+    uint64_t number;
+    size_t n;
+
+    if (!r->weights || r->rows || r->slopes || r->gradient || r->hvp)
+        return TW_OK;
+    n = tw_anchors_count(s->base.anchors, &number);
+    if (number == s->kept)
+        return TW_OK;
+    s->kept = 0;
+    for (size_t k = 0; k < n && rc == TW_OK && (k == 0 || tw_exec_kept(s->exec)); k++) {
+        const struct tw_vector v = tw_anchors_at(s->base.anchors, k);
+
+        if (v.f)
+            tw_exec_set(s->exec, v.f, NULL);
+        else
+            tw_exec_set_real(s->exec, v.d, NULL);
+        rc = tw_exec_keep(s->exec, k, n, run, err);
+    }
+    s->kept = rc == TW_OK ? number : 0;
+    return rc;
 }
 
 /* All directions as floats, or all as doubles: mixtures are converted. */
@@ -151,6 +179,8 @@ enum tw_status tw_network_eval(struct tw_problem *p, const struct tw_request *r,
              ((r->logits || r->gauss_newton) && ports->logits < 0))
         rc = tw_err_set(err, TW_EINVAL, "asked for what the problem was not made for");
     if (rc == TW_OK)
+        rc = keep_anchors(s, r, &run, err);
+    if (rc == TW_OK)
         rc = set_point(s, r, err);
     if (rc == TW_OK && nd)
         rc = set_directions(s, r, err);
@@ -172,6 +202,7 @@ enum tw_status tw_network_eval(struct tw_problem *p, const struct tw_request *r,
         run.seed_output = (size_t)ports->loss;
         run.gradient = r->gradient;
         run.hvp = r->hvp;
+        run.weights = s->kept && !r->rows ? r->weights : NULL;
         run.batch = r->batch;
         run.statistics = r->statistics;
         run.dropout_seed = r->dropout_seed;

@@ -94,6 +94,7 @@ struct tw_problem {
     bool has_error;                 /* there is an error rate */
     size_t width;                   /* reals a sample in `logits`; 0: none */
     struct tw_anchors *anchors;     /* NULL until they are set */
+    uint64_t nanchored;             /* how often they were */
 };
 
 enum tw_status tw_problem_eval(struct tw_problem *p, const struct tw_request *r,
@@ -106,6 +107,10 @@ void tw_problem_free(struct tw_problem *p);
  * layout->nb reals; NULL: as stored in the network at every point) must outlive their use. Sums are
  * made in double and rounded once, to float if all anchors are float; a point with one weight 1 and
  * the others 0 is that anchor to the bit. Earlier anchors are forgotten. TW_ENOMEM.
+ *
+ * Values of a network at such points (all samples, no derivatives) may be combined from products of
+ * the data with its first layers that are kept for each anchor: they differ from those of the point
+ * given by `at` by rounding alone, and not with the number of threads.
  */
 enum tw_status tw_problem_anchor(struct tw_problem *p, size_t n, const struct tw_vector *anchors,
                                  const float *const *buffers, struct tw_err *err) TW_CHECKED;
@@ -144,7 +149,8 @@ const struct tw_loss_spec *tw_problem_loss(const struct tw_problem *p);
 const struct tw_loss_ports *tw_problem_ports(const struct tw_problem *p);
 /* Of further loss i: has it hits (correct >= 0), is the weight of every sample the same? */
 const struct tw_loss_ports *tw_problem_extra_ports(const struct tw_problem *p, size_t i);
-size_t tw_problem_memory(const struct tw_problem *p);      /* bytes that evaluation holds */
+size_t tw_problem_kept(const struct tw_problem *p);   /* bytes of products kept for the anchors */
+size_t tw_problem_memory(const struct tw_problem *p); /* bytes that evaluation holds */
 const size_t *tw_problem_rows(const struct tw_problem *p); /* n rows; NULL: all, in order */
 /* The targets as the loss reads them: [rows of the data set, ...]; NULL: none. */
 const struct tw_array *tw_problem_targets(const struct tw_problem *p);
