@@ -5,13 +5,15 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "checkpoint.h"
 #include "thalweg/graph_match.h"
 #include "thalweg/store_data.h"
 #include "thalweg/store_net.h"
+#include "thalweg/store_run.h"
 #include "thalweg/store_weights.h"
 
-/* Sentences and newlines: each a warning, or a remark. */
-static void tell(struct tw_call *call, const char *path, const struct tw_str *remarks, bool warn)
+void tw_load_remarks(struct tw_call *call, const char *path, const struct tw_str *remarks,
+                     bool warn)
 {
     for (const char *p = remarks->s; p && *p;) {
         const size_t n = strcspn(p, "\n");
@@ -26,7 +28,7 @@ static void tell(struct tw_call *call, const char *path, const struct tw_str *re
 
 /* ---- networks ------------------------------------------------------------------------------- */
 
-/* The attribute "model" of a checkpoint's root. */
+/* The attribute "model" of a checkpoint's root, or of its run. */
 static void find_model(void *ctx, const char *path, const char *type, const char *shape,
                        const char *value)
 {
@@ -40,17 +42,24 @@ static void find_model(void *ctx, const char *path, const char *type, const char
 
 static char *model_of(struct tw_call *call, const char *checkpoint)
 {
+    struct tw_checkpoint_list list = { 0 };
     char *model = NULL;
 
     if (!checkpoint) {
         (void)tw_err_set(&call->err, TW_EINVAL, "no network: give --model");
         return NULL;
     }
-    if (tw_is_hdf5(checkpoint) &&
-        tw_info_hdf5(checkpoint, find_model, &model, &call->err) != TW_OK) {
-        free(model);
-        return NULL;
+    if (tw_checkpoint_one(call, checkpoint, &list) == TW_OK) {
+        model = tw_checkpoint_attr(call, &list.v[0], "model");
+        if (!model && !list.v[0].has_step && tw_is_hdf5(checkpoint) &&
+            tw_info_hdf5(checkpoint, find_model, &model, &call->err) != TW_OK) {
+            free(model);
+            model = NULL;
+        }
     }
+    tw_checkpoints_release(&list);
+    if (call->err.code != TW_OK)
+        return NULL;
     if (!model)
         (void)tw_err_set(&call->err, TW_EINVAL,
                          "%s does not say what network it is of (an attribute 'model' of its root "
@@ -82,7 +91,7 @@ struct tw_net *tw_load_net(struct tw_call *call, const struct tw_net_opts *o,
     if (stat(model, &st) != 0 && tw_is_family(model)) {
         net = tw_family_net(model, &call->err);
     } else if (tw_store_net_read(model, &net, &remarks, &call->err) == TW_OK) {
-        tell(call, model, &remarks, true);
+        tw_load_remarks(call, model, &remarks, true);
         if (prov && tw_cmd_provenance_input(prov, model, NULL, &call->err) != TW_OK) {
             tw_net_free(net);
             net = NULL;
@@ -130,7 +139,7 @@ enum tw_status tw_load_data(struct tw_call *call, const struct tw_net_opts *o,
     if (rc == TW_OK)
         rc = tw_store_data_read(o->data, o->labels, &d, data, &report, &remarks, &call->err);
     if (rc == TW_OK)
-        tell(call, o->data, &remarks, false);
+        tw_load_remarks(call, o->data, &remarks, false);
     if (rc == TW_OK && report.nonfinite)
         tw_cmd_warn(call, "%s: %zu numbers of the samples are NaN or infinite", o->data,
                     report.nonfinite);
@@ -169,8 +178,48 @@ struct tw_problem *tw_load_problem(struct tw_call *call, const struct tw_net_opt
     return problem;
 }
 
-/* ---- checkpoints
- * --------------------------------------------------------------------------------- */
+/* ---- checkpoints -------------------------------------------------------------------------- */
+
+struct tw_weights_file *tw_load_file(struct tw_call *call, const char *path, const char *state_key,
+                                     struct tw_str *remarks)
+{
+    struct tw_checkpoint_list one = { 0 };
+    struct tw_weights_file *f = NULL;
+    struct tw_str key = { 0 };
+
+    if (tw_checkpoint_one(call, path, &one) == TW_OK) {
+        const struct tw_checkpoint *c = &one.v[0];
+
+        if (c->has_step)
+            tw_str_addf(&key, "runs.%s.checkpoints.%.0f", c->run, c->step);
+        if (key.failed)
+            (void)tw_err_set(&call->err, TW_ENOMEM, "out of memory");
+        else
+            f = tw_weights_open(c->file, c->has_step ? key.s : state_key, remarks, &call->err);
+    }
+    tw_str_release(&key);
+    tw_checkpoints_release(&one);
+    return f;
+}
+
+enum tw_status tw_load_arrays(struct tw_call *call, const char *path, const char *state_key,
+                              struct tw_named_list *list, struct tw_str *remarks,
+                              struct tw_cmd_provenance *prov)
+{
+    struct tw_checkpoint_list one = { 0 };
+    const struct tw_checkpoint *c;
+    enum tw_status rc = tw_checkpoint_one(call, path, &one);
+
+    if (rc == TW_OK) {
+        c = &one.v[0];
+        rc = c->has_step ? tw_run_weights_read(c->file, c->run, (size_t)c->step, list, &call->err)
+                         : tw_store_weights_read(c->file, state_key, list, remarks, &call->err);
+        if (rc == TW_OK && prov)
+            rc = tw_cmd_provenance_input(prov, c->file, NULL, &call->err);
+    }
+    tw_checkpoints_release(&one);
+    return rc;
+}
 
 enum tw_status tw_load_weights(struct tw_call *call, const struct tw_net_opts *o, const char *path,
                                const struct tw_graph *g, const struct tw_net *net, float *params,
@@ -184,9 +233,7 @@ enum tw_status tw_load_weights(struct tw_call *call, const struct tw_net_opts *o
     tw_graph_initial(g, params, buffers);
     if (!path)
         return TW_OK;
-    rc = tw_store_weights_read(path, o->state_key, &list, &remarks, &call->err);
-    if (rc == TW_OK && prov)
-        rc = tw_cmd_provenance_input(prov, path, NULL, &call->err);
+    rc = tw_load_arrays(call, path, o->state_key, &list, &remarks, prov);
     if (rc == TW_OK) {
         rc = tw_match_weights(tw_graph_layout(g), net, &list, params, buffers, &match, &call->err);
         if (rc != TW_OK)
@@ -194,7 +241,7 @@ enum tw_status tw_load_weights(struct tw_call *call, const struct tw_net_opts *o
         else
             tw_match_remarks(&match, &remarks);
     }
-    tell(call, path, &remarks, false);
+    tw_load_remarks(call, path, &remarks, false);
     tw_str_release(&remarks);
     tw_match_release(&match);
     tw_named_release(&list);

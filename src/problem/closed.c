@@ -27,7 +27,7 @@ static enum tw_status eval(struct tw_problem *p, const struct tw_request *r, str
     const size_t n = p->dim;
     double loss;
 
-    if (r->correct || r->logits)
+    if (r->correct || r->logits || r->logit_slopes)
         return tw_err_set(err, TW_EINVAL, "a closed form has neither hits nor logits");
     if (r->statistics)
         return tw_err_set(err, TW_EINVAL, "a closed form has no batches");
@@ -68,7 +68,7 @@ static void release(struct tw_problem *p)
     free(c);
 }
 
-static const struct tw_problem_ops ops = { eval, release };
+static const struct tw_problem_ops ops = { .eval = eval, .free = release };
 
 static struct closed *make(size_t n, struct tw_err *err)
 {

@@ -216,7 +216,7 @@ static bool make_samples(struct network *s)
     return made && s->tangent;
 }
 
-static const struct tw_problem_ops ops = { tw_network_eval, release };
+static const struct tw_problem_ops ops = { .eval = tw_network_eval, .free = release };
 
 struct tw_problem *tw_problem_new(struct tw_net *net, const struct tw_dataset *data,
                                   const struct tw_problem_options *o, struct tw_err *err)

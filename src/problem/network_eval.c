@@ -35,7 +35,7 @@ static enum tw_status keep_anchors(struct network *s, const struct tw_request *r
     uint64_t number;
     size_t n;
 
-    if (!r->weights || r->rows || r->slopes || r->gradient || r->hvp)
+    if (!r->weights || r->rows || r->slopes || r->logit_slopes || r->gradient || r->hvp)
         return TW_OK;
     n = tw_anchors_count(s->base.anchors, &number);
     if (number == s->kept)
@@ -176,7 +176,7 @@ enum tw_status tw_network_eval(struct tw_problem *p, const struct tw_request *r,
                         s->base.n);
     else if (nd > s->max_directions || (r->correct && !s->base.has_error) ||
              (s->npart == 1 && (r->extra || r->extra_values)) ||
-             ((r->logits || r->gauss_newton) && ports->logits < 0))
+             ((r->logits || r->logit_slopes || r->gauss_newton) && ports->logits < 0))
         rc = tw_err_set(err, TW_EINVAL, "asked for what the problem was not made for");
     if (rc == TW_OK)
         rc = keep_anchors(s, r, &run, err);
@@ -197,8 +197,10 @@ enum tw_status tw_network_eval(struct tw_problem *p, const struct tw_request *r,
             outputs[ports->logits] = r->logits;
         for (size_t t = 0; r->slopes && t < nd; t++)
             tangents[(size_t)ports->loss * nd + t] = s->tangent + t * n;
+        for (size_t t = 0; r->logit_slopes && t < nd; t++)
+            tangents[(size_t)ports->logits * nd + t] = r->logit_slopes + t * n * s->base.width;
         run.outputs = outputs;
-        run.tangents = r->slopes ? tangents : NULL;
+        run.tangents = r->slopes || r->logit_slopes ? tangents : NULL;
         run.seed_output = (size_t)ports->loss;
         run.gradient = r->gradient;
         run.hvp = r->hvp;

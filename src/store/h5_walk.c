@@ -196,10 +196,11 @@ static herr_t read_texts(struct walk *w, struct source *s)
 
 static herr_t read_numbers(struct walk *w, struct source *s)
 {
-    const enum tw_h5_values class =
-        w->q->scope == TW_H5_ARRAYS && s->head.class == TW_H5_REALS && s->head.size <= sizeof(float)
-            ? TW_H5_FLOATS
-            : (enum tw_h5_values)s->head.class;
+    const enum tw_h5_values class = (w->q->scope == TW_H5_ARRAYS || w->q->scope == TW_H5_RUN) &&
+                                            s->head.class == TW_H5_REALS &&
+                                            s->head.size <= sizeof(float)
+                                        ? TW_H5_FLOATS
+                                        : (enum tw_h5_values)s->head.class;
     const size_t size = class == TW_H5_BYTES    ? 1
                         : class == TW_H5_FLOATS ? sizeof(float)
                                                 : sizeof(double);
@@ -219,6 +220,42 @@ static herr_t read_numbers(struct walk *w, struct source *s)
     return 0;
 }
 
+/* What holds the numbers of a type without loss; TW_NONE: it has none, or wider ones. */
+static enum tw_dtype element_of(hid_t type)
+{
+    static const enum tw_dtype ints[] = { TW_I8,   TW_I16,  TW_NONE, TW_I32,
+                                          TW_NONE, TW_NONE, TW_NONE, TW_I64 },
+                               uints[] = { TW_U8,   TW_U16,  TW_NONE, TW_U32,
+                                           TW_NONE, TW_NONE, TW_NONE, TW_U64 };
+    const size_t size = H5Tget_size(type);
+    size_t sign, exponent, esize, mantissa, msize;
+
+    switch (H5Tget_class(type)) {
+    case H5T_FLOAT:
+        if (size == 2 && H5Tget_fields(type, &sign, &exponent, &esize, &mantissa, &msize) >= 0)
+            return esize == 5 && msize == 10 ? TW_F16 : esize == 8 && msize == 7 ? TW_BF16 : TW_F32;
+        return size <= sizeof(float) ? TW_F32 : TW_F64;
+    case H5T_INTEGER:
+        if (size == 0 || size > 8)
+            return TW_NONE;
+        return H5Tget_sign(type) == H5T_SGN_NONE ? uints[size - 1] : ints[size - 1];
+    case H5T_ENUM:
+        return tw_h5_is_bool(type) ? TW_BOOL : TW_I64;
+    default:
+        return TW_NONE;
+    }
+}
+
+/* Its bytes are those of `element` already, one after another. */
+static bool is_plain(const struct source *s)
+{
+    const hid_t as = tw_h5_element_type((enum tw_dtype)s->head.element);
+    const bool same = as >= 0 && (s->head.element == TW_BOOL || H5Tequal(s->type, as) > 0);
+
+    tw_h5_close(as);
+    return same;
+}
+
 /* Shape and place; false if they cannot be told. */
 static bool measure(struct source *s)
 {
@@ -231,8 +268,13 @@ static bool measure(struct source *s)
     s->head.empty = H5Sget_simple_extent_type(s->space) == H5S_NULL;
     s->head.rank = (uint32_t)rank;
     s->head.n = s->head.empty ? 0 : (uint64_t)n;
+    if (at != HADDR_UNDEF && s->head.element != TW_NONE && is_plain(s)) {
+        s->head.plain = 1;
+        s->head.offset = at;
+    }
     if (at != HADDR_UNDEF &&
-        (H5Tequal(s->type, H5T_IEEE_F64LE) > 0 || H5Tequal(s->type, H5T_STD_U8LE) > 0 ||
+        (H5Tequal(s->type, H5T_IEEE_F64LE) > 0 || H5Tequal(s->type, H5T_IEEE_F32LE) > 0 ||
+         H5Tequal(s->type, H5T_STD_U8LE) > 0 ||
          (s->head.class == TW_H5_TEXTS && H5Tis_variable_str(s->type) <= 0))) {
         s->head.in_one_piece = 1;
         s->head.offset = at;
@@ -240,10 +282,35 @@ static bool measure(struct source *s)
     return true;
 }
 
+static herr_t read_raw(struct walk *w, struct source *s)
+{
+    const size_t size = tw_dtype_size((enum tw_dtype)s->head.element);
+    const hid_t as = s->head.element == TW_BOOL
+                         ? H5Tcopy(H5T_NATIVE_UINT8)
+                         : tw_h5_element_type((enum tw_dtype)s->head.element);
+    herr_t rc = 0;
+
+    s->data = tw_alloc((size_t)s->head.n, size);
+    if (!s->data || as < 0)
+        rc = stop(w, TW_ENOMEM);
+    else if (s->head.n > 0 && read_as(s, as, s->data) < 0)
+        rc = not_read(w, s);
+    tw_h5_close(as);
+    if (rc == 0 && !s->why) {
+        s->head.values = TW_H5_RAW;
+        s->head.ndata = s->head.n * size;
+    }
+    return rc;
+}
+
 static herr_t read_source(struct walk *w, struct source *s)
 {
-    const bool few = s->attribute || !w->all;
+    /* Checkpoints may be large: those who want one ask for it (TW_H5_RUN). */
+    const bool few = s->attribute || !w->all ||
+                     (w->q->scope == TW_H5_RESULT && !strncmp(w->path.s, "/runs/", 6));
 
+    if (w->q->scope == TW_H5_ONE)
+        return s->head.element == TW_NONE || s->head.empty ? 0 : read_raw(w, s);
     if (s->head.class == TW_H5_NONE || s->head.empty)
         return 0;
     if (few && (s->head.n > TW_H5_FEW || s->head.size > TW_H5_FEW_BYTES))
@@ -263,6 +330,8 @@ static herr_t describe(struct walk *w, hid_t object, bool attribute)
     s.head.class = s.head.size ? class_of(s.type, (size_t)s.head.size) : TW_H5_NONE;
     if (w->q->scope == TW_H5_ARRAYS && s.head.size && H5Tget_class(s.type) == H5T_ENUM)
         s.head.class = TW_H5_INTS;
+    if (!attribute && s.head.size)
+        s.head.element = element_of(s.type);
     s.why = attribute ? NULL : tw_h5_refused(object, w->q->file_size, s.buf);
     /* Even the shape of a virtual data set asks for other files. */
     if (!s.why)
@@ -320,6 +389,27 @@ static int log_needs(const char *path)
     return !strncmp(path, "/runs/", 6) && !run ? 2 : 0;
 }
 
+/* The same for a part of a file of runs: the part itself, what is in it, the way to it. */
+static int run_needs(const char *path, const char *part)
+{
+    const char *run = !strncmp(path, "/runs/", 6) ? strchr(path + 6, '/') : NULL;
+    const size_t n = strlen(path), m = part ? strlen(part) : 0;
+
+    if (!strcmp(path, "/") || !strcmp(path, "/runs") || (!strncmp(path, "/runs/", 6) && !run))
+        return 2;
+    if (part && !strncmp(path, part, n < m ? n : m) &&
+        (n == m || (n < m ? part : path)[n < m ? n : m] == '/'))
+        return 2;
+    return run && !strchr(run + 1, '/') ? 1 : 0;
+}
+
+static int needs(const struct walk *w)
+{
+    return w->q->scope == TW_H5_LOG   ? log_needs(w->path.s)
+           : w->q->scope == TW_H5_RUN ? run_needs(w->path.s, w->q->part)
+                                      : 2;
+}
+
 /* An object and its attributes, then what is in it. */
 static herr_t walk_object(struct walk *w, hid_t object)
 {
@@ -336,7 +426,7 @@ static herr_t walk_object(struct walk *w, hid_t object)
         rc = emit_plain(w, TW_H5_NAMED_TYPE, "type", "");
     if (rc == 0 && !log)
         rc = H5Aiterate2(object, H5_INDEX_NAME, H5_ITER_INC, &from, on_attribute, w);
-    if (rc == 0 && kind == H5I_GROUP && (!log || log_needs(w->path.s) == 2))
+    if (rc == 0 && kind == H5I_GROUP && needs(w) == 2)
         rc = walk_group(w, object);
     return rc;
 }
@@ -378,7 +468,7 @@ static herr_t on_link(hid_t group, const char *name, const H5L_info_t *info, voi
     tw_str_addf(&w->path, "%s%s", n > 1 ? "/" : "", name);
     if (w->path.failed) {
         rc = stop(w, TW_ENOMEM);
-    } else if (w->q->scope == TW_H5_LOG && log_needs(w->path.s) == 0) {
+    } else if (needs(w) == 0) {
         /* Gigabytes of checkpoints may lie beside a log. */
     } else if (info->type != H5L_TYPE_HARD) {
         rc = report_link(w, group, name, info);
@@ -468,7 +558,8 @@ void tw_h5_walk(const struct tw_h5_request *q, int out, void (*opened)(void))
 {
     struct walk w = { .q = q,
                       .out = out,
-                      .all = q->scope == TW_H5_LOG || q->scope == TW_H5_ARRAYS };
+                      .all = q->scope == TW_H5_LOG || q->scope == TW_H5_ARRAYS ||
+                             q->scope == TW_H5_RUN };
     struct tw_h5_head end = { .kind = TW_H5_END };
     hid_t file = -1, root = -1;
 
@@ -476,7 +567,11 @@ void tw_h5_walk(const struct tw_h5_request *q, int out, void (*opened)(void))
     file = open_file(&w);
     if (opened)
         opened();
-    root = file < 0 ? -1 : H5Oopen(file, "/", H5P_DEFAULT);
+    if (q->scope == TW_H5_ONE) {
+        tw_str_clear(&w.path);
+        tw_str_add(&w.path, q->part);
+    }
+    root = file < 0 ? -1 : H5Oopen(file, w.path.s, H5P_DEFAULT);
     if (file >= 0 && (root < 0 || walk_object(&w, root) < 0) && w.err.code == TW_OK)
         (void)tw_h5_fail(&w.err, TW_EFORMAT, "damaged");
     (void)H5Eclear2(H5E_DEFAULT);
