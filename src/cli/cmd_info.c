@@ -399,9 +399,9 @@ static int describe_hdf5(struct tw_call *call, const char *path)
 static int describe(struct tw_call *call, const char *path)
 {
     const struct info_opts *o = call->opts;
-    const bool hdf5 = tw_is_hdf5(path), numpy = !hdf5 && tw_is_numpy(path);
+    const bool hdf5 = tw_is_hdf5(path), weights = !hdf5 && tw_is_weights(path);
 
-    if (tw_names_checkpoint(path) || numpy ||
+    if (tw_names_checkpoint(path) || weights ||
         ((o->model || o->stats) && (hdf5 || tw_is_onnx(path))))
         return tw_info_weights(call, path, o);
     if (hdf5)

@@ -4,9 +4,11 @@
 
 extern const struct tw_cmd tw_cmd_cite;
 extern const struct tw_cmd tw_cmd_compare;
+extern const struct tw_cmd tw_cmd_convert;
 extern const struct tw_cmd tw_cmd_doctor;
 extern const struct tw_cmd tw_cmd_eval;
 extern const struct tw_cmd tw_cmd_export;
+extern const struct tw_cmd tw_cmd_evaluator;
 extern const struct tw_cmd tw_cmd_fit;
 extern const struct tw_cmd tw_cmd_forecast;
 extern const struct tw_cmd tw_cmd_info;
@@ -17,6 +19,7 @@ extern const struct tw_cmd tw_cmd_plot;
 extern const struct tw_cmd tw_cmd_scan;
 extern const struct tw_cmd tw_cmd_schedule;
 extern const struct tw_cmd tw_cmd_sensitivity;
+extern const struct tw_cmd tw_cmd_train;
 extern const struct tw_cmd tw_cmd_version;
 
 const struct tw_cmd *const tw_cmds[] = {
@@ -32,6 +35,9 @@ const struct tw_cmd *const tw_cmds[] = {
     /* Networks */
     &tw_cmd_eval,
     &tw_cmd_scan,
+    &tw_cmd_convert,
+    &tw_cmd_train,
+    &tw_cmd_evaluator,
     /* Results */
     &tw_cmd_plot,
     &tw_cmd_export,

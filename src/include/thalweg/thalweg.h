@@ -11,6 +11,7 @@
 #include "thalweg/graph.h"
 #include "thalweg/graph_match.h"
 #include "thalweg/landscape.h"
+#include "thalweg/landscape_line.h"
 #include "thalweg/law.h"
 #include "thalweg/law_compare.h"
 #include "thalweg/law_families.h"
