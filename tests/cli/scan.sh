@@ -188,8 +188,9 @@ if [ -x "$build/test/evaluator" ] && [ -x "$build/test/faulty_evaluator" ]; then
     report $? 'the same numbers'
     expect_err 'and no data beside it' 2 'brings its own network' \
         thalweg scan --evaluator "$own" --data "$data/digits.h5"
-    expect_err 'points that fail are recorded' 4 'CUDA out of memory' \
+    expect_err 'points that fail are told' 0 'CUDA out of memory' \
         thalweg scan --evaluator "'$build/test/faulty_evaluator' oom -" --mesh 3 -o oom.h5
+    expect_out 'and recorded' 0 '^0.*,2$' sh -c 'thalweg export oom.h5 -q --csv oom.csv; cat oom.csv'
 else
     skip 'evaluators' 'test/evaluator is not built'
 fi
