@@ -341,11 +341,13 @@ int tw_info_weights(struct tw_call *call, const char *path, const struct info_op
     struct tw_str remarks = { 0 };
     struct tw_weights_file *f = tw_load_file(call, path, NULL, &remarks);
     struct stats *stats = f && o->stats ? tw_alloc(f->n, sizeof *stats) : NULL;
-    enum tw_status rc = f ? TW_OK : call->err.code;
+    enum tw_status rc = TW_OK;
 
     tw_load_remarks(call, path, &remarks, false);
     tw_str_release(&remarks);
-    if (f && o->stats && !stats)
+    if (!f)
+        return tw_cmd_fail(call);
+    if (o->stats && !stats)
         rc = tw_err_set(&call->err, TW_ENOMEM, "out of memory");
     if (rc == TW_OK) {
         show_head(call, f);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Looking at the values of a pickle that was read. */
+/* The values of a pickle that was read. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "pickle.h"
@@ -47,4 +48,19 @@ pickle_id pickle_item(const struct pickle *k, pickle_id list, size_t i)
     const struct pickle_value *v = &k->v[list];
 
     return v->kind == PICKLE_LIST && i < v->n ? v->v[i] : 0;
+}
+
+void pickle_release(struct pickle *k)
+{
+    for (size_t i = 0; i < k->nv; i++) {
+        if (k->v[i].kind == PICKLE_LIST || k->v[i].kind == PICKLE_DICT)
+            free(k->v[i].v);
+        else if (k->v[i].kind == PICKLE_OBJECT)
+            free(k->v[i].object.v);
+    }
+    free(k->v);
+    free(k->stack);
+    free(k->memo);
+    free(k->mark);
+    *k = (struct pickle){ 0 };
 }

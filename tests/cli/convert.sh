@@ -37,6 +37,12 @@ expect_err 'a part that is not there' 3 "no tensors under 'x'; the names in it b
 expect_json 'in JSON' 0 thalweg convert --json "$samples/nested.pt" r.h5
 expect_json 'info in JSON' 0 thalweg info --json --stats "$samples/nested.pt" r.h5
 
+printf x >a.distcp
+expect_err 'a part of many' 3 'dcp_to_torch_save' thalweg convert a.distcp x.h5
+expect_out 'a network by name' 0 '' thalweg convert "$data/digits-mlp-1.h5" m.safetensors
+expect_out 'goes along' 0 '^loss 0.08' \
+    thalweg eval m.safetensors --data "$data/digits.h5" --scale 0.0625 --limit 50
+
 expect_err 'no operand' 2 'expected IN and OUT' thalweg convert a.safetensors
 expect_err 'no suffix' 2 'neither .safetensors nor .h5; give --to' thalweg convert a.safetensors x
 expect_err 'a wrong format' 2 "safetensors or hdf5, not 'npz'" thalweg convert --to npz a.safetensors x

@@ -134,12 +134,24 @@ def main():
     check(path + "-nested.pt", moments, "--state-key", "optimizer.state")
     torch.save({"step": 3, "generator": Own(state)}, path + "-own.pt")
     check(path + "-own.pt", state)
-    # An archive that was packed again, with compression.
-    with zipfile.ZipFile(path + "-nested.pt") as z, \
-            zipfile.ZipFile(path + "-packed.pt", "w", zipfile.ZIP_DEFLATED) as out:
-        for entry in z.namelist():
-            out.writestr(entry, z.read(entry))
-    check(path + "-packed.pt", state)
+    # Archives that were packed again: compressed, with 64-bit sizes, on a big-endian machine.
+    for how in ("packed", "zip64", "big"):
+        method = zipfile.ZIP_DEFLATED if how == "packed" else zipfile.ZIP_STORED
+        floats = {k: v for k, v in state.items() if v.dtype == torch.float32}
+        torch.save(floats, path + "-again.pt")
+        with zipfile.ZipFile(path + "-again.pt") as z, \
+                zipfile.ZipFile("%s-%s.pt" % (path, how), "w", method) as out:
+            for entry in z.namelist():
+                data = z.read(entry)
+                if how == "big" and "/data/" in entry:
+                    data = np.frombuffer(data, "<f4").astype(">f4").tobytes()
+                info = zipfile.ZipInfo(entry)
+                info.compress_type = method
+                with out.open(info, "w", force_zip64=how == "zip64") as f:
+                    f.write(data)
+            if how == "big":
+                out.writestr(z.namelist()[0].split("/")[0] + "/byteorder", "big")
+        check("%s-%s.pt" % (path, how), floats)
 
 
 main()
