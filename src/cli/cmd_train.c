@@ -325,7 +325,9 @@ static enum tw_status open_file(struct train_work *w)
 static double last_of(const struct tw_log *log, const char *run, const char *series)
 {
     for (size_t i = 0; i < log->nruns; i++)
-        for (size_t k = 0; !strcmp(log->runs[i].name, run) && k < log->runs[i].nseries; k++)
+        for (size_t k = 0; (log->nruns == 1 || !strcmp(log->runs[i].name, run)) &&
+                           k < log->runs[i].nseries;
+             k++)
             if (!strcmp(log->runs[i].series[k].name, series))
                 return log->runs[i].series[k].y[log->runs[i].series[k].n - 1];
     return NAN;
