@@ -23,7 +23,7 @@ echo "$schedules" | sed "s|^\([a-z]*\):\(.*\)|\1 \1:\2|; s|^\(l[ow][a-z]*\) l[a-
             "-o '$out/$name.h5'"
     done | xargs -P "${JOBS:-2}" -d '\n' -n 1 sh -c >"$out/runs.txt"
 
-set -- --from 300 --quiet --force
+set -- --from 500 --quiet --force
 "$thalweg" fit annealing "$out/constant.h5" "$out/cosine.h5" "$@" -o "$out/fit.h5" \
     --plot "$out/fit.pdf" --residuals
 against=

@@ -54,7 +54,7 @@ for size in 32 64; do
     echo
     echo "== d=$size: the law fitted to the constant and the cosine rate forecasts the third schedule"
     echo
-    set -- --from 300 --quiet --force
+    set -- --from 500 --quiet --force
     "$thalweg" fit annealing "$runs/gpt$size-constant.h5" "$runs/gpt$size-cosine.h5" "$@" \
         -o "$out/fit$size.h5" --plot "$out/fit$size.pdf" --residuals | sed -n '1,/^curve/p' | head -n -2
     "$thalweg" forecast "$out/fit$size.h5" --against "$runs/gpt$size-wsd.h5" "$@" \
