@@ -161,8 +161,7 @@ static enum tw_status take_options(struct tw_call *call, const char *record, str
         *o = defaults;
         rc = tw_opt_parse(argc, argv, call->cmd->uses, opts, &call->common, o, &operands,
                           &call->err);
-        o->resume = file;
-        call->common.output = file;
+        call->common.output = file; /* and o->resume is NULL: options as they were then */
     }
     free(argv);
     tw_str_release(&standard);
@@ -451,6 +450,7 @@ static enum tw_status set_up(struct train_work *w)
         if (rc == TW_OK)
             rc = train_plan_log(&w->plan, i, w->job[i].problem->has_error, validation);
     }
+    (void)tw_stop_requested(); /* from the moment that there is a file, a signal is heard */
     return rc == TW_OK ? open_file(w) : rc;
 }
 

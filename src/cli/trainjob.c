@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "thalweg/tensor_build.h"
 #include "train.h"
 
 enum { SUMS = 3 }; /* beside the trainer's state: the sums since the last row */

@@ -212,7 +212,6 @@ enum tw_status train_work_run(struct train_work *w)
     }
     tw_progress_start(&w->progress, w->call, "training", w->total);
     w->progress.base = w->done;
-    (void)tw_stop_requested();
     /* One run has all threads; several have one each, and the same bits. */
     if (branches > 1) {
 #pragma omp parallel for schedule(dynamic, 1) num_threads(threads) if (groups > 1)
