@@ -9,5 +9,6 @@ cd "$here/../.."
 thalweg=${1:-build/release/bin/thalweg}
 out=${2:-$(mktemp -d)}
 mkdir -p "$out"
-[ $# -lt 2 ] || shift 2
+[ $# -lt 1 ] || shift
+[ $# -lt 1 ] || shift
 exec python3 "$here/tables.py" "$thalweg" "$out" data/digits.h5 "$@"
