@@ -36,6 +36,7 @@ static const struct tw_opt opts[] = {
     { TW_OPT_CHOICE, 0, "bn", AT(bn), "HOW",
       "running statistics of batch normalisation [interpolate; keep for random directions]", 0, 0,
       "interpolate|recalibrate|keep" },
+    TW_EVALUATOR(struct scan_opts, evaluator),
     TW_NET_DATA(struct scan_opts, net),
     { TW_OPT_REAL, 0, "target-error", AT(target_error), "X",
       "use as many samples as give this standard error at the checkpoints [--limit]", 0, 1e300,
@@ -147,6 +148,7 @@ static void release(struct scan *s)
 {
     tw_result_abandon(s->file);
     tw_scan_release(&s->out);
+    tw_own_checkpoints_release(&s->own);
     tw_problem_free(s->problem);
     tw_problem_free(s->training);
     free(s->point);
@@ -204,7 +206,7 @@ static int run(struct tw_call *call)
     enum tw_status rc;
     int code;
 
-    if (!s.o->net.data)
+    if (!s.o->net.data && !s.o->evaluator.command)
         return tw_cmd_usage(call, "no data given (--data)");
     if (s.o->net.limit && s.o->target_error > 0.0)
         return tw_cmd_usage(call, "--limit and --target-error both say how many samples");
@@ -234,6 +236,7 @@ static int run(struct tw_call *call)
 
 static const struct scan_opts defaults = {
     .net = TW_NET_DEFAULTS,
+    .evaluator = TW_EVALUATOR_DEFAULTS,
     .normalise = "filter",
     .biases = "ignore",
     .centre = "mean",

@@ -34,12 +34,12 @@ const struct tw_cmd *const tw_cmds[] = {
     &tw_cmd_compare,
     &tw_cmd_laws,
     /* Networks */
+    &tw_cmd_train,
     &tw_cmd_eval,
+    &tw_cmd_scan,
     &tw_cmd_ghost,
     &tw_cmd_convert,
-    &tw_cmd_train,
     &tw_cmd_evaluator,
-    &tw_cmd_scan,
     /* Results */
     &tw_cmd_plot,
     &tw_cmd_export,

@@ -5,12 +5,14 @@
 #define TW_CLI_SCAN_H
 
 #include "checkpoint.h"
+#include "evaluator.h"
 #include "figopts.h"
 #include "netload.h"
 #include "scanfile.h"
 
 struct scan_opts {
     struct tw_net_opts net;
+    struct tw_evaluator_opts evaluator;
     struct tw_figure_cli figure;
     const char *mesh, *range, *normalise, *biases, *bn, *centre, *figure_kind;
     double radius, margin, tol, target_error;
@@ -24,6 +26,7 @@ struct scan {
     const struct scan_opts *o;
     struct tw_cmd_provenance prov;
     struct tw_checkpoint_list list; /* none: the network's own values */
+    struct tw_own_checkpoints own;  /* of an evaluator: then there is no net and no data */
     struct tw_net *net;
     struct tw_dataset data;
     struct tw_problem *problem;
@@ -50,6 +53,7 @@ enum tw_status scan_plan(struct scan *s) TW_CHECKED;
 enum tw_status scan_load(struct scan *s) TW_CHECKED;
 /* Anchors and coordinates; s->out is made. */
 enum tw_status scan_place(struct scan *s) TW_CHECKED;
+size_t scan_checkpoints(const struct scan *s);               /* how many were named */
 const char *scan_checkpoint(const struct scan *s, size_t k); /* NULL: the network's own values */
 
 /* scan_points.c: open or continue the file and compute what is missing. */

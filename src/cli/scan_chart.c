@@ -8,8 +8,15 @@
 #include "scan.h"
 #include "thalweg/store_run.h"
 
+size_t scan_checkpoints(const struct scan *s)
+{
+    return s->o->evaluator.command ? s->own.n : s->list.n;
+}
+
 const char *scan_checkpoint(const struct scan *s, size_t k)
 {
+    if (s->o->evaluator.command)
+        return s->own.name[k];
     return k < s->list.n ? s->list.v[k].name : NULL;
 }
 
@@ -36,6 +43,20 @@ static enum tw_status list_checkpoints(struct scan *s)
         tw_str_release(&all);
     }
     return rc;
+}
+
+/* Network, checkpoints and data in one. */
+static enum tw_status open_evaluator(struct scan *s)
+{
+    if (s->call->argc || s->o->net.data || s->o->net.model)
+        return tw_err_set(&s->call->err, TW_EINVAL,
+                          "--evaluator brings its own network, checkpoints and data: name none "
+                          "beside it");
+    if (s->o->target_error > 0.0 || (s->o->bn && !strcmp(s->o->bn, "recalibrate")))
+        return tw_err_set(&s->call->err, TW_EINVAL,
+                          "--target-error and --bn=recalibrate do not go with --evaluator");
+    s->problem = tw_evaluator_open(s->call, &s->o->evaluator);
+    return s->problem ? tw_evaluator_own(s->call, s->problem, &s->own) : s->call->err.code;
 }
 
 /* "51", "51x41" */
@@ -74,8 +95,8 @@ static enum tw_status plan_mesh(struct scan *s)
 enum tw_status scan_plan(struct scan *s)
 {
     struct tw_err *err = &s->call->err;
-    enum tw_status rc = list_checkpoints(s);
-    const size_t n = s->list.n;
+    enum tw_status rc = s->o->evaluator.command ? open_evaluator(s) : list_checkpoints(s);
+    const size_t n = rc == TW_OK ? scan_checkpoints(s) : 0;
 
     if (rc != TW_OK)
         return rc;
@@ -141,13 +162,16 @@ static enum tw_status load_training(struct scan *s, const struct tw_net_opts *ne
 
 enum tw_status scan_load(struct scan *s)
 {
-    const char *first = scan_checkpoint(s, 0);
     struct tw_problem_options po = { 0 };
     struct tw_net_opts net = s->o->net;
     struct tw_str loss = { 0 };
     enum tw_status rc;
 
-    s->net = tw_load_net(s->call, &net, first, &s->prov);
+    if (s->o->evaluator.command) {
+        s->batch_norm = s->problem->layout->nb > 0;
+        return TW_OK;
+    }
+    s->net = tw_load_net(s->call, &net, scan_checkpoint(s, 0), &s->prov);
     if (!s->net)
         return s->call->err.code;
     rc = find_batch_norm(s);
@@ -189,6 +213,11 @@ static enum tw_status new_anchors(struct scan *s, size_t n)
 
 static enum tw_status load(struct scan *s, size_t k, float *params, float *buffers)
 {
+    if (s->o->evaluator.command) {
+        tw_mix(1, &s->own.at[k], &(double){ 1.0 }, s->problem->dim, params, NULL);
+        memcpy(buffers, s->own.buffers[k], s->problem->layout->nb * sizeof *buffers);
+        return TW_OK;
+    }
     return tw_load_weights(s->call, &s->o->net, scan_checkpoint(s, k), tw_problem_graph(s->problem),
                            s->net, params, buffers, &s->prov);
 }
@@ -247,7 +276,7 @@ static enum tw_status read_range(struct scan *s, double *lo, double *hi)
 
 static enum tw_status mark_all(struct scan *s)
 {
-    const size_t n = s->list.n ? s->list.n : 1;
+    const size_t n = scan_checkpoints(s) ? scan_checkpoints(s) : 1;
 
     s->out.mark = tw_alloc(n, sizeof *s->out.mark);
     s->out.mark_x = tw_alloc(n, sizeof *s->out.mark_x);
@@ -348,7 +377,7 @@ static enum tw_status trajectory_point(void *ctx, size_t k, float *params, float
 static enum tw_status place_trajectory(struct scan *s)
 {
     const struct tw_trajectory_source source = {
-        .n = s->list.n,
+        .n = scan_checkpoints(s),
         .dim = s->problem->dim,
         .nbuffer = s->problem->layout->nb,
         .memory = (size_t)1 << 30,
@@ -391,7 +420,13 @@ static enum tw_status describe(struct scan *s)
     struct tw_str loss = { 0 };
     struct tw_scan *out = &s->out;
 
-    tw_loss_print(tw_problem_loss(s->problem), &loss);
+    if (s->o->evaluator.command) {
+        const char *name = tw_evaluator_info(s->problem).name;
+
+        tw_str_add(&loss, name ? name : "evaluator");
+    } else {
+        tw_loss_print(tw_problem_loss(s->problem), &loss);
+    }
     out->objective = loss.failed ? NULL : loss.s;
     out->chart = tw_strdup(chart[s->kind]);
     out->normalise = tw_strdup(random ? s->o->normalise : "");

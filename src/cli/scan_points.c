@@ -124,22 +124,21 @@ static enum tw_status evaluate(struct scan *s, const double *weights, struct tw_
     return rc == TW_OK ? tw_problem_eval(s->problem, &r, err) : rc;
 }
 
-static enum tw_status compute(void *ctx, size_t i, struct tw_err *err)
+static bool is_done(const struct scan *s, size_t i)
 {
-    struct scan *s = ctx;
-    double weights[TW_CHART_ANCHORS];
-    struct tw_values values;
+    return s->out.status[i] == TW_POINT_DONE || s->out.status[i] == TW_POINT_FAILED;
+}
+
+/* Take a point's values, or why it failed, and put it into the file. */
+static enum tw_status take(struct scan *s, size_t i, const struct tw_values *v,
+                           const struct tw_err *failure, struct tw_err *err)
+{
+    static const struct tw_values none = { .loss = { NAN, NAN, NAN }, .error = { NAN, NAN, NAN } };
     enum tw_status rc;
 
-    if (s->out.status[i] == TW_POINT_DONE || s->out.status[i] == TW_POINT_FAILED)
-        return TW_OK;
-    if (s->evaluations && tw_stop_requested())
-        return TW_ESTOP;
-    tw_chart_weights(&s->chart, s->out.x[i % s->nx], s->out.y[i / s->nx], weights);
-    rc = evaluate(s, weights, &values, err);
-    if (rc != TW_OK)
-        return rc;
-    enter(&s->out, i, &values);
+    if (failure)
+        tw_cmd_warn(s->call, "%s", failure->msg);
+    enter(&s->out, i, failure ? &none : v);
     s->evaluations++;
     s->done++;
     rc = tw_scan_write(s->file, &s->out, i, 1, err);
@@ -147,15 +146,96 @@ static enum tw_status compute(void *ctx, size_t i, struct tw_err *err)
     return rc;
 }
 
+static void weights_at(const struct scan *s, size_t i, double weights[TW_CHART_ANCHORS])
+{
+    tw_chart_weights(&s->chart, s->out.x[i % s->nx], s->out.y[i / s->nx], weights);
+}
+
+/* One point, as tw_surface_fill asks for it. */
+static enum tw_status compute(void *ctx, size_t i, struct tw_err *err)
+{
+    struct scan *s = ctx;
+    double weights[TW_CHART_ANCHORS];
+    struct tw_err why = { 0 };
+    struct tw_values values;
+    enum tw_status rc;
+
+    if (is_done(s, i))
+        return TW_OK;
+    if (s->evaluations && tw_stop_requested())
+        return TW_ESTOP;
+    weights_at(s, i, weights);
+    rc = evaluate(s, weights, &values, &why);
+    if (rc != TW_OK && rc != TW_EDOMAIN)
+        return tw_err_set(err, rc, "%s", why.msg);
+    return take(s, i, &values, rc == TW_OK ? NULL : &why, err);
+}
+
+/* Many points at once: who evaluates may work on several. */
+struct block {
+    struct scan *s;
+    size_t n, *at;
+    struct tw_request *request;
+    struct tw_values *values;
+    double (*weights)[TW_CHART_ANCHORS];
+    enum tw_status rc;
+};
+
+static bool done(void *ctx, size_t k, const struct tw_err *failure)
+{
+    struct block *b = ctx;
+
+    if (b->rc == TW_OK)
+        b->rc = take(b->s, b->at[k], &b->values[k], failure, &b->s->call->err);
+    return b->rc == TW_OK && !tw_stop_requested();
+}
+
+static enum tw_status compute_block(struct block *b)
+{
+    enum tw_status rc;
+
+    for (size_t k = 0; k < b->n; k++) {
+        weights_at(b->s, b->at[k], b->weights[k]);
+        b->request[k] = (struct tw_request){ .weights = b->weights[k], .values = &b->values[k] };
+    }
+    rc = b->n ? tw_problem_eval_many(b->s->problem, b->n, b->request, done, b, &b->s->call->err)
+              : TW_OK;
+    return b->rc != TW_OK ? b->rc : rc;
+}
+
+/* All that are missing, in that order. Statistics that are taken anew make two passes of each. */
+static enum tw_status compute_in(struct scan *s, const size_t *order)
+{
+    enum { BLOCK = 512 };
+    const size_t n = s->nx * s->ny;
+    size_t at[BLOCK];
+    struct tw_request request[BLOCK];
+    struct tw_values values[BLOCK];
+    double weights[BLOCK][TW_CHART_ANCHORS];
+    struct block b = { s, 0, at, request, values, weights, TW_OK };
+    enum tw_status rc = TW_OK;
+
+    for (size_t k = 0; rc == TW_OK && k < n; k++) {
+        if (s->training)
+            rc = compute(s, order[k], &s->call->err);
+        else if (!is_done(s, order[k]))
+            at[b.n++] = order[k];
+        if (b.n == BLOCK) {
+            rc = compute_block(&b);
+            b.n = 0;
+        }
+    }
+    return rc == TW_OK ? compute_block(&b) : rc;
+}
+
 static enum tw_status compute_all(struct scan *s)
 {
-    const size_t n = s->nx * s->ny;
-    size_t *order = tw_alloc(n, sizeof *order);
+    size_t *order = tw_alloc(s->nx * s->ny, sizeof *order);
     enum tw_status rc = order ? tw_grid_order(s->nx, s->ny, order, &s->call->err)
                               : tw_err_set(&s->call->err, TW_ENOMEM, "out of memory");
 
-    for (size_t k = 0; rc == TW_OK && k < n; k++)
-        rc = compute(s, order[k], &s->call->err);
+    if (rc == TW_OK)
+        rc = compute_in(s, order);
     free(order);
     return rc;
 }

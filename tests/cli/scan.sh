@@ -176,6 +176,25 @@ expect 'the surface from above' 0 - thalweg plot map.h5 --figure surface -q -o r
 expect 'a line' 0 - thalweg plot line.h5 -q -o line.svg
 expect_err 'a figure that a scan has not' 2 'map or surface' thalweg plot map.h5 --figure isoflop
 
+# An evaluator instead of a network.
+own="'$build/test/evaluator' 5 40"
+if [ -x "$build/test/evaluator" ] && [ -x "$build/test/faulty_evaluator" ]; then
+    expect_out 'the line between an evaluator'"'"'s checkpoints' 0 '^7 points, loss 0\.' \
+        thalweg scan -q --evaluator "$own" --mesh 7 -o own.h5
+    expect 'with two of it at once' 0 - \
+        thalweg scan -q --evaluator "$own" --mesh 7 -o own2.h5 --workers 2
+    thalweg export own.h5 --csv own.csv -q && thalweg export own2.h5 --csv own2.csv -q
+    cmp -s own.csv own2.csv
+    report $? 'the same numbers'
+    expect_err 'and no data beside it' 2 'brings its own network' \
+        thalweg scan --evaluator "$own" --data "$data/digits.h5"
+    expect_err 'points that fail are told' 0 'CUDA out of memory' \
+        thalweg scan --evaluator "'$build/test/faulty_evaluator' oom -" --mesh 3 -o oom.h5
+    expect_out 'and recorded' 0 '^0.*,2$' sh -c 'thalweg export oom.h5 -q --csv oom.csv; cat oom.csv'
+else
+    skip 'evaluators' 'test/evaluator is not built'
+fi
+
 # What is wrong is said.
 expect_err 'no data' 2 'no data given' thalweg scan a.h5
 expect_err 'a mesh that is none' 2 "'4xx' is not like 51 or 51x51" scan a.h5 --mesh 4xx
