@@ -63,6 +63,12 @@ static const struct tw_opt opts[] = {
     { TW_OPT_STR, 0, "spike", FIELD(spike), "STEP:FACTOR",
       "multiply the rate of the update after step STEP, or of all from there (STEP+:FACTOR)", 0, 0,
       NULL },
+    { TW_OPT_REAL, 0, "ghost-cap", FIELD(ghost_cap), "R",
+      "shorten steps to R times the radius rho_a, as in thalweg-ghost(1) [none]", 1e-9, 1e9, NULL },
+    { TW_OPT_REAL, 0, "ghost-rate", FIELD(ghost_rate), "R",
+      "make every step R times that radius, whatever the schedule [none]", 1e-9, 1e9, NULL },
+    { TW_OPT_CHOICE, 0, "ghost-on", FIELD(ghost_on), "WHICH",
+      "samples whose radius it is: batch, or all that are trained on [batch]", 0, 0, "batch|all" },
     { TW_OPT_STR, 0, "on-nan", FIELD(on_nan), "stop|record",
       "when a loss or a parameter is not finite: stop the run, or go on [stop]", 0, 0, NULL },
     { TW_OPT_FLAG, 0, "double", FIELD(net.real64), NULL, "compute in double precision", 0, 0,
@@ -79,7 +85,7 @@ static const struct tw_opt opts[] = {
       0, NULL },
     { TW_OPT_HEAD, 0, "What is kept", 0, NULL, NULL, 0, 0, NULL },
     { TW_OPT_STR, 0, "log", FIELD(log), "SERIES,...",
-      "lr, loss, acc, val_loss, val_acc, grad_norm, update_norm, param_norm "
+      "lr, loss, acc, val_loss, val_acc, grad_norm, update_norm, param_norm, rho_a, r "
       "[lr,loss,acc,val_loss,val_acc,grad_norm]",
       0, 0, NULL },
     { TW_OPT_SIZE, 0, "log-every", FIELD(log_every), "N",
@@ -110,6 +116,9 @@ static const struct train_opts defaults = { .net = TW_NET_DEFAULTS,
                                             .temperature = 1.0,
                                             .branches = 2,
                                             .on_nan = "stop",
+                                            .ghost_cap = (double)NAN,
+                                            .ghost_rate = (double)NAN,
+                                            .ghost_on = "batch",
                                             .log = "lr,loss,acc,val_loss,val_acc,grad_norm" };
 
 /* The options recorded in the file become the call's; `text` keeps them. Lines that say what is so
@@ -152,8 +161,7 @@ static enum tw_status take_options(struct tw_call *call, const char *record, str
         *o = defaults;
         rc = tw_opt_parse(argc, argv, call->cmd->uses, opts, &call->common, o, &operands,
                           &call->err);
-        o->resume = file;
-        call->common.output = file;
+        call->common.output = file; /* and o->resume is NULL: options as they were then */
     }
     free(argv);
     tw_str_release(&standard);
@@ -442,6 +450,7 @@ static enum tw_status set_up(struct train_work *w)
         if (rc == TW_OK)
             rc = train_plan_log(&w->plan, i, w->job[i].problem->has_error, validation);
     }
+    (void)tw_stop_requested(); /* from the moment that there is a file, a signal is heard */
     return rc == TW_OK ? open_file(w) : rc;
 }
 

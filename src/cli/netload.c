@@ -11,6 +11,7 @@
 #include "thalweg/store_net.h"
 #include "thalweg/store_run.h"
 #include "thalweg/store_weights.h"
+#include "thalweg/tensor_build.h"
 
 void tw_load_remarks(struct tw_call *call, const char *path, const struct tw_str *remarks,
                      bool warn)
@@ -74,6 +75,23 @@ bool tw_is_family(const char *model)
         if (!strcmp(f->name, model))
             return true;
     return strchr(model, '(') != NULL;
+}
+
+enum tw_status tw_net_cool(struct tw_net *net, double temperature, struct tw_err *err)
+{
+    struct tw_net_build b = { net, err, false, NULL };
+    int out;
+
+    if (temperature == 1.0 || net->noutput < 1)
+        return TW_OK;
+    /* A constant, not an initializer: checkpoints have nothing for it. */
+    out = tw_build_op2(&b, "Div", net->output[0], tw_build_const_real(&b, temperature));
+    if (b.failed)
+        return tw_err_set(err, TW_ENOMEM, "out of memory");
+    net->value[net->output[0]].is_output = false;
+    net->value[out].is_output = true;
+    net->output[0] = out;
+    return TW_OK;
 }
 
 struct tw_net *tw_load_net(struct tw_call *call, const struct tw_net_opts *o,

@@ -63,6 +63,8 @@ bool tw_is_family(const char *model);
  * a warning; a file is an input of `prov` (NULL: none). NULL on failure, with call->err set. */
 struct tw_net *tw_load_net(struct tw_call *call, const struct tw_net_opts *o,
                            const char *checkpoint, struct tw_cmd_provenance *prov);
+/* Divide the first output by a temperature (1: nothing is changed). */
+enum tw_status tw_net_cool(struct tw_net *net, double temperature, struct tw_err *err) TW_CHECKED;
 /* The data, scaled. */
 enum tw_status tw_load_data(struct tw_call *call, const struct tw_net_opts *o,
                             struct tw_dataset *data, struct tw_cmd_provenance *prov) TW_CHECKED;

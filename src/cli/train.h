@@ -7,6 +7,7 @@
 #include "thalweg/schedule.h"
 #include "thalweg/store_run.h"
 #include "thalweg/train.h"
+#include "thalweg/train_ghost.h"
 
 struct train_opts {
     struct tw_net_opts net;
@@ -15,7 +16,8 @@ struct train_opts {
     struct tw_opt_list train, freeze;
     double temperature;
     const char *optimizer, *schedule, *batch, *init_seed, *data_seed, *dropout_seed, *spike;
-    double lr, epochs, clip;
+    double lr, epochs, clip, ghost_cap, ghost_rate;
+    const char *ghost_on;
     size_t steps, spawn, branches, log_every, eval_every;
     bool drop_last;
     const char *log, *checkpoint, *on_nan, *resume;
@@ -64,6 +66,8 @@ enum train_series {
     TRAIN_GRAD_NORM,
     TRAIN_UPDATE_NORM,
     TRAIN_PARAM_NORM,
+    TRAIN_RHO_A,
+    TRAIN_R,
     TRAIN_NSERIES
 };
 
@@ -98,6 +102,8 @@ enum tw_status train_plan_make(struct tw_call *call, const struct train_opts *o,
 enum tw_status train_plan_size(struct train_plan *p, size_t n) TW_CHECKED;
 enum tw_status train_plan_log(struct train_plan *p, size_t run, bool accuracy,
                               bool validation) TW_CHECKED;
+/* Is the normalised step measured, or kept? */
+bool train_has_ghost(const struct train_opts *o);
 void train_plan_release(struct train_plan *p);
 extern const struct tw_run_series train_series[TRAIN_NSERIES];
 
@@ -111,6 +117,7 @@ struct train_job {
     struct tw_net *net, *val_net;
     struct tw_problem *problem, *validation; /* validation: NULL without one */
     struct tw_trainer *trainer;
+    struct tw_train_ghost ghost;
     struct train_windows windows;
     struct tw_run_tensor *tensor; /* parameters, then buffers, as in the layout */
     const float **value;

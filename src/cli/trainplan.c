@@ -19,7 +19,9 @@ const struct tw_run_series train_series[TRAIN_NSERIES] = {
     [TRAIN_VAL_ACC] = { "val_acc", "", "share of hits there" },
     [TRAIN_GRAD_NORM] = { "grad_norm", "", "norm of the last update's gradient, before clipping" },
     [TRAIN_UPDATE_NORM] = { "update_norm", "", "norm of the last update" },
-    [TRAIN_PARAM_NORM] = { "param_norm", "", "norm of the parameters after it" }
+    [TRAIN_PARAM_NORM] = { "param_norm", "", "norm of the parameters after it" },
+    [TRAIN_RHO_A] = { "rho_a", "", "step bound along the last update: pi over the largest spread" },
+    [TRAIN_R] = { "r", "", "norm of the last update over rho_a" }
 };
 
 static enum tw_status no_memory(struct tw_err *err)
@@ -47,7 +49,7 @@ void train_plan_release(struct train_plan *p)
 /* ---- cells of a sweep ------------------------------------------------------------------------ */
 
 static const char *const swept[] = { "batch", "clip", "data-seed", "dropout-seed", "init-seed", "lr",
-                                     "seed", "optimizer", "spike", "temperature", "steps" };
+                                     "seed", "optimizer", "spike", "temperature", "steps", "ghost-cap", "ghost-rate" };
 enum { NSWEPT = sizeof swept / sizeof *swept, MOST_CELLS = 10000 };
 
 /* The next value of "a,b(c,d),e", as long as *n; NULL after the last. */
@@ -120,8 +122,8 @@ static enum tw_status cross(const struct cells *old, const char *sweep, struct c
     if (k == NSWEPT || !sweep[nkey] || !sweep[nkey + 1])
         return tw_err_set(err, TW_EINVAL,
                           "--sweep: '%s' is not of the form OPTION=VALUE,VALUE,... with one of "
-                          "batch, clip, data-seed, dropout-seed, init-seed, lr, optimizer, seed, "
-                          "spike, steps, temperature",
+                          "batch, clip, data-seed, dropout-seed, ghost-cap, ghost-rate, init-seed, "
+                          "lr, optimizer, seed, spike, steps, temperature",
                           sweep);
     for (size_t i = 0; i < old->n && rc == TW_OK; i++) {
         const char *p = sweep + nkey + 1, *value;
@@ -371,6 +373,17 @@ enum tw_status train_plan_make(struct tw_call *call, const struct train_opts *o,
     return rc;
 }
 
+bool train_has_ghost(const struct train_opts *o)
+{
+    const char *p = o->log, *word;
+    size_t n;
+
+    while ((word = next_value(&p, &n)))
+        if ((n == 5 && !strncmp(word, "rho_a", n)) || (n == 1 && *word == 'r'))
+            return true;
+    return !isnan(o->ghost_cap) || !isnan(o->ghost_rate);
+}
+
 /* ---- what depends on the data ---------------------------------------------------------------- */
 
 static enum tw_status choose_series(struct train_run *r, bool accuracy, bool validation,
@@ -389,10 +402,12 @@ static enum tw_status choose_series(struct train_run *r, bool accuracy, bool val
         if (k == TRAIN_NSERIES)
             return tw_err_set(err, TW_EINVAL,
                               "--log: no series '%.*s'; there are lr, loss, acc, val_loss, val_acc, "
-                              "grad_norm, update_norm, param_norm",
+                              "grad_norm, update_norm, param_norm, rho_a, r",
                               (int)(n < 40 ? n : 40), word);
         want[k] = true;
     }
+    want[TRAIN_RHO_A] = want[TRAIN_RHO_A] || train_has_ghost(&r->o);
+    want[TRAIN_R] = want[TRAIN_R] || train_has_ghost(&r->o);
     want[TRAIN_ACC] = want[TRAIN_ACC] && accuracy;
     want[TRAIN_VAL_LOSS] = want[TRAIN_VAL_LOSS] && validation;
     want[TRAIN_VAL_ACC] = want[TRAIN_VAL_ACC] && validation && accuracy;

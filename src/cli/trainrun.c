@@ -40,7 +40,8 @@ static bool is_in(size_t x, const size_t *list, size_t n, size_t *at)
 
 static void fill_line(struct train_job *j)
 {
-    const double updates = j->updates;
+    const double updates = j->updates, *extra = tw_trainer_extra(j->trainer);
+    const bool ghost = train_has_ghost(&j->run->o);
     const double value[TRAIN_NSERIES] = { [TRAIN_STEP] = (double)j->report.step,
                                           [TRAIN_LR] = j->report.lr,
                                           [TRAIN_LOSS] = j->loss_sum / updates,
@@ -52,7 +53,11 @@ static void fill_line(struct train_job *j)
                                                                 : (double)NAN,
                                           [TRAIN_GRAD_NORM] = j->report.grad_norm,
                                           [TRAIN_UPDATE_NORM] = j->report.update_norm,
-                                          [TRAIN_PARAM_NORM] = j->report.param_norm };
+                                          [TRAIN_PARAM_NORM] = j->report.param_norm,
+                                          [TRAIN_RHO_A] = ghost ? extra[TW_TRAIN_GHOST_RHO]
+                                                                : (double)NAN,
+                                          [TRAIN_R] = ghost ? extra[TW_TRAIN_GHOST_R]
+                                                            : (double)NAN };
 
     for (size_t i = 0; i < j->run->nseries; i++)
         j->line[i] = value[j->run->series[i]];
@@ -207,7 +212,6 @@ enum tw_status train_work_run(struct train_work *w)
     }
     tw_progress_start(&w->progress, w->call, "training", w->total);
     w->progress.base = w->done;
-    (void)tw_stop_requested();
     /* One run has all threads; several have one each, and the same bits. */
     if (branches > 1) {
 #pragma omp parallel for schedule(dynamic, 1) num_threads(threads) if (groups > 1)

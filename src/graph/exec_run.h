@@ -10,6 +10,7 @@ struct tw_job {
     const struct tw_exec_run *run;
     struct tw_alg alg;
     bool plain;           /* values alone: nothing follows */
+    bool reuse;           /* from products kept for anchors */
     size_t lanes, tile;   /* of this run: lanes, samples in a tile */
     size_t batch;         /* samples in a batch */
     size_t ntile, nchunk; /* of the run, or of a whole batch where samples mix */
@@ -25,6 +26,8 @@ struct tw_tile {
     struct tw_slot *slot;
 };
 
+/* Lanes, tiles, batches, chunks of j->run. */
+void tw_choose_tiles(struct tw_job *j);
 /* Tile i of the samples first .. first + count - 1, without a slot. */
 struct tw_tile tw_tile_of(const struct tw_job *j, size_t first, size_t count, size_t i);
 /* Where the values of a slot lie in this run. */
@@ -36,6 +39,8 @@ void tw_tile_load(const struct tw_job *j, struct tw_worker *w, const struct tw_r
                   const struct tw_tile *t);
 void tw_tile_store(const struct tw_job *j, struct tw_worker *w, const struct tw_run *r,
                    const struct tw_tile *t);
+/* Instruction i from the products kept for the anchors. */
+void tw_tile_combine(const struct tw_job *j, const struct tw_run *r, size_t i);
 /* Instructions `from` to `to` - 1. */
 void tw_tile_forward(const struct tw_job *j, const struct tw_run *r, size_t from, size_t to);
 /* The cotangents of the outputs, and places for the sums. */
@@ -46,6 +51,14 @@ void tw_tile_backward(const struct tw_job *j, const struct tw_run *r, size_t fro
 /* Before the way back through instruction i: the cotangents that it is the first to add to become
  * zero. */
 void tw_tile_ready(const struct tw_job *j, const struct tw_run *r, size_t i);
+
+/* Before the tiles: j->sums, needed, zero_at, if anything flows back; else a gradient of zeros. */
+enum tw_status tw_back_begin(struct tw_job *j, struct tw_err *err) TW_CHECKED;
+/* The sums of a chunk become zero. */
+void tw_back_zero(const struct tw_job *j, size_t chunk);
+/* After them: through the uniform part to the results. */
+void tw_back_end(const struct tw_job *j);
+size_t tw_choose_chunks(const struct tw_job *j);
 
 /* Batch after batch, the tiles of one in step (exec_batch.c). */
 enum tw_status tw_run_batches(struct tw_job *j, struct tw_err *err) TW_CHECKED;

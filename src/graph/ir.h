@@ -108,6 +108,8 @@ struct tw_run {
 struct tw_op {
     const char *name;
     void (*forward)(const struct tw_run *r, const struct tw_instr *in, size_t number);
+    /* Of a product: plane p of the output as it is where the product is zero. */
+    void (*bias)(const struct tw_run *r, const struct tw_instr *in, int p, void *y);
     /* Add to the cotangents of the inputs; NULL: nothing flows (comparisons). */
     void (*vjp)(const struct tw_run *r, const struct tw_instr *in, size_t number);
     /* Scratch of forward and vjp in elements (of `lanes` reals each); NULL: none. */

@@ -388,6 +388,7 @@ static void matmul_vjp(const struct tw_run *r, const struct tw_instr *in, size_t
 
 const struct tw_op tw_op_matmul = { .name = "matmul",
                                     .forward = matmul_forward,
+                                    .bias = bias_alone,
                                     .vjp = matmul_vjp,
                                     .keep = matmul_keep,
                                     .prepare = matmul_prepare };

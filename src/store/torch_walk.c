@@ -7,7 +7,7 @@
 
 #include "torch.h"
 
-enum { MAX_DEPTH = 64, MAX_VISITS = 1 << 22, MAX_NAME = 4096 };
+enum { MAX_DEPTH = 64, MAX_VISITS = 1 << 18, MAX_NAME = 4096 };
 
 /* ---- what a value holds ------------------------------------------------------------------- */
 
@@ -33,11 +33,10 @@ typedef enum tw_status visit_fn(struct torch *t, pickle_id key, pickle_id value,
 
 static enum tw_status count_visit(struct torch *t)
 {
-    if (t->visits++ < MAX_VISITS)
+    if (t->visits++ < MAX_VISITS + 16 * t->k.nv)
         return TW_OK;
     return tw_err_set(t->err, TW_EFORMAT,
-                      "its pickle holds the same values over and over, more than 4 million in all; "
-                      "it is made to deceive");
+                      "its pickle holds the same values over and over; it is made to deceive");
 }
 
 /* Each key and value of a DICT, an OBJECT or its state; of a LIST the key is 0. */

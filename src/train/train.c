@@ -223,7 +223,7 @@ enum tw_status tw_trainer_step(struct tw_trainer *t, struct tw_train_report *rep
     s.at = r.at;
     r.rows = s.rows;
     r.nrows = s.nrows;
-    r.dropout_seed = draw_seed(t);
+    r.dropout_seed = s.dropout_seed = draw_seed(t);
     r.statistics = t->statistics;
     rc = tw_problem_eval(t->problem, &r, err);
     if (rc != TW_OK)

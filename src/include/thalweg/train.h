@@ -88,6 +88,7 @@ struct tw_train_step {
     const double *gradient;    /* after clipping */
     const double *proposal;    /* u */
     double gradient_norm, proposal_norm;
+    uint64_t dropout_seed; /* of the update's evaluations */
     double lr;     /* in: the schedule's, spikes included; out: what is used */
     double *extra; /* out: nextra numbers for the log */
 };
