@@ -143,7 +143,7 @@ typedef enum tw_status tw_surface_point(void *ctx, size_t index, struct tw_err *
 struct tw_surface_report {
     size_t computed, interpolated;
     bool log;      /* the error is one of logarithms */
-    double error;  /* largest at the middles of cells that were then interpolated; 0: none */
+    double error;  /* 1.5 times the largest at middles of cells that were then interpolated */
     size_t tested; /* such middles */
     double lo, hi; /* least and largest finite value computed */
 };
