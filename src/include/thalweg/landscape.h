@@ -4,7 +4,7 @@
  * A chart gives every pair of coordinates a few weights, and the weights name a point as a
  * weighted sum of fixed vectors, the anchors (thalweg/problem.h): two ends of a line, three
  * corners of a plane, a centre and its directions. Points are never built here, and a row of a
- * plane asks for the same sums, so for the same bits, as the line along it.
+ * plane asks for the same sums as the line along it.
  *
  * Vectors of parameters have layout->n reals (or dim), those of buffers layout->nb. */
 #ifndef TW_LANDSCAPE_H
