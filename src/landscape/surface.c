@@ -235,7 +235,7 @@ static enum tw_status test_all(struct fill *f, struct tw_err *err)
     const size_t nx = f->x.n - 1, ny = f->y.n - 1;
     enum tw_status rc = TW_OK;
 
-    for (size_t c = 0; rc == TW_OK && c < nx * ny; c++) {
+    for (size_t c = 0; rc == TW_OK && nx && c < nx * ny; c++) {
         const size_t i = c % nx, j = c / nx;
 
         f->off[c] = NAN;

@@ -60,6 +60,14 @@ done
 expect_out 'more samples for a smaller standard error' 0 ', n 29[0-9]$' \
     scan a.h5 --mesh 3x3 --target-error 0.035 -o pilot.h5
 
+# Several losses in one pass.
+scan a.h5 b.h5 --mesh 5 --loss 'cross-entropy(label_smoothing=0.1)' -o smooth.h5 >/dev/null
+expect 'another loss in the same pass' 0 - \
+    scan a.h5 b.h5 --mesh 5 --also 'cross-entropy(label_smoothing=0.1)' -o also.h5
+thalweg export smooth.h5 --csv smooth.csv -q && thalweg export also.h5 --csv also.csv -q
+[ "$(awk -F, '$1 == 0.5 { print $2 }' smooth.csv)" = "$(awk -F, '$1 == 0.5 { print $6 }' also.csv)" ]
+report $? 'is what it is alone'
+
 # A file goes on where it was left.
 whole="a.h5 --mesh 41x41 --seed 3 -o killed.h5"
 mkdir kill && cp a.h5 kill && cd kill || exit 1
