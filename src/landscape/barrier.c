@@ -152,7 +152,8 @@ static bool make_contrasts(struct heights *h, enum tw_barrier_kind kind)
  */
 
 struct replicate {
-    double sup, top, t;
+    double sup, t;
+    double over; /* the highest over the one that is highest in the data */
 };
 
 /* The top of the parabola through the highest contrast of a replicate and its neighbours. */
@@ -175,7 +176,7 @@ static double top_place(const struct heights *h, const double *v, size_t k)
 static struct replicate draw(const struct heights *h, uint64_t seed, size_t b, double *z, double *v)
 {
     struct tw_rng rng = tw_rng_stream(seed, TW_RNG_BARRIER, b);
-    struct replicate r = { 0.0, -HUGE_VAL, 0.0 };
+    struct replicate r = { 0 };
     size_t best = 0;
 
     for (size_t k = 0; k < h->m; k++)
@@ -196,7 +197,7 @@ static struct replicate draw(const struct heights *h, uint64_t seed, size_t b, d
             r.sup = fmax(r.sup, fabs(deviation) / c->se);
         best = v[q] > v[best] ? q : best;
     }
-    r.top = v[best];
+    r.over = v[best] - v[h->best];
     r.t = top_place(h, v, best);
     return r;
 }
@@ -245,8 +246,8 @@ static enum tw_status summarise(const struct heights *h, enum tw_barrier_kind ki
 
     if (ok) {
         for (size_t i = 0; i < b; i++)
-            x[i] = r[i].top;
-        out->bias = tw_sum(x, b) / (double)b - out->value;
+            x[i] = r[i].over;
+        out->bias = tw_sum(x, b) / (double)b;
         for (size_t i = 0; i < b; i++)
             x[i] = r[i].sup;
         tw_sort_reals(x, b);

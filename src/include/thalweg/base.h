@@ -137,11 +137,8 @@ enum tw_purpose {
     TW_RNG_STEP_LAW = 8,        /* resampled sweeps */
     TW_RNG_INIT = 9,            /* initial parameters of built-in networks */
     TW_RNG_DROPOUT = 10,        /* who is dropped: seed, Dropout node and row */
-<<<<<<< HEAD
-    TW_RNG_BARRIER = 20,        /* multipliers of samples for barriers */
-=======
     TW_RNG_DIRECTION = 20,      /* random directions of a landscape */
->>>>>>> main
+    TW_RNG_BARRIER = 21,        /* multipliers of samples for barriers */
     TW_RNG_BATCH = 30,          /* order of the data in training */
     TW_RNG_LABEL = 31,          /* labels made wrong on purpose */
     TW_RNG_SPLIT = 32,          /* samples set apart for validation */
