@@ -51,6 +51,8 @@ static char *model_of(struct tw_call *call, const char *checkpoint)
         free(model);
         return NULL;
     }
+    if (!model && tw_is_network(checkpoint))
+        model = tw_strdup(checkpoint);
     if (!model)
         (void)tw_err_set(&call->err, TW_EINVAL,
                          "%s does not say what network it is of (an attribute 'model' of its root "
@@ -149,11 +151,12 @@ struct tw_problem *tw_load_problem(struct tw_call *call, const struct tw_net_opt
                                    struct tw_net *net, const struct tw_dataset *data,
                                    struct tw_problem_options *p)
 {
+    const char *text = o->loss ? o->loss : net->loss;
     struct tw_loss_spec loss;
     struct tw_problem *problem;
 
-    if (o->loss) {
-        if (tw_loss_parse(o->loss, &loss, &call->err) != TW_OK)
+    if (text) {
+        if (tw_loss_parse(text, &loss, &call->err) != TW_OK)
             return NULL;
         p->loss = &loss;
     }

@@ -232,6 +232,8 @@ static bool is_buffer_name(const char *name)
                                         "inv_freq",
                                         "cos_cached",
                                         "sin_cached",
+                                        "moving_mean",
+                                        "moving_variance",
                                         "rotary.cos",
                                         "rotary.sin",
                                         ".cos",

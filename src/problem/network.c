@@ -13,10 +13,11 @@ struct network {
     struct tw_loss_ports ports;
     struct tw_graph *graph;
     struct tw_exec *exec;
-    struct tw_array x, y; /* headers over the caller's data */
-    size_t *rows;         /* NULL: all */
-    double *sample[3];    /* loss, weight, correct of each sample: scratch */
-    double *tangent;      /* ndirections x n */
+    struct tw_array x, y;   /* headers over the caller's data */
+    struct tw_array labels; /* class numbers made of targets with a 1 for the class; or empty */
+    size_t *rows;           /* NULL: all */
+    double *sample[3];      /* loss, weight, correct of each sample: scratch */
+    double *tangent;        /* ndirections x n */
     size_t max_directions;
 };
 
@@ -27,6 +28,7 @@ static void release(struct tw_problem *p)
     tw_exec_free(s->exec);
     tw_graph_free(s->graph);
     free(s->rows);
+    tw_array_release(&s->labels);
     for (int i = 0; i < 3; i++)
         free(s->sample[i]);
     free(s->tangent);
@@ -63,6 +65,77 @@ static enum tw_status fit(const struct tw_array *from, const char *what,
     for (int i = 1; i < want->rank; i++)
         to->dims[i] = want->dims[i];
     return TW_OK;
+}
+
+/* Targets with a number for each class, 1 for the one and 0 for the others, as class numbers. */
+static enum tw_status from_one_hot(struct network *s, const struct tw_array *y, size_t classes,
+                                   struct tw_err *err)
+{
+    size_t dims[TW_MAX_RANK] = { 0 };
+    enum tw_status rc;
+
+    memcpy(dims, y->dims, sizeof dims);
+    rc = tw_array_make(&s->labels, TW_I64, y->rank - 1, dims, err);
+    for (size_t i = 0; i < s->labels.n && rc == TW_OK; i++) {
+        size_t ones = 0, zeros = 0, at = 0;
+
+        for (size_t k = 0; k < classes; k++) {
+            const double t = tw_array_real(y, i * classes + k);
+
+            ones += t == 1.0;
+            zeros += t == 0.0;
+            at = t == 1.0 ? k : at;
+        }
+        if (ones != 1 || ones + zeros != classes)
+            rc = tw_err_set(err, TW_EFORMAT,
+                            "row %zu of the targets is not 1 for one class and 0 for the others; "
+                            "shares of classes are not supported",
+                            i / (s->labels.n / s->labels.dims[0]));
+        tw_array_set_int(&s->labels, i, (int64_t)at);
+    }
+    return rc;
+}
+
+/* Have the targets the shape of the output, classes last? */
+static bool is_one_hot(const struct tw_loss_value *out, const struct tw_array *y)
+{
+    bool same = y->rank == out->rank && y->rank >= 2 && out->dims[out->rank - 1] > 1;
+
+    for (int i = 1; same && i < y->rank; i++)
+        same = y->dims[i] == out->dims[i];
+    return same;
+}
+
+/* Pictures lie channels first in some files and networks and channels last in others. Where one
+ * shape is the other so turned, the network gets an input of the data's shape. */
+static enum tw_status turn_input(struct tw_net *net, const struct tw_array *x, struct tw_err *err)
+{
+    const int old = net->input[0];
+    const struct tw_value *v = &net->value[old];
+    const int64_t *d = v->dims;
+    int64_t dims[4] = { TW_DIM_UNKNOWN };
+    bool last_to_first, first_to_last;
+    int in;
+
+    if (v->rank != 4 || x->rank != 4)
+        return TW_OK;
+    for (int i = 1; i < 4; i++)
+        dims[i] = (int64_t)x->dims[i];
+    last_to_first = dims[1] == d[2] && dims[2] == d[3] && dims[3] == d[1];
+    first_to_last = dims[1] == d[3] && dims[2] == d[1] && dims[3] == d[2];
+    if ((dims[1] == d[1] && dims[2] == d[2] && dims[3] == d[3]) || last_to_first == first_to_last)
+        return TW_OK;
+    in = tw_net_input(net, NULL, v->dtype, 4, dims, err);
+    if (in < 0)
+        return err ? err->code : TW_ENOMEM;
+    net->input[0] = in; /* in the place of the old one, which a node now makes */
+    net->ninput--;
+    net->value[old].is_input = false;
+    if (tw_net_node(net, "Transpose", NULL, 1, &in, 1, &old, err) < 0)
+        return err ? err->code : TW_ENOMEM;
+    return tw_net_attr_ints(
+        net, "perm", 4,
+        last_to_first ? (const int64_t[]){ 0, 3, 1, 2 } : (const int64_t[]){ 0, 2, 3, 1 }, err);
 }
 
 static int by_number(const void *a, const void *b)
@@ -136,9 +209,9 @@ static enum tw_status attach(struct network *s, struct tw_net *net, const struct
                              const struct tw_problem_options *o, struct tw_err *err)
 {
     struct tw_loss_value target = as_value(&data->y), out = { 0 };
-    struct tw_graph *bare = tw_graph_new(net, &o->graph, err);
+    enum tw_status rc = net->ninput ? turn_input(net, &data->x, err) : TW_OK;
+    struct tw_graph *bare = rc == TW_OK ? tw_graph_new(net, &o->graph, err) : NULL;
     struct tw_graph_port port;
-    enum tw_status rc;
 
     if (!bare)
         return err && err->code != TW_OK ? err->code : TW_EFORMAT;
@@ -152,7 +225,13 @@ static enum tw_status attach(struct network *s, struct tw_net *net, const struct
         s->loss = tw_loss_default(&target);
     if (!o->loss && is_own(bare))
         s->loss.kind = TW_LOSS_OWN;
-    if (tw_graph_group(bare) != 1)
+    if (tw_losses[s->loss.kind].classes && is_one_hot(&out, &data->y)) {
+        rc = from_one_hot(s, &data->y, out.dims[out.rank - 1], err);
+        target = as_value(&s->labels);
+    }
+    if (rc != TW_OK)
+        ;
+    else if (tw_graph_group(bare) != 1)
         rc = tw_err_set(err, TW_EFORMAT,
                         "the network was exported for batches of %zu samples; export it with a "
                         "free (dynamic) batch axis",
@@ -191,7 +270,7 @@ static enum tw_status compile(struct network *s, const struct tw_net *net,
     rc = fit(&data->x, "x", &port, &s->x, err);
     if (rc == TW_OK && s->ports.target >= 0) {
         port = tw_graph_input(s->graph, (size_t)s->ports.target);
-        rc = fit(&data->y, "y", &port, &s->y, err);
+        rc = fit(s->labels.dtype != TW_NONE ? &s->labels : &data->y, "y", &port, &s->y, err);
         if (rc == TW_OK && s->y.dims[0] != s->x.dims[0])
             rc = tw_err_set(err, TW_EFORMAT, "%zu samples, but %zu targets", s->x.dims[0],
                             s->y.dims[0]);

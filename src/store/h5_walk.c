@@ -242,7 +242,9 @@ static bool measure(struct source *s)
 
 static herr_t read_source(struct walk *w, struct source *s)
 {
-    const bool few = s->attribute || !w->all;
+    /* Keras lists the names of its layers in attributes. */
+    const bool list = w->q->scope == TW_H5_ARRAYS && s->head.class == TW_H5_TEXTS;
+    const bool few = s->attribute ? !list : !w->all;
 
     if (s->head.class == TW_H5_NONE || s->head.empty)
         return 0;

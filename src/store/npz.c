@@ -105,11 +105,10 @@ static enum tw_status foreign(zip_t *z, struct tw_err *err)
                               "it for NumPy, in Python: sd = torch.load(FILE, map_location='cpu'); "
                               "numpy.savez('weights.npz', **{k: v.numpy() for k, v in "
                               "sd.items()}), where sd may have to be sd['state_dict']");
-        if (name && (!strcmp(name, "model.weights.h5") || !strcmp(name, "model.weights.npz")))
+        if (name && !strcmp(name, "model.weights.npz"))
             return tw_err_set(err, TW_EFORMAT,
-                              "this is a model of Keras (.keras), which is not read yet; save its "
-                              "weights for NumPy, in Python: numpy.savez('weights.npz', **{w.path: "
-                              "w.numpy() for w in model.weights})");
+                              "a model of Keras with weights in npz, which is not read; save it "
+                              "with weights in HDF5, which is what model.save does");
     }
     return tw_err_set(err, TW_EFORMAT,
                       "a ZIP archive without NumPy arrays (NAME.npy); unpack it and name the file "
@@ -188,5 +187,54 @@ enum tw_status npz_read(const char *path, const struct tw_bytes *b, npz_want_fn 
     zip_discard(z);
     if (rc != TW_OK)
         tw_named_release(list);
+    return rc;
+}
+
+enum tw_status npz_entry(const char *path, const struct tw_bytes *b, const char *name,
+                         struct tw_bytes *to, struct tw_err *err)
+{
+    uint64_t size = 0, left;
+    zip_int64_t at;
+    struct tw_err own = { 0 };
+    enum tw_status rc;
+    zip_t *z;
+    zip_stat_t st;
+    void *f;
+    char more;
+
+    err = err ? err : &own;
+    *to = (struct tw_bytes){ 0 };
+    z = open_archive(path, b, &size, err);
+    if (!z)
+        return err->code;
+    left = ((uint64_t)256 << 20) + (size < UINT64_MAX / 256 ? 64 * size : 0);
+    at = zip_name_locate(z, name, 0);
+    if (at < 0) {
+        zip_discard(z);
+        return TW_OK;
+    }
+    rc = zip_stat_index(z, (zip_uint64_t)at, 0, &st) == 0
+             ? check_entry(&st, &left, err)
+             : tw_err_set(err, TW_EFORMAT, "it has no size");
+    f = rc == TW_OK ? zip_fopen_index(z, (zip_uint64_t)at, 0) : NULL;
+    if (rc == TW_OK && !f)
+        rc = tw_err_set(err, TW_EFORMAT, "%s; copy the file again", zip_strerror(z));
+    to->p = rc == TW_OK ? tw_alloc((size_t)st.size + 1, 1) : NULL;
+    to->n = to->p ? (size_t)st.size : 0;
+    if (rc == TW_OK && !to->p)
+        rc = tw_err_set(err, TW_ENOMEM, "out of memory");
+    if (rc == TW_OK)
+        rc = read_entry(f, to->p, to->n, err);
+    /* The checksum is compared when the end is seen. */
+    if (rc == TW_OK && zip_fread(f, &more, 1) != 0)
+        rc = tw_err_set(err, TW_EFORMAT, "%s; copy the file again", zip_file_strerror(f));
+    if (f)
+        (void)zip_fclose(f);
+    zip_discard(z);
+    if (rc != TW_OK) {
+        free(to->p);
+        *to = (struct tw_bytes){ 0 };
+        (void)tw_err_ctx(err, rc, "'%s'", name);
+    }
     return rc;
 }

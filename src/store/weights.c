@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "h5_arrays.h"
+#include "keras.h"
 #include "kind.h"
 #include "npy.h"
 #include "onnx.h"
@@ -15,11 +16,32 @@ static enum tw_status read_hdf5(const char *path, struct tw_named_list *out, str
     struct tw_h5_items items = { 0 };
     enum tw_status rc = tw_h5_items_read(path, NULL, 0, TW_H5_ARRAYS, &items, err);
 
-    if (rc == TW_OK)
-        rc = tw_h5_refuse_keras(&items, err);
-    if (rc == TW_OK)
+    if (rc == TW_OK && keras_wrote(&items)) {
+        struct keras_file keras = { 0 };
+
+        rc = keras_read_h5(&items, &keras, err);
+        if (rc == TW_OK)
+            rc = keras_weights(&keras, path, out, err);
+        keras_release(&keras);
+    } else if (rc == TW_OK) {
         rc = tw_h5_arrays(&items, out, remarks, err);
+    }
     tw_h5_items_release(&items);
+    return rc;
+}
+
+/* Arrays of NumPy, or a model of Keras. */
+static enum tw_status read_zip(const char *path, struct tw_named_list *out, struct tw_err *err)
+{
+    struct keras_file keras = { 0 };
+    bool is_keras;
+    enum tw_status rc = keras_read_zip(path, NULL, &is_keras, &keras, err);
+
+    if (rc == TW_OK && is_keras)
+        rc = keras_weights(&keras, path, out, err);
+    else if (rc == TW_OK)
+        rc = npz_read(path, NULL, NULL, NULL, out, err);
+    keras_release(&keras);
     return rc;
 }
 
@@ -149,7 +171,7 @@ enum tw_status tw_store_weights_read(const char *path, const char *state_key,
             rc = read_hdf5(path, out, remarks, err);
             break;
         case TW_KIND_ZIP:
-            rc = npz_read(path, NULL, NULL, NULL, out, err);
+            rc = read_zip(path, out, err);
             break;
         case TW_KIND_NPY:
             rc = read_npy(path, out, err);
