@@ -115,6 +115,7 @@ static enum tw_status turn_input(struct tw_net *net, const struct tw_array *x, s
     const int64_t *d = v->dims;
     int64_t dims[4] = { TW_DIM_UNKNOWN };
     bool last_to_first, first_to_last;
+    enum tw_status rc;
     int in;
 
     if (v->rank != 4 || x->rank != 4)
@@ -133,9 +134,10 @@ static enum tw_status turn_input(struct tw_net *net, const struct tw_array *x, s
     net->value[old].is_input = false;
     if (tw_net_node(net, "Transpose", NULL, 1, &in, 1, &old, err) < 0)
         return err ? err->code : TW_ENOMEM;
-    return tw_net_attr_ints(
+    rc = tw_net_attr_ints(
         net, "perm", 4,
         last_to_first ? (const int64_t[]){ 0, 3, 1, 2 } : (const int64_t[]){ 0, 2, 3, 1 }, err);
+    return rc == TW_OK ? tw_net_sort(net, err) : rc;
 }
 
 static int by_number(const void *a, const void *b)
