@@ -14,6 +14,7 @@ struct network {
     struct tw_graph *graph;
     struct tw_exec *exec;
     struct tw_array x, y;   /* headers over the caller's data */
+    struct tw_array cut[2]; /* x and y of a sequence of tokens; or empty */
     struct tw_array labels; /* class numbers made of targets with a 1 for the class; or empty */
     size_t *rows;           /* NULL: all */
     double *sample[3];      /* loss, weight, correct of each sample: scratch */
@@ -29,6 +30,8 @@ static void release(struct tw_problem *p)
     tw_graph_free(s->graph);
     free(s->rows);
     tw_array_release(&s->labels);
+    tw_array_release(&s->cut[0]);
+    tw_array_release(&s->cut[1]);
     for (int i = 0; i < 3; i++)
         free(s->sample[i]);
     free(s->tangent);
@@ -65,6 +68,40 @@ static enum tw_status fit(const struct tw_array *from, const char *what,
     for (int i = 1; i < want->rank; i++)
         to->dims[i] = want->dims[i];
     return TW_OK;
+}
+
+/* The samples of a sequence: windows one after another, each as many tokens as the network takes
+ * and one more, which is the last target. */
+static enum tw_status cut(struct network *s, const struct tw_net *net,
+                          const struct tw_dataset *data, struct tw_dataset *to, struct tw_err *err)
+{
+    const struct tw_value *v = net->ninput ? &net->value[net->input[0]] : NULL;
+    const size_t size = tw_dtype_size(data->x.dtype), n = data->x.n;
+    size_t t, dims[2];
+    enum tw_status rc;
+
+    if (!v || v->rank != 2 || v->dims[1] < 1)
+        return tw_err_set(
+            err, TW_EFORMAT,
+            "the data are a sequence of tokens, and the network does not take a fixed "
+            "number of tokens a sample");
+    t = (size_t)v->dims[1];
+    dims[0] = n / (t + 1);
+    dims[1] = t;
+    if (dims[0] == 0)
+        return tw_err_set(err, TW_EFORMAT,
+                          "the data have %zu tokens; a sample of the network takes %zu", n, t + 1);
+    rc = tw_array_make(&s->cut[0], data->x.dtype, 2, dims, err);
+    if (rc == TW_OK)
+        rc = tw_array_make(&s->cut[1], data->x.dtype, 2, dims, err);
+    for (size_t i = 0; i < dims[0] && rc == TW_OK; i++) {
+        const char *from = (const char *)data->x.data + i * (t + 1) * size;
+
+        memcpy((char *)s->cut[0].data + i * t * size, from, t * size);
+        memcpy((char *)s->cut[1].data + i * t * size, from + size, t * size);
+    }
+    *to = (struct tw_dataset){ .x = s->cut[0], .y = s->cut[1] };
+    return rc;
 }
 
 /* Targets with a number for each class, 1 for the one and 0 for the others, as class numbers. */
@@ -292,14 +329,20 @@ struct tw_problem *tw_problem_new(struct tw_net *net, const struct tw_dataset *d
                                   const struct tw_problem_options *o, struct tw_err *err)
 {
     struct network *s = tw_alloc(1, sizeof *s);
-    enum tw_status rc;
+    enum tw_status rc = TW_OK;
+    struct tw_dataset windows;
 
     if (!s) {
         tw_err_set(err, TW_ENOMEM, "out of memory");
         return NULL;
     }
     s->base.ops = &ops;
-    rc = attach(s, net, data, o, err);
+    if (data->stream) {
+        rc = cut(s, net, data, &windows, err);
+        data = &windows;
+    }
+    if (rc == TW_OK)
+        rc = attach(s, net, data, o, err);
     if (rc == TW_OK)
         rc = compile(s, net, data, o, err);
     if (rc == TW_OK) {

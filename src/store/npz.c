@@ -105,6 +105,8 @@ static enum tw_status foreign(zip_t *z, struct tw_err *err)
                               "it for NumPy, in Python: sd = torch.load(FILE, map_location='cpu'); "
                               "numpy.savez('weights.npz', **{k: v.numpy() for k, v in "
                               "sd.items()}), where sd may have to be sd['state_dict']");
+        if (name && !strcmp(name, "model.weights.h5"))
+            return tw_err_set(err, TW_EFORMAT, "this is a model of Keras (.keras)");
         if (name && !strcmp(name, "model.weights.npz"))
             return tw_err_set(err, TW_EFORMAT,
                               "a model of Keras with weights in npz, which is not read; save it "

@@ -94,6 +94,10 @@ void tw_named_release(struct tw_named_list *l);
 struct tw_dataset {
     struct tw_array x, y;
     char *name; /* may be NULL */
+    /* x is one sequence of tokens [n] and y is empty: a network that takes t of them has the
+     * samples i = 0, 1, ... of tokens i (t + 1) .. i (t + 1) + t: x the first t of these, y the
+     * last t. */
+    bool stream;
 };
 void tw_dataset_release(struct tw_dataset *d);
 
