@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "checkpoint.h"
 #include "host.h"
 #include "netload.h"
 
@@ -45,7 +46,7 @@ struct eval {
     struct tw_problem *problem;
     float *params, *buffers;
     size_t nfiles;
-    char **files; /* NULL entry: the network's own values */
+    struct tw_checkpoint_list list; /* none: the network's own values */
     struct tw_values *values;
     double *loss, *weight, *correct; /* of each file, n samples each */
 };
@@ -55,18 +56,22 @@ struct eval {
 static enum tw_status list_files(struct eval *e)
 {
     const size_t given = e->o->weights.n, operands = (size_t)e->call->argc;
+    enum tw_status rc = TW_OK;
 
-    e->nfiles = given + operands ? given + operands : 1;
-    e->files = tw_alloc(e->nfiles, sizeof *e->files);
+    for (size_t i = 0; i < given + operands && rc == TW_OK; i++)
+        rc = tw_checkpoints_add(e->call, i < given ? e->o->weights.v[i] : e->call->argv[i - given],
+                                &e->list);
+    e->nfiles = e->list.n ? e->list.n : 1;
     e->values = tw_alloc(e->nfiles, sizeof *e->values);
-    if (!e->files || !e->values)
-        return tw_err_set(&e->call->err, TW_ENOMEM, "out of memory");
-    for (size_t i = 0; i < given + operands; i++) {
-        e->files[i] = tw_strdup(i < given ? e->o->weights.v[i] : e->call->argv[i - given]);
-        if (!e->files[i])
-            return tw_err_set(&e->call->err, TW_ENOMEM, "out of memory");
-    }
-    return TW_OK;
+    if (rc == TW_OK && !e->values)
+        rc = tw_err_set(&e->call->err, TW_ENOMEM, "out of memory");
+    return rc;
+}
+
+/* NULL: the network's own values. */
+static const char *checkpoint(const struct eval *e, size_t file)
+{
+    return e->list.n ? e->list.v[file].name : NULL;
 }
 
 static enum tw_status set_up(struct eval *e)
@@ -80,7 +85,7 @@ static enum tw_status set_up(struct eval *e)
         rc = tw_cmd_provenance_start(&e->prov, e->call, &e->call->err);
     if (rc != TW_OK)
         return rc;
-    e->net = tw_load_net(e->call, &e->o->net, e->files[0], &e->prov);
+    e->net = tw_load_net(e->call, &e->o->net, checkpoint(e, 0), &e->prov);
     if (!e->net)
         return e->call->err.code;
     rc = tw_load_data(e->call, &e->o->net, &e->data, &e->prov);
@@ -108,9 +113,7 @@ static enum tw_status set_up(struct eval *e)
 
 static void release(struct eval *e)
 {
-    for (size_t i = 0; e->files && i < e->nfiles; i++)
-        free(e->files[i]);
-    free(e->files);
+    tw_checkpoints_release(&e->list);
     free(e->values);
     free(e->params);
     free(e->buffers);
@@ -128,7 +131,7 @@ static void release(struct eval *e)
 
 static const char *name_of(const struct eval *e, size_t file)
 {
-    return e->files[file] ? e->files[file] : e->o->net.model;
+    return checkpoint(e, file) ? checkpoint(e, file) : e->o->net.model;
 }
 
 /* Targets are tokens: several positions a sample, each a class. */
@@ -332,8 +335,8 @@ static enum tw_status eval_file(struct eval *e, size_t file)
         .correct = e->problem->has_error ? e->correct + file * n : NULL,
     };
     enum tw_status rc =
-        tw_load_weights(e->call, &e->o->net, e->files[file], tw_problem_graph(e->problem), e->net,
-                        e->params, e->buffers, &e->prov);
+        tw_load_weights(e->call, &e->o->net, checkpoint(e, file), tw_problem_graph(e->problem),
+                        e->net, e->params, e->buffers, &e->prov);
 
     if (rc == TW_OK)
         rc = tw_problem_eval(e->problem, &r, &e->call->err);

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cmd.h"
+#include "checkpoint.h"
 #include "info.h"
 #include "thalweg/store_net.h"
 #include "thalweg/store_result.h"
@@ -330,7 +330,10 @@ static int describe_result(struct tw_call *call, const char *path, const struct 
         show_origin(call, &origin);
         (void)show_status(call, r);
         differs = show_inputs(call, &origin, o->check);
-        show_data_sets(call, rows);
+        if (strcmp(tw_result_kind(r), "train") != 0)
+            show_data_sets(call, rows);
+        else if (tw_info_runs(call, path) != TW_OK)
+            differs = false; /* call->err says so below */
     }
     free_origin(&origin);
     tw_result_done(r);
@@ -399,7 +402,7 @@ static int describe(struct tw_call *call, const char *path)
     const bool network = tw_is_network(path), hdf5 = tw_is_hdf5(path);
     const bool numpy = !hdf5 && !network && tw_is_numpy(path);
 
-    if (numpy || ((o->model || o->stats) && (hdf5 || network)))
+    if (tw_names_checkpoint(path) || numpy || ((o->model || o->stats) && (hdf5 || network)))
         return tw_info_weights(call, path, o);
     if (network || tw_info_is_family(path))
         return tw_info_net(call, path);

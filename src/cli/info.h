@@ -15,6 +15,9 @@ int tw_info_log(struct tw_call *call, const char *path); /* a file that is nothi
 int tw_info_net(struct tw_call *call, const char *model);
 int tw_info_weights(struct tw_call *call, const char *path, const struct info_opts *o);
 
+/* The training runs in a file of them. */
+enum tw_status tw_info_runs(struct tw_call *call, const char *path) TW_CHECKED;
+
 /* No file of that name, but a built-in network's. */
 bool tw_info_is_family(const char *name);
 

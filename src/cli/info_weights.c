@@ -7,7 +7,6 @@
 #include "info.h"
 #include "netload.h"
 #include "thalweg/graph_match.h"
-#include "thalweg/store_weights.h"
 
 struct stats {
     double norm, mean, min, max;
@@ -163,7 +162,7 @@ int tw_info_weights(struct tw_call *call, const char *path, const struct info_op
     struct tw_named_list w = { 0 };
     int rc;
 
-    if (tw_store_weights_read(path, NULL, &w, NULL, &call->err) != TW_OK)
+    if (tw_load_arrays(call, path, NULL, &w, NULL, NULL) != TW_OK)
         return tw_cmd_fail(call);
     if (!call->common.json)
         printf("%-13s %s\n%-13s %zu\n", "file", path, "tensors", w.n);

@@ -5,9 +5,11 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "checkpoint.h"
 #include "thalweg/graph_match.h"
 #include "thalweg/store_data.h"
 #include "thalweg/store_net.h"
+#include "thalweg/store_run.h"
 #include "thalweg/store_weights.h"
 
 /* Sentences and newlines: each a warning, or a remark. */
@@ -26,7 +28,7 @@ static void tell(struct tw_call *call, const char *path, const struct tw_str *re
 
 /* ---- networks ------------------------------------------------------------------------------- */
 
-/* The attribute "model" of a checkpoint's root. */
+/* The attribute "model" of a checkpoint's root, or of its run. */
 static void find_model(void *ctx, const char *path, const char *type, const char *shape,
                        const char *value)
 {
@@ -40,19 +42,26 @@ static void find_model(void *ctx, const char *path, const char *type, const char
 
 static char *model_of(struct tw_call *call, const char *checkpoint)
 {
+    struct tw_checkpoint_list list = { 0 };
     char *model = NULL;
 
     if (!checkpoint) {
         (void)tw_err_set(&call->err, TW_EINVAL, "no network: give --model");
         return NULL;
     }
-    if (tw_is_hdf5(checkpoint) &&
-        tw_info_hdf5(checkpoint, find_model, &model, &call->err) != TW_OK) {
-        free(model);
-        return NULL;
+    if (tw_checkpoint_one(call, checkpoint, &list) == TW_OK) {
+        model = tw_checkpoint_attr(call, &list.v[0], "model");
+        if (!model && !list.v[0].has_step && tw_is_hdf5(checkpoint) &&
+            tw_info_hdf5(checkpoint, find_model, &model, &call->err) != TW_OK) {
+            free(model);
+            model = NULL;
+        }
     }
-    if (!model && tw_is_network(checkpoint))
+    if (!model && call->err.code == TW_OK && tw_is_network(checkpoint))
         model = tw_strdup(checkpoint);
+    tw_checkpoints_release(&list);
+    if (call->err.code != TW_OK)
+        return NULL;
     if (!model)
         (void)tw_err_set(&call->err, TW_EINVAL,
                          "%s does not say what network it is of (an attribute 'model' of its root "
@@ -198,6 +207,25 @@ struct tw_problem *tw_load_problem(struct tw_call *call, const struct tw_net_opt
 /* ---- checkpoints
  * --------------------------------------------------------------------------------- */
 
+enum tw_status tw_load_arrays(struct tw_call *call, const char *path, const char *state_key,
+                              struct tw_named_list *list, struct tw_str *remarks,
+                              struct tw_cmd_provenance *prov)
+{
+    struct tw_checkpoint_list one = { 0 };
+    const struct tw_checkpoint *c;
+    enum tw_status rc = tw_checkpoint_one(call, path, &one);
+
+    if (rc == TW_OK) {
+        c = &one.v[0];
+        rc = c->has_step ? tw_run_weights_read(c->file, c->run, (size_t)c->step, list, &call->err)
+                         : tw_store_weights_read(c->file, state_key, list, remarks, &call->err);
+        if (rc == TW_OK && prov)
+            rc = tw_cmd_provenance_input(prov, c->file, NULL, &call->err);
+    }
+    tw_checkpoints_release(&one);
+    return rc;
+}
+
 enum tw_status tw_load_weights(struct tw_call *call, const struct tw_net_opts *o, const char *path,
                                const struct tw_graph *g, const struct tw_net *net, float *params,
                                float *buffers, struct tw_cmd_provenance *prov)
@@ -210,9 +238,7 @@ enum tw_status tw_load_weights(struct tw_call *call, const struct tw_net_opts *o
     tw_graph_initial(g, params, buffers);
     if (!path)
         return TW_OK;
-    rc = tw_store_weights_read(path, o->state_key, &list, &remarks, &call->err);
-    if (rc == TW_OK && prov)
-        rc = tw_cmd_provenance_input(prov, path, NULL, &call->err);
+    rc = tw_load_arrays(call, path, o->state_key, &list, &remarks, prov);
     if (rc == TW_OK) {
         rc = tw_match_weights(tw_graph_layout(g), net, &list, params, buffers, &match, &call->err);
         if (rc != TW_OK)

@@ -59,8 +59,8 @@ struct tw_net_opts {
 
 /* A built-in network by its name, or a spec with arguments. */
 bool tw_is_family(const char *model);
-/* The network of --model, or of the checkpoint if NULL. What its writer did wrong is a warning; a
- * file is an input of `prov` (NULL: none). NULL on failure, with call->err set. */
+/* The network of --model, or of the checkpoint (checkpoint.h) if NULL. What its writer did wrong is
+ * a warning; a file is an input of `prov` (NULL: none). NULL on failure, with call->err set. */
 struct tw_net *tw_load_net(struct tw_call *call, const struct tw_net_opts *o,
                            const char *checkpoint, struct tw_cmd_provenance *prov);
 /* The data, scaled. */
@@ -71,8 +71,12 @@ enum tw_status tw_load_data(struct tw_call *call, const struct tw_net_opts *o,
 struct tw_problem *tw_load_problem(struct tw_call *call, const struct tw_net_opts *o,
                                    struct tw_net *net, const struct tw_dataset *data,
                                    struct tw_problem_options *p);
-/* A checkpoint by name into params and buffers, which are overwritten whole. path NULL: the
- * network's own values. */
+/* The arrays of a checkpoint by name (checkpoint.h), as tw_store_weights_read gives them. */
+enum tw_status tw_load_arrays(struct tw_call *call, const char *path, const char *state_key,
+                              struct tw_named_list *list, struct tw_str *remarks,
+                              struct tw_cmd_provenance *prov) TW_CHECKED;
+/* A checkpoint by name (checkpoint.h) into params and buffers, which are overwritten whole. path
+ * NULL: the network's own values. */
 enum tw_status tw_load_weights(struct tw_call *call, const struct tw_net_opts *o, const char *path,
                                const struct tw_graph *g, const struct tw_net *net, float *params,
                                float *buffers, struct tw_cmd_provenance *prov) TW_CHECKED;

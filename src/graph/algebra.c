@@ -169,9 +169,8 @@ void tw_alg_into(const struct tw_run *r, const struct tw_loop *l, const struct t
 
 void tw_alg_scale(const struct tw_run *r, size_t n, double s, const struct tw_planes *y)
 {
-    float s32 = (float)s;
-    double s64 = s;
-    const void *c = r->k->size == 4 ? (const void *)&s32 : (const void *)&s64;
+    union tw_real real;
+    const void *c = tw_constant(r->k, s, &real);
     struct tw_loop l = { .nd = 1, .n = { n }, .sa = { 1 }, .sy = { 1 } };
 
     for (int p = 0; p < r->alg->planes; p++)

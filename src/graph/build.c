@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* From a node list to instructions: constants are folded by the reference interpreter, every
  * other node is lowered by the row of its operator. */
-#include <fnmatch.h>
-#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,8 +47,8 @@ bool tw_b_is_const(const struct tw_build *b, int v)
 
 /* ---- values ------------------------------------------------------------------------------ */
 
-static int new_value(struct tw_build *b, enum tw_origin origin, enum tw_dtype t, int rank,
-                     const size_t *dims)
+int tw_b_value(struct tw_build *b, enum tw_origin origin, enum tw_dtype t, int rank,
+               const size_t *dims)
 {
     struct tw_graph *g = b->g;
     struct tw_val v = { .dtype = t, .rank = rank, .n = 1, .origin = origin };
@@ -81,7 +79,7 @@ static int new_value(struct tw_build *b, enum tw_origin origin, enum tw_dtype t,
 
 int tw_b_const(struct tw_build *b, struct tw_array *a)
 {
-    int v = new_value(b, TW_V_CONST, a->dtype, a->rank, a->dims);
+    int v = tw_b_value(b, TW_V_CONST, a->dtype, a->rank, a->dims);
 
     if (v < 0) {
         tw_array_release(a);
@@ -104,7 +102,7 @@ int tw_b_const_real(struct tw_build *b, double x)
 
 int tw_b_temp(struct tw_build *b, enum tw_dtype t, int rank, const size_t *dims)
 {
-    return new_value(b, TW_V_TEMP, t, rank, dims);
+    return tw_b_value(b, TW_V_TEMP, t, rank, dims);
 }
 
 int tw_b_alias(struct tw_build *b, int v, int rank, const size_t *dims)
@@ -132,7 +130,7 @@ int tw_b_alias(struct tw_build *b, int v, int rank, const size_t *dims)
             a.dims[i] = dims[i];
         return tw_b_const(b, &a);
     }
-    w = new_value(b, old.origin, old.dtype, rank, dims);
+    w = tw_b_value(b, old.origin, old.dtype, rank, dims);
     if (w < 0)
         return -1;
     if (b->g->val[w].n != old.n) {
@@ -205,115 +203,6 @@ int tw_b_instr(struct tw_build *b, const struct tw_op *op, size_t nin, const int
     return out;
 }
 
-/* ---- parameters ---------------------------------------------------------------------------------
- */
-
-static bool matches(const char *name, size_t n, const char *const *globs)
-{
-    for (size_t i = 0; i < n; i++)
-        if (!fnmatch(globs[i], name, 0))
-            return true;
-    return false;
-}
-
-static bool ends_with(const char *s, const char *end)
-{
-    size_t n = strlen(s), m = strlen(end);
-
-    return n >= m && !strcmp(s + n - m, end);
-}
-
-/* Names that frameworks give to tables which no optimiser touches. */
-static bool is_buffer_name(const char *name)
-{
-    static const char *const ends[] = { "running_mean",
-                                        "running_var",
-                                        "num_batches_tracked",
-                                        "inv_freq",
-                                        "cos_cached",
-                                        "sin_cached",
-                                        "moving_mean",
-                                        "moving_variance",
-                                        "rotary.cos",
-                                        "rotary.sin",
-                                        ".cos",
-                                        ".sin",
-                                        "attn.masked_bias",
-                                        "position_ids",
-                                        NULL };
-
-    for (size_t i = 0; ends[i]; i++)
-        if (ends_with(name, ends[i]))
-            return true;
-    return false;
-}
-
-static bool is_statistic(const struct tw_net *net, int value)
-{
-    for (size_t i = 0; i < net->nnode; i++) {
-        const struct tw_node *n = &net->node[i];
-
-        if (!strcmp(n->op, "BatchNormalization"))
-            for (size_t j = 3; j < n->nin && j < 5; j++)
-                if (n->in[j] == value)
-                    return true;
-    }
-    return false;
-}
-
-/* A parameter or a buffer of its own storage, with the given stored value (may be empty). */
-static int new_tensor(struct tw_build *b, const char *name, const struct tw_array *a,
-                      const struct tw_value *declared, bool buffer)
-{
-    struct tw_layout *l = &b->g->layout;
-    struct tw_param p = { .rank = a->rank, .n = a->n };
-    struct tw_param *grown;
-    size_t count = l->nparam + l->nbuffer;
-    int v;
-
-    (void)declared;
-    for (int i = 0; i < a->rank; i++)
-        p.dims[i] = a->dims[i];
-    v = new_value(b, buffer ? TW_V_BUFFER : TW_V_PARAM, TW_F32, a->rank, a->dims);
-    if (v < 0)
-        return -1;
-    p.name = tw_strdup(name);
-    grown = realloc(l->param, (count + 1) * sizeof *grown);
-    if (grown)
-        l->param = grown;
-    b->g->val[v].name = tw_strdup(name);
-    if (!p.name || !grown || !b->g->val[v].name) {
-        free(p.name);
-        tw_err_set(b->err, TW_ENOMEM, "out of memory for the parameters of the network");
-        return -1;
-    }
-    p.role = buffer ? TW_ROLE_BUFFER : TW_ROLE_WEIGHT;
-    p.filter_axis = -1;
-    /* Parameters come first: a new one moves the buffers up. */
-    if (buffer) {
-        l->param[count] = p;
-        b->g->val[v].index = l->nbuffer++;
-    } else {
-        memmove(&l->param[l->nparam + 1], &l->param[l->nparam], l->nbuffer * sizeof p);
-        l->param[l->nparam] = p;
-        b->g->val[v].index = l->nparam++;
-    }
-    b->g->val[v].active = !buffer;
-    return v;
-}
-
-static int tensor_of(struct tw_build *b, int value, const char *name)
-{
-    const struct tw_value *x = &b->net->value[value];
-    bool buffer = is_buffer_name(name) || is_statistic(b->net, value);
-
-    if (b->o) {
-        buffer = buffer && !matches(name, b->o->ntrain, b->o->train);
-        buffer = buffer || matches(name, b->o->nfreeze, b->o->freeze);
-    }
-    return new_tensor(b, name, &x->init, x, buffer);
-}
-
 /* ---- the pass
  * ------------------------------------------------------------------------------------ */
 
@@ -345,7 +234,7 @@ static enum tw_status make_inputs(struct tw_build *b)
         }
         if (i == 0 && x->rank > 0 && x->dims[0] > 0)
             g->group = (size_t)x->dims[0];
-        v = new_value(b, TW_V_INPUT, x->dtype == TW_NONE ? TW_F32 : x->dtype, x->rank, dims);
+        v = tw_b_value(b, TW_V_INPUT, x->dtype == TW_NONE ? TW_F32 : x->dtype, x->rank, dims);
         if (v < 0)
             return b->err->code;
         g->val[v].varying = true;
@@ -355,43 +244,6 @@ static enum tw_status make_inputs(struct tw_build *b)
         b->of[net->input[i]] = v;
     }
     return TW_OK;
-}
-
-/* Reals that say what an operator is to do: no parameters, though a file may store them like
- * one. */
-static bool is_setting(const struct tw_build *b, const struct tw_node *node, size_t slot)
-{
-    static const struct {
-        const char *op;
-        size_t first, last;
-    } slots[] = { { "Clip", 1, 2 }, { "Dropout", 1, 2 }, { "OneHot", 1, 2 }, { "Pad", 1, 3 },
-                  { "Pow", 1, 1 },  { "Range", 0, 2 },   { "Resize", 1, 3 }, { "Upsample", 1, 1 } };
-    const struct tw_value *x = &b->net->value[node->in[slot]];
-
-    if (b->o && x->name && matches(x->name, b->o->ntrain, b->o->train))
-        return false;
-    for (size_t i = 0; i < sizeof slots / sizeof slots[0]; i++)
-        if (!strcmp(slots[i].op, node->op) && slot >= slots[i].first && slot <= slots[i].last)
-            return x->is_init && x->init.data && (strcmp(node->op, "Pow") != 0 || x->init.n == 1);
-    return false;
-}
-
-/* Initializers become values when something reads them, so that unused ones are left out. */
-static enum tw_status make_tensor(struct tw_build *b, int value, bool constant)
-{
-    const struct tw_value *x = &b->net->value[value];
-    struct tw_array a = { 0 };
-
-    if (b->of[value] >= 0 || !x->is_init)
-        return TW_OK;
-    if (tw_dtype_is_real(x->init.dtype) && x->name && !constant) {
-        b->of[value] = tensor_of(b, value, x->name);
-        return b->of[value] < 0 ? b->err->code : TW_OK;
-    }
-    if (tw_array_copy(&a, &x->init, b->err))
-        return b->err->code;
-    b->of[value] = tw_b_const(b, &a);
-    return b->of[value] < 0 ? b->err->code : TW_OK;
 }
 
 static bool all_constant(struct tw_build *b, const struct tw_node *node)
@@ -427,32 +279,16 @@ static enum tw_status fold(struct tw_build *b, const struct tw_node *node)
     return st;
 }
 
-/* An alias that an exporter made of tensors with equal contents is a tensor of its own (torch
- * stores equal initializers once and names the others by Identity). */
-static bool is_twin(const struct tw_build *b, const struct tw_node *node)
-{
-    const struct tw_value *x, *y;
-
-    if (strcmp(node->op, "Identity") != 0 || node->nin != 1 || node->in[0] < 0 || node->out[0] < 0)
-        return false;
-    x = &b->net->value[node->in[0]];
-    y = &b->net->value[node->out[0]];
-    return x->is_init && tw_dtype_is_real(x->init.dtype) && !y->is_output && y->name &&
-           strchr(y->name, '.');
-}
-
 static enum tw_status lower_node(struct tw_build *b, const struct tw_node *node)
 {
     const struct tw_lowering *row;
     enum tw_status st;
 
     b->node = node;
-    if (is_twin(b, node)) {
-        b->of[node->out[0]] = tensor_of(b, node->in[0], b->net->value[node->out[0]].name);
-        return b->of[node->out[0]] < 0 ? b->err->code : TW_OK;
-    }
+    if (tw_b_is_twin(b, node))
+        return tw_b_twin(b, node);
     for (size_t i = 0; i < node->nin; i++)
-        if (node->in[i] >= 0 && (st = make_tensor(b, node->in[i], is_setting(b, node, i))))
+        if (node->in[i] >= 0 && (st = tw_b_tensor(b, node->in[i], tw_b_is_setting(b, node, i))))
             return st;
     if (all_constant(b, node))
         return fold(b, node);
@@ -466,7 +302,8 @@ static enum tw_status lower_node(struct tw_build *b, const struct tw_node *node)
                             "network uses");
     st = row->lower(b, node);
     if (st == TW_OK && node->nout && node->out[0] >= 0 && b->of[node->out[0]] < 0)
-        st = tw_err_set(b->err, TW_ENOMEM, "out of memory for the network");
+        st = tw_b_in(b, 0) < 0 ? tw_b_fail(b, "input 0 is missing")
+                               : tw_err_set(b->err, TW_ENOMEM, "out of memory for the network");
     if (st == TW_OK)
         for (size_t i = 0; i < node->nout; i++)
             if (node->out[i] >= 0 && b->of[node->out[i]] >= 0 &&
@@ -506,7 +343,7 @@ static enum tw_status make_outputs(struct tw_build *b)
     if (!g->output)
         return tw_err_set(b->err, TW_ENOMEM, "out of memory for the outputs of the network");
     for (size_t i = 0; i < b->net->noutput; i++) {
-        enum tw_status st = make_tensor(b, b->net->output[i], false);
+        enum tw_status st = tw_b_tensor(b, b->net->output[i], false);
 
         if (st)
             return st;
@@ -555,48 +392,6 @@ static enum tw_status drop_unneeded(struct tw_build *b)
     return TW_OK;
 }
 
-/* Offsets, once all tensors are known, and the stored values. */
-static enum tw_status store_initial(struct tw_build *b)
-{
-    struct tw_graph *g = b->g;
-    struct tw_layout *l = &g->layout;
-
-    for (size_t i = 0; i < l->nparam + l->nbuffer; i++) {
-        size_t *total = i < l->nparam ? &l->n : &l->nb;
-
-        l->param[i].offset = *total;
-        *total += l->param[i].n;
-    }
-    g->initial_params = tw_alloc(l->n, sizeof *g->initial_params);
-    g->initial_buffers = tw_alloc(l->nb, sizeof *g->initial_buffers);
-    if (!g->initial_params || !g->initial_buffers)
-        return tw_err_set(b->err, TW_ENOMEM, "out of memory for %zu parameters", l->n + l->nb);
-    return TW_OK;
-}
-
-static void copy_initial(struct tw_build *b)
-{
-    struct tw_graph *g = b->g;
-
-    for (size_t i = 0; i < g->layout.nparam + g->layout.nbuffer; i++) {
-        const struct tw_param *p = &g->layout.param[i];
-        float *to = (i < g->layout.nparam ? g->initial_params : g->initial_buffers) + p->offset;
-        int v = tw_net_find(b->net, p->name);
-        const struct tw_array *a;
-
-        if (v < 0)
-            continue;
-        if (!b->net->value[v].is_init) /* a twin: its value is that of what it names */
-            for (size_t j = 0; j < b->net->nnode; j++)
-                if (b->net->node[j].nout && b->net->node[j].out[0] == v)
-                    v = b->net->node[j].in[0];
-        a = &b->net->value[v].init;
-        if (a->data && a->n == p->n)
-            for (size_t j = 0; j < p->n; j++)
-                to[j] = (float)tw_array_real(a, j);
-    }
-}
-
 static enum tw_status build(struct tw_build *b)
 {
     bool *needed = tw_alloc(b->net->nnode, sizeof *needed);
@@ -625,11 +420,9 @@ static enum tw_status build(struct tw_build *b)
     if (st == TW_OK)
         st = tw_b_find_attention(b);
     if (st == TW_OK)
-        st = store_initial(b);
-    if (st == TW_OK) {
-        copy_initial(b);
+        st = tw_b_store_initial(b);
+    if (st == TW_OK)
         st = tw_layout_describe(b);
-    }
     return st;
 }
 

@@ -23,7 +23,8 @@ struct tw_exec *tw_exec_new(const struct tw_graph *g, const struct tw_exec_optio
     e->max_tangents = o->tangents;
     e->planes = 1 + o->tangents;
     e->gradient = o->gradient;
-    e->batch = o->tile;
+    e->tile = o->tile;
+    e->memory_limit = o->memory_limit;
     e->lanes = (o->tile + TW_LANES - 1) / TW_LANES * TW_LANES;
     e->stale = true;
     if (!e->k)
@@ -32,9 +33,6 @@ struct tw_exec *tw_exec_new(const struct tw_graph *g, const struct tw_exec_optio
     else if (e->planes > TW_MAX_PLANES)
         tw_err_set(err, TW_EINVAL, "%zu directions at once; at most %d", o->tangents,
                    TW_MAX_PLANES - 1);
-    else if (g->mixes && !o->tile)
-        tw_err_set(err, TW_EINVAL,
-                   "the network takes its statistics from the batch: say how many samples are one");
     else if (tw_exec_plan(e, err) == TW_OK) {
         if (!o->memory_limit || e->memory <= o->memory_limit) {
             tw_exec_set(e, g->initial_params, NULL);
@@ -56,18 +54,14 @@ void tw_exec_free(struct tw_exec *e)
     for (size_t t = 0; t < e->threads && e->worker; t++) {
         struct tw_worker *w = &e->worker[t];
 
-        free(w->arena);
-        free(w->garena);
         free(w->scratch);
         free(w->seed);
         free(w->convert);
         free(w->row);
         free(w->out_row);
-        free(w->plane);
-        free(w->grad);
-        free(w->ugrad);
     }
     free(e->worker);
+    tw_exec_free_slots(e);
     free(e->uat);
     free(e->vat);
     free(e->gat);
@@ -87,14 +81,6 @@ void tw_exec_free(struct tw_exec *e)
 size_t tw_exec_memory(const struct tw_exec *e)
 {
     return e->memory;
-}
-
-static void put_real(const struct tw_exec *e, void *to, size_t i, double x)
-{
-    if (e->k->size == sizeof(float))
-        ((float *)to)[i] = (float)x;
-    else
-        ((double *)to)[i] = x;
 }
 
 static char *uniform_at(const struct tw_exec *e, size_t root, size_t plane)
@@ -118,7 +104,7 @@ static void scatter(struct tw_exec *e, enum tw_origin origin, size_t plane, cons
         p = &g->layout.param[origin == TW_V_PARAM ? x->index : g->layout.nparam + x->index];
         to = uniform_at(e, v, plane);
         for (size_t i = 0; i < p->n; i++)
-            put_real(e, to, i, d ? d[p->offset + i] : f ? (double)f[p->offset + i] : 0.0);
+            tw_put_real(e->k, to, i, d ? d[p->offset + i] : f ? (double)f[p->offset + i] : 0.0);
     }
 }
 
@@ -128,7 +114,7 @@ static void constants(struct tw_exec *e)
         const struct tw_val *x = &e->g->val[v];
 
         for (size_t i = 0; x->origin == TW_V_CONST && i < x->n; i++)
-            put_real(e, uniform_at(e, v, 0), i, tw_array_real(&x->constant, i));
+            tw_put_real(e->k, uniform_at(e, v, 0), i, tw_array_real(&x->constant, i));
     }
 }
 

@@ -7,11 +7,16 @@
 
 /* One thread's memory. */
 struct tw_worker {
-    char *arena, *garena, *scratch;
+    char *scratch;
     float *convert;    /* a row of an input that is not float32, for each lane */
     const float **row; /* a pointer for each lane */
     double **out_row;
-    void *seed;           /* a real for each lane */
+    void *seed; /* a real for each lane */
+};
+
+/* The values of a tile: one slot a thread, or where samples mix, one for each tile of a batch. */
+struct tw_slot {
+    char *arena, *garena;
     void **plane, **grad; /* for tw_run */
     double **ugrad;
 };
@@ -19,11 +24,13 @@ struct tw_worker {
 struct tw_exec {
     const struct tw_graph *g;
     const struct tw_kernels *k;
-    size_t lanes, batch, threads, planes, max_tangents;
+    size_t lanes; /* the most */
+    size_t tile;  /* samples in a tile as the caller wants it; 0: as many as lanes */
+    size_t threads, planes, max_tangents;
     bool gradient;
     size_t ndirection;
     bool stale; /* uniform values and packed weights are not those of the point */
-    size_t memory;
+    size_t memory, memory_limit;
 
     /* Uniform values: `planes` planes of each root, one after another. */
     size_t *uat;   /* [nval] in reals, of roots that are uniform */
@@ -44,11 +51,18 @@ struct tw_exec {
     size_t convert, out;           /* largest input, output */
 
     struct tw_worker *worker;
+    size_t nslot, slot_lanes, slot_memory;
+    struct tw_slot *slot;
     double flops; /* of a sample */
 };
 
 /* Places, sizes, fusions; fills the fields above from `lanes` on. */
 enum tw_status tw_exec_plan(struct tw_exec *e, struct tw_err *err) TW_CHECKED;
+/* Memory for n tiles of `lanes` lanes; keeps what is there if that is enough. TW_ENOMEM: also where
+ * the limit forbids it. */
+enum tw_status tw_exec_slots(struct tw_exec *e, size_t n, size_t lanes,
+                             struct tw_err *err) TW_CHECKED;
+void tw_exec_free_slots(struct tw_exec *e);
 /* Bring uniform values and packed weights up to date. */
 void tw_exec_refresh(struct tw_exec *e, const struct tw_alg *alg);
 #endif

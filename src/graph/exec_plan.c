@@ -240,39 +240,94 @@ static size_t choose_lanes(const struct tw_exec *e)
 }
 
 /* n elements of `lanes` reals; NULL if that is more than there can be. */
-static void *elements(struct tw_exec *e, size_t n)
+static void *elements(struct tw_exec *e, size_t n, size_t lanes)
 {
-    return n > SIZE_MAX / 64 / e->lanes ? NULL : reals(e, n * e->lanes);
+    return n > SIZE_MAX / 64 / lanes ? NULL : reals(e, n * lanes);
+}
+
+void tw_exec_free_slots(struct tw_exec *e)
+{
+    for (size_t i = 0; i < e->nslot && e->slot; i++) {
+        struct tw_slot *s = &e->slot[i];
+
+        free(s->arena);
+        free(s->garena);
+        free(s->plane);
+        free(s->grad);
+        free(s->ugrad);
+    }
+    free(e->slot);
+    e->slot = NULL;
+    e->nslot = 0;
+    e->memory -= e->slot_memory;
+    e->slot_memory = 0;
+}
+
+static bool make_slot(struct tw_exec *e, struct tw_slot *s, size_t lanes)
+{
+    size_t pointers = e->g->nval * e->planes;
+
+    s->arena = elements(e, e->arena, lanes);
+    s->garena = elements(e, e->garena, lanes);
+    s->plane = tw_alloc(pointers, sizeof *s->plane);
+    s->grad = tw_alloc(pointers, sizeof *s->grad);
+    s->ugrad = tw_alloc(pointers, sizeof *s->ugrad);
+    return s->arena && s->garena && s->plane && s->grad && s->ugrad;
+}
+
+enum tw_status tw_exec_slots(struct tw_exec *e, size_t n, size_t lanes, struct tw_err *err)
+{
+    size_t before;
+    double want;
+
+    if (n <= e->nslot && lanes <= e->slot_lanes)
+        return TW_OK;
+    n = n > e->nslot ? n : e->nslot;
+    lanes = lanes > e->slot_lanes ? lanes : e->slot_lanes;
+    tw_exec_free_slots(e);
+    want = (double)e->memory +
+           (double)n * ((double)e->arena + (double)e->garena) * (double)lanes * (double)e->k->size;
+    if (e->memory_limit && want > (double)e->memory_limit)
+        return tw_err_set(err, TW_ENOMEM,
+                          "%zu samples at once need %.1f MB of memory, more than the %.1f MB "
+                          "allowed: use fewer threads, smaller batches or a higher limit",
+                          n * lanes, want / 1e6, (double)e->memory_limit / 1e6);
+    before = e->memory;
+    e->slot = tw_alloc(n, sizeof *e->slot);
+    e->nslot = e->slot ? n : 0;
+    e->slot_lanes = lanes;
+    for (size_t i = 0; i < n; i++)
+        if (!e->slot || !make_slot(e, &e->slot[i], lanes)) {
+            e->slot_memory = e->memory - before;
+            tw_exec_free_slots(e);
+            return tw_err_set(err, TW_ENOMEM,
+                              "out of memory for the activations of %zu samples at once: use "
+                              "fewer threads or smaller batches",
+                              n * lanes);
+        }
+    e->slot_memory = e->memory - before;
+    return TW_OK;
 }
 
 static enum tw_status make_workers(struct tw_exec *e, struct tw_err *err)
 {
-    size_t slots = e->g->nval * e->planes;
-
     e->worker = tw_alloc(e->threads, sizeof *e->worker);
     if (!e->worker)
         return tw_err_set(err, TW_ENOMEM, "out of memory for the threads");
     for (size_t t = 0; t < e->threads; t++) {
         struct tw_worker *w = &e->worker[t];
 
-        w->arena = elements(e, e->arena);
-        w->garena = elements(e, e->garena);
-        w->scratch = elements(e, e->scratch);
+        w->scratch = elements(e, e->scratch, e->lanes);
         w->seed = reals(e, e->lanes);
         w->convert = tw_alloc(e->convert * e->lanes, sizeof *w->convert);
         w->row = tw_alloc(e->lanes, sizeof *w->row);
         w->out_row = tw_alloc(e->lanes, sizeof *w->out_row);
-        w->plane = tw_alloc(slots, sizeof *w->plane);
-        w->grad = tw_alloc(slots, sizeof *w->grad);
-        w->ugrad = tw_alloc(slots, sizeof *w->ugrad);
-        if (!w->arena || !w->garena || !w->scratch || !w->seed || !w->convert || !w->row ||
-            !w->out_row || !w->plane || !w->grad || !w->ugrad)
-            return tw_err_set(err, TW_ENOMEM,
-                              "out of memory for the activations of %zu samples in each of %zu "
-                              "threads: use fewer threads",
-                              e->lanes, e->threads);
+        if (!w->scratch || !w->seed || !w->convert || !w->row || !w->out_row)
+            return tw_err_set(err, TW_ENOMEM, "out of memory for %zu threads: use fewer",
+                              e->threads);
     }
-    return TW_OK;
+    /* Where samples mix, a run says how many tiles there are. */
+    return e->g->mixes ? TW_OK : tw_exec_slots(e, e->threads, e->lanes, err);
 }
 
 enum tw_status tw_exec_plan(struct tw_exec *e, struct tw_err *err)
@@ -281,7 +336,7 @@ enum tw_status tw_exec_plan(struct tw_exec *e, struct tw_err *err)
     enum tw_status st;
 
     if (!e->lanes)
-        e->lanes = e->batch = choose_lanes(e);
+        e->lanes = choose_lanes(e);
     e->uat = tw_alloc(g->nval, sizeof *e->uat);
     e->vat = tw_alloc(g->nval, sizeof *e->vat);
     e->gat = tw_alloc(g->nval, sizeof *e->gat);

@@ -8,10 +8,10 @@
 #define RESNET "classes=10, norm=batch|none, shortcut=A|B, in=3x32x32, width=16"
 
 const struct tw_family tw_families[] = {
-    { "mlp", "N, N, ..., act=relu, norm=none|layer|batch, bias=yes|no", "multilayer perceptron",
-      &family_mlp },
-    { "lenet", "classes=10, in=1x28x28, act=relu, pool=max|average, pad=2", "LeNet-5",
-      &family_lenet },
+    { "mlp", "N, N, ..., act=relu, norm=none|layer|batch, bias=yes|no, dropout=0",
+      "multilayer perceptron", &family_mlp },
+    { "lenet", "classes=10, in=1x28x28, act=relu, pool=max|average, pad=2, norm=none|batch",
+      "LeNet-5", &family_lenet },
     { "resnet20", RESNET, "residual network for small pictures, 20 layers", &family_resnet20 },
     { "resnet32", RESNET, "the same with 32 layers", &family_resnet32 },
     { "resnet44", RESNET, "the same with 44 layers", &family_resnet44 },
@@ -19,12 +19,17 @@ const struct tw_family tw_families[] = {
     { "resnet110", RESNET, "the same with 110 layers", &family_resnet110 },
     { "resnet18", "classes=1000, norm=batch|none, stem=7|5|3, in=3x224x224",
       "residual network for large pictures, 18 layers", &family_resnet18 },
-    { "vgg", "11|13|16|19, classes=1000, norm=none|batch, in=3x224x224, hidden=4096, act=relu",
+    { "vgg",
+      "11|13|16|19, classes=1000, norm=none|batch, in=3x224x224, hidden=4096, act=relu, "
+      "dropout=0.5",
       "VGG", &family_vgg },
     { "gpt",
-      "layers=12, d=768, heads=12, ctx=1024, vocab=50257, tied=yes|no, act=gelu_tanh, bias=yes|no",
+      "layers=12, d=768, heads=12, ctx=1024, vocab=50257, tied=yes|no, act=gelu_tanh, bias=yes|no, "
+      "dropout=0",
       "GPT-2", &family_gpt },
-    { "vit", "layers=12, d=768, heads=12, patch=16, in=3x224x224, classes=1000, mlp=3072, act=gelu",
+    { "vit",
+      "layers=12, d=768, heads=12, patch=16, in=3x224x224, classes=1000, mlp=3072, act=gelu, "
+      "dropout=0",
       "vision transformer", &family_vit },
     { "conv1d", "N, N, ..., classes=10, in=CxL, kernel=3, stride=1, act=relu, norm=none|batch",
       "convolutions along a line", &family_conv1d },

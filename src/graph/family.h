@@ -12,6 +12,7 @@
 enum family_arg_kind {
     FAMILY_WIDTHS, /* lo or more whole numbers; takes every value without a name */
     FAMILY_WHOLE,  /* lo .. hi */
+    FAMILY_PART,   /* a real from 0 to below 1 */
     FAMILY_CHOICE, /* one of "a|b|c" */
     FAMILY_SHAPE   /* lo extents: "3x32x32" */
 };
@@ -27,6 +28,7 @@ enum { FAMILY_MAX_ARGS = 12, FAMILY_MAX_LIST = 64 };
 struct family_value {
     bool given;
     int64_t whole; /* of a choice: its place in the list */
+    double part;
     size_t n;
     int64_t list[FAMILY_MAX_LIST];
 };
@@ -103,6 +105,8 @@ int family_layernorm(struct tw_net_build *b, int x, const char *prefix, int64_t 
 /* MaxPool or AveragePool, square windows. */
 int family_pool(struct tw_net_build *b, int x, const char *op, int axes, int64_t kernel,
                 int64_t stride, int64_t pad);
+/* Each element dropped with probability p in training; p = 0: x itself. */
+int family_dropout(struct tw_net_build *b, int x, double p);
 int family_flatten(struct tw_net_build *b, int x); /* [batch, ...] to [batch, n] */
 
 /* The activations by name, for a FAMILY_CHOICE, and one applied. */
@@ -114,9 +118,10 @@ int64_t family_choice(const char *choices, const char *s, size_t n);
 
 /* Causal or full self-attention over x [batch, t, d], from the product qkv [batch, t, 3 d] of
  * its three linear layers to the joined heads [batch, t, d]: softmax(Q K^T / sqrt(d/heads) +
- * mask) V (Vaswani et al. 2017, arXiv:1706.03762, eq. 1). mask: -1 for none. */
-int family_attention(struct tw_net_build *b, int qkv, int64_t t, int64_t d, int64_t heads,
-                     int mask);
+ * mask) V (Vaswani et al. 2017, arXiv:1706.03762, eq. 1). mask: -1 for none; dropout: of the
+ * softmax. */
+int family_attention(struct tw_net_build *b, int qkv, int64_t t, int64_t d, int64_t heads, int mask,
+                     double dropout);
 
 extern const struct family_def family_mlp, family_lenet, family_resnet20, family_resnet32,
     family_resnet44, family_resnet56, family_resnet110, family_resnet18, family_vgg, family_gpt,

@@ -2,12 +2,13 @@
 /* GPT-2: Radford, Wu, Child, Luan, Amodei, Sutskever, "Language models are unsupervised
  * multitask learners" (2019), section 2.3: blocks normalised before attention and MLP, learned
  * positions, output weights tied to the token table. Names as in nanoGPT, whose weights are
- * nn.Linear's [out, in]. */
+ * nn.Linear's [out, in]; dropout where nanoGPT has it: on the embedded tokens, the shares of
+ * attention, and what a block adds to the stream. */
 #include <math.h>
 
 #include "family.h"
 
-enum { LAYERS, D, HEADS, CTX, VOCAB, TIED, ACT, BIAS };
+enum { LAYERS, D, HEADS, CTX, VOCAB, TIED, ACT, BIAS, DROPOUT };
 static const struct family_arg args[] = {
     [LAYERS] = { "layers", FAMILY_WHOLE, "12", 1, 1000, NULL },
     [D] = { "d", FAMILY_WHOLE, "768", 1, 1 << 16, NULL },
@@ -17,6 +18,7 @@ static const struct family_arg args[] = {
     [TIED] = { "tied", FAMILY_CHOICE, "yes", 0, 0, "no|yes" },
     [ACT] = { "act", FAMILY_CHOICE, "gelu_tanh", 0, 0, FAMILY_ACTS },
     [BIAS] = { "bias", FAMILY_CHOICE, "yes", 0, 0, "no|yes" },
+    [DROPOUT] = { "dropout", FAMILY_PART, "0", 0, 0, NULL },
 };
 
 /* Initial values of GPT-2: normal with 0.02, and 0.02 / sqrt(2 layers) where a block's results
@@ -46,19 +48,20 @@ static int block(struct tw_net_build *b, int x, const struct family_spec *s, int
 {
     const int64_t d = s->value[D].whole, t = s->value[CTX].whole;
     const bool bias = s->value[BIAS].whole;
+    const double dropout = s->value[DROPOUT].part;
     const struct family_init joined = { FAMILY_NORMAL,
                                         0.02 / sqrt(2.0 * (double)s->value[LAYERS].whole) };
     int y = family_layernorm(b, x, family_name("%s.ln_1", prefix).s, d, bias, 1e-5);
 
     y = family_dense(b, y, family_name("%s.attn.c_attn", prefix).s, d, 3 * d, bias, normal, zero);
-    y = family_attention(b, y, t, d, s->value[HEADS].whole, mask);
+    y = family_attention(b, y, t, d, s->value[HEADS].whole, mask, dropout);
     y = family_dense(b, y, family_name("%s.attn.c_proj", prefix).s, d, d, bias, joined, zero);
-    x = tw_build_op2(b, "Add", x, y);
+    x = tw_build_op2(b, "Add", x, family_dropout(b, y, dropout));
     y = family_layernorm(b, x, family_name("%s.ln_2", prefix).s, d, bias, 1e-5);
     y = family_dense(b, y, family_name("%s.mlp.c_fc", prefix).s, d, 4 * d, bias, normal, zero);
     y = family_act(b, y, s->value[ACT].whole);
     y = family_dense(b, y, family_name("%s.mlp.c_proj", prefix).s, 4 * d, d, bias, joined, zero);
-    return tw_build_op2(b, "Add", x, y);
+    return tw_build_op2(b, "Add", x, family_dropout(b, y, dropout));
 }
 
 static void build(struct tw_net_build *b, const struct family_spec *s)
@@ -76,6 +79,7 @@ static void build(struct tw_net_build *b, const struct family_spec *s)
     x = tw_build_op2(
         b, "Add", x,
         family_param(b, "transformer.wpe", "weight", normal, 2, (const int64_t[]){ t, d }));
+    x = family_dropout(b, x, s->value[DROPOUT].part);
     mask = causal_mask(b, t);
     for (int i = 0; i < (int)s->value[LAYERS].whole; i++)
         x = block(b, x, s, mask, family_name("transformer.h.%d", i).s);

@@ -104,6 +104,11 @@ int family_pool(struct tw_net_build *b, int x, const char *op, int axes, int64_t
     return y;
 }
 
+int family_dropout(struct tw_net_build *b, int x, double p)
+{
+    return p > 0.0 ? tw_build_op2(b, "Dropout", x, tw_build_const_real(b, p)) : x;
+}
+
 int family_flatten(struct tw_net_build *b, int x)
 {
     int y = tw_build_op1(b, "Flatten", x);
@@ -149,7 +154,8 @@ static int split_heads(struct tw_net_build *b, int x, int64_t t, int64_t d, int6
     return x;
 }
 
-int family_attention(struct tw_net_build *b, int qkv, int64_t t, int64_t d, int64_t heads, int mask)
+int family_attention(struct tw_net_build *b, int qkv, int64_t t, int64_t d, int64_t heads, int mask,
+                     double dropout)
 {
     const int64_t thirds[3] = { d, d, d };
     int part[3] = { -1, -1, -1 };
@@ -178,7 +184,7 @@ int family_attention(struct tw_net_build *b, int qkv, int64_t t, int64_t d, int6
         y = tw_build_op2(b, "Add", y, mask);
     y = tw_build_op1(b, "Softmax", y);
     tw_build_int(b, "axis", -1);
-    y = tw_build_op2(b, "MatMul", y, part[2]);
+    y = tw_build_op2(b, "MatMul", family_dropout(b, y, dropout), part[2]);
     y = tw_build_op1(b, "Transpose", y);
     tw_build_ints(b, "perm", 4, (const int64_t[]){ 0, 2, 1, 3 });
     return tw_build_op2(b, "Reshape", y, tw_build_const_ints(b, 3, (const int64_t[]){ 0, t, d }));

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Multilayer perceptrons: linear layers fc1, fc2, ..., between them a normalisation (norm1,
- * norm2, ...) and an activation. */
+ * norm2, ...), an activation and dropout. */
 #include "family.h"
 
-enum { WIDTHS, ACT, NORM, BIAS };
+enum { WIDTHS, ACT, NORM, BIAS, DROPOUT };
 static const struct family_arg args[] = {
     [WIDTHS] = { "widths", FAMILY_WIDTHS, NULL, 2, 1 << 24, NULL },
     [ACT] = { "act", FAMILY_CHOICE, "relu", 0, 0, FAMILY_ACTS },
     [NORM] = { "norm", FAMILY_CHOICE, "none", 0, 0, "none|layer|batch" },
     [BIAS] = { "bias", FAMILY_CHOICE, "yes", 0, 0, "no|yes" },
+    [DROPOUT] = { "dropout", FAMILY_PART, "0", 0, 0, NULL },
 };
 
 static void build(struct tw_net_build *b, const struct family_spec *s)
@@ -28,7 +29,7 @@ static void build(struct tw_net_build *b, const struct family_spec *s)
             x = family_layernorm(b, x, norm.s, n, true, 1e-5);
         if (s->value[NORM].whole == 2)
             x = family_batchnorm(b, x, norm.s, n);
-        x = family_act(b, x, s->value[ACT].whole);
+        x = family_dropout(b, family_act(b, x, s->value[ACT].whole), s->value[DROPOUT].part);
     }
     tw_build_output(b, x);
 }

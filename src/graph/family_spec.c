@@ -80,6 +80,15 @@ static enum tw_status read_whole(const struct family_arg *a, struct text t, int6
     return TW_OK;
 }
 
+static enum tw_status read_part(const struct family_arg *a, struct text t, double *x,
+                                struct tw_err *err)
+{
+    if (!tw_strn_to_real(t.s, t.n, x) || !(*x >= 0.0 && *x < 1.0))
+        return tw_err_set(err, TW_EINVAL, "%s: '%s' is not a number from 0 to below 1", a->name,
+                          show(t).s);
+    return TW_OK;
+}
+
 static enum tw_status read_shape(const struct family_arg *a, struct text t, struct family_value *v,
                                  struct tw_err *err)
 {
@@ -121,6 +130,8 @@ static enum tw_status read_value(const struct family_arg *a, struct text t, stru
         return read_whole(&width, t, &v->list[v->n++], err);
     case FAMILY_WHOLE:
         return read_whole(a, t, &v->whole, err);
+    case FAMILY_PART:
+        return read_part(a, t, &v->part, err);
     case FAMILY_SHAPE:
         return read_shape(a, t, v, err);
     case FAMILY_CHOICE:
@@ -289,6 +300,20 @@ static void print_choice(const char *choices, int64_t i, struct tw_str *out)
     tw_str_addn(out, choices, strcspn(choices, "|"));
 }
 
+/* As few digits as read back the same. */
+static void print_real(double x, struct tw_str *out)
+{
+    char text[40];
+    double again;
+
+    for (int digits = 1; digits <= 17; digits++) {
+        (void)snprintf(text, sizeof text, "%.*g", digits, x);
+        if (tw_str_to_real(text, &again) && again == x)
+            break;
+    }
+    tw_str_add(out, text);
+}
+
 void family_print(const struct family_spec *s, struct tw_str *out)
 {
     const struct family_def *d = s->family->def;
@@ -305,6 +330,8 @@ void family_print(const struct family_spec *s, struct tw_str *out)
             print_choice(d->args[i].choices, v->whole, out);
         else if (d->args[i].kind == FAMILY_WHOLE)
             tw_str_addf(out, "%" PRId64, v->whole);
+        else if (d->args[i].kind == FAMILY_PART)
+            print_real(v->part, out);
         for (size_t k = 0; k < v->n; k++)
             tw_str_addf(out, "%s%" PRId64,
                         k == 0                             ? ""

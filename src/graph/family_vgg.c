@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* VGG: Simonyan, Zisserman, "Very deep convolutional networks for large-scale image
  * recognition", ICLR 2015, arXiv:1409.1556, table 1 (columns A, B, D, E). Names and positions as
- * in torchvision, whose dropout layers (no function here) keep their numbers. */
+ * in torchvision, dropout behind the two wide linear layers too. */
 #include <string.h>
 
 #include "family.h"
 
-enum { DEPTH, CLASSES, NORM, IN, HIDDEN, ACT };
+enum { DEPTH, CLASSES, NORM, IN, HIDDEN, ACT, DROPOUT };
 static const struct family_arg args[] = {
     [DEPTH] = { "depth", FAMILY_CHOICE, NULL, 0, 0, "11|13|16|19" },
     [CLASSES] = { "classes", FAMILY_WHOLE, "1000", 1, 1 << 20, NULL },
@@ -14,6 +14,7 @@ static const struct family_arg args[] = {
     [IN] = { "in", FAMILY_SHAPE, "3x224x224", 3, 4096, NULL },
     [HIDDEN] = { "hidden", FAMILY_WHOLE, "4096", 0, 1 << 20, NULL },
     [ACT] = { "act", FAMILY_CHOICE, "relu", 0, 0, FAMILY_ACTS },
+    [DROPOUT] = { "dropout", FAMILY_PART, "0.5", 0, 0, NULL },
 };
 /* Convolutions in each of the five stages. */
 static const int convolutions[][5] = {
@@ -26,6 +27,7 @@ static void build(struct tw_net_build *b, const struct family_spec *s)
     const int64_t classes = s->value[CLASSES].whole, act = s->value[ACT].whole;
     const int64_t pixels = (in[1] / 32) * (in[2] / 32);
     const bool norm = s->value[NORM].whole;
+    const double dropout = s->value[DROPOUT].part;
     int64_t channels = in[0];
     int x, place = 0; /* in torch's list of modules */
 
@@ -52,8 +54,10 @@ static void build(struct tw_net_build *b, const struct family_spec *s)
     x = family_flatten(b, x);
     if (hidden) {
         x = family_linear(b, x, "classifier.0", 512 * pixels, hidden, true);
-        x = family_linear(b, family_act(b, x, act), "classifier.3", hidden, hidden, true);
-        x = family_linear(b, family_act(b, x, act), "classifier.6", hidden, classes, true);
+        x = family_dropout(b, family_act(b, x, act), dropout);
+        x = family_linear(b, x, "classifier.3", hidden, hidden, true);
+        x = family_dropout(b, family_act(b, x, act), dropout);
+        x = family_linear(b, x, "classifier.6", hidden, classes, true);
     } else {
         x = family_linear(b, x, "classifier", 512 * pixels, classes, true);
     }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Vision transformers: Dosovitskiy et al., "An image is worth 16x16 words", ICLR 2021,
  * arXiv:2010.11929, equations 1 to 4: patches, a class token, learned positions, blocks
- * normalised before attention and MLP. Names as in timm. */
+ * normalised before attention and MLP; dropout as in its appendix B.1. Names as in timm. */
 #include "family.h"
 
-enum { LAYERS, D, HEADS, PATCH, IN, CLASSES, MLP, ACT };
+enum { LAYERS, D, HEADS, PATCH, IN, CLASSES, MLP, ACT, DROPOUT };
 static const struct family_arg args[] = {
     [LAYERS] = { "layers", FAMILY_WHOLE, "12", 1, 1000, NULL },
     [D] = { "d", FAMILY_WHOLE, "768", 1, 1 << 16, NULL },
@@ -14,6 +14,7 @@ static const struct family_arg args[] = {
     [CLASSES] = { "classes", FAMILY_WHOLE, "1000", 1, 1 << 20, NULL },
     [MLP] = { "mlp", FAMILY_WHOLE, "3072", 1, 1 << 18, NULL },
     [ACT] = { "act", FAMILY_CHOICE, "gelu", 0, 0, FAMILY_ACTS },
+    [DROPOUT] = { "dropout", FAMILY_PART, "0", 0, 0, NULL },
 };
 static const struct family_init normal = { FAMILY_NORMAL, 0.02 }, zero = { FAMILY_CONST, 0.0 };
 
@@ -21,17 +22,18 @@ static int block(struct tw_net_build *b, int x, const struct family_spec *s, int
                  const char *prefix)
 {
     const int64_t d = s->value[D].whole, mlp = s->value[MLP].whole;
+    const double dropout = s->value[DROPOUT].part;
     int y = family_layernorm(b, x, family_name("%s.norm1", prefix).s, d, true, 1e-6);
 
     y = family_dense(b, y, family_name("%s.attn.qkv", prefix).s, d, 3 * d, true, normal, zero);
-    y = family_attention(b, y, t, d, s->value[HEADS].whole, -1);
+    y = family_attention(b, y, t, d, s->value[HEADS].whole, -1, 0.0);
     y = family_dense(b, y, family_name("%s.attn.proj", prefix).s, d, d, true, normal, zero);
-    x = tw_build_op2(b, "Add", x, y);
+    x = tw_build_op2(b, "Add", x, family_dropout(b, y, dropout));
     y = family_layernorm(b, x, family_name("%s.norm2", prefix).s, d, true, 1e-6);
     y = family_dense(b, y, family_name("%s.mlp.fc1", prefix).s, d, mlp, true, normal, zero);
-    y = family_act(b, y, s->value[ACT].whole);
+    y = family_dropout(b, family_act(b, y, s->value[ACT].whole), dropout);
     y = family_dense(b, y, family_name("%s.mlp.fc2", prefix).s, mlp, d, true, normal, zero);
-    return tw_build_op2(b, "Add", x, y);
+    return tw_build_op2(b, "Add", x, family_dropout(b, y, dropout));
 }
 
 /* The class token once for each picture of the batch, before the patches. */
@@ -72,6 +74,7 @@ static void build(struct tw_net_build *b, const struct family_spec *s)
     x = tw_build_op2(
         b, "Add", x,
         family_param(b, "pos_embed", NULL, normal, 3, (const int64_t[]){ 1, n + 1, d }));
+    x = family_dropout(b, x, s->value[DROPOUT].part);
     for (int i = 0; i < (int)s->value[LAYERS].whole; i++)
         x = block(b, x, s, n + 1, family_name("blocks.%d", i).s);
     x = family_layernorm(b, x, "norm", d, true, 1e-6);

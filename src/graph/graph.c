@@ -26,6 +26,7 @@ void tw_graph_free(struct tw_graph *g)
         free(g->instr[i].data);
     }
     free(g->instr);
+    free(g->stat);
     free(g->input);
     free(g->output);
     free(g);
@@ -83,6 +84,19 @@ struct tw_graph_port tw_graph_output(const struct tw_graph *g, size_t i)
 size_t tw_graph_group(const struct tw_graph *g)
 {
     return g->group;
+}
+
+bool tw_graph_mixes(const struct tw_graph *g)
+{
+    return g->mixes;
+}
+
+enum tw_statistic tw_graph_statistic(const struct tw_graph *g, size_t i)
+{
+    for (size_t k = 0; k < g->nstat; k++)
+        if (g->stat[k].buffer == i)
+            return g->stat[k].kind;
+    return TW_STATISTIC_NONE;
 }
 
 double tw_graph_flops(const struct tw_graph *g)

@@ -28,7 +28,6 @@ struct tw_val {
 };
 
 struct tw_op;
-enum { TW_INSTR_IN = 4 };
 struct tw_instr {
     const struct tw_op *op;
     size_t nin, nout;
@@ -37,6 +36,13 @@ struct tw_instr {
     void *data;   /* the operator's own, freed with free() */
     bool uniform; /* made once for each setting of the parameters */
     double flops; /* of one forward pass of a sample */
+};
+
+/* A buffer that is a running mean or variance of a batch normalisation. */
+struct tw_stat {
+    size_t buffer; /* number among the buffers */
+    enum tw_statistic kind;
+    int value; /* what tw_op_batch_mean makes of it; -1: compiled to read the buffer */
 };
 
 struct tw_graph {
@@ -50,6 +56,9 @@ struct tw_graph {
     int *input, *output; /* values */
     size_t group;
     bool mixes; /* samples of a batch depend on each other */
+    uint64_t ndropout;
+    size_t nstat, cap_stat;
+    struct tw_stat *stat;
 };
 
 /* ---- number types ----------------------------------------------------------------------- */
@@ -57,7 +66,7 @@ struct tw_graph {
 /*
  * A value carries `planes` reals where a plain number carries one: plane 0 the value, the others
  * what the number type adds to it (tangents). Products are bilinear in the planes: a sum over
- * terms sign * a[i] * b[j] that goes to plane k, plane 0 first. Linear operators act on each
+ * terms a[i] * b[j] that goes to plane k, plane 0 first. Linear operators act on each
  * plane, functions of one real on plane 0 and through their derivatives on the others. So an
  * operator that is written with these knows no number type, and reverse mode run on numbers
  * with tangents gives Hessian-vector products.
@@ -83,8 +92,11 @@ struct tw_run {
     const struct tw_kernels *k;
     const struct tw_alg *alg;
     size_t lanes, samples; /* samples: of this tile, the lanes behind them are padding */
-    void **plane;          /* [root * planes + p]: NULL if it is zero throughout */
-    void **grad;           /* cotangents of the same lanes, zeroed or added to; NULL: not wanted */
+    size_t first;          /* number of the tile's first sample in the run */
+    const size_t *rows;    /* by sample of the run; NULL: their own numbers */
+    uint64_t dropout_seed;
+    void **plane;      /* [root * planes + p]: NULL if it is zero throughout */
+    void **grad;       /* cotangents of the same lanes, zeroed or added to; NULL: not wanted */
     double **ugrad;    /* of uniform values as seen from a tile: summed over lanes; may be NULL */
     void *const *kept; /* by instruction: what prepare() made */
     char *scratch;     /* as many bytes as the operator asked for */
@@ -139,6 +151,29 @@ static inline void *tw_at(const struct tw_run *r, const void *p, long n, size_t 
     return (char *)(uintptr_t)p + (ptrdiff_t)n * (ptrdiff_t)(lanes * r->k->size);
 }
 
+/* Element i of reals of the table's type. */
+static inline double tw_get_real(const struct tw_kernels *k, const void *x, size_t i)
+{
+    return k->size == sizeof(float) ? (double)((const float *)x)[i] : ((const double *)x)[i];
+}
+static inline void tw_put_real(const struct tw_kernels *k, void *to, size_t i, double x)
+{
+    if (k->size == sizeof(float))
+        ((float *)to)[i] = (float)x;
+    else
+        ((double *)to)[i] = x;
+}
+/* One number as the table's type has it. */
+union tw_real {
+    float f;
+    double d;
+};
+static inline const void *tw_constant(const struct tw_kernels *k, double x, union tw_real *c)
+{
+    tw_put_real(k, c, 0, x);
+    return c;
+}
+
 /* Planes by pointer: what operators hand to the helpers below. */
 struct tw_planes {
     void *p[TW_MAX_PLANES];
@@ -173,7 +208,7 @@ void tw_alg_scale(const struct tw_run *r, size_t n, double s, const struct tw_pl
 extern const struct tw_op tw_op_unary, tw_op_binary, tw_op_select, tw_op_assemble, tw_op_reduce,
     tw_op_matmul, tw_op_conv, tw_op_maxpool, tw_op_avgpool, tw_op_softmax, tw_op_normalize,
     tw_op_lookup, tw_op_pick, tw_op_cross_entropy, tw_op_argmax, tw_op_head, tw_op_attention,
-    tw_op_batch_mean;
+    tw_op_batch_mean, tw_op_dropout;
 
 struct tw_unary_data {
     enum tw_unary f;
@@ -202,7 +237,7 @@ struct tw_reduce_data {
     size_t count;        /* elements in each sum */
     struct tw_loop loop; /* sa: input; sy: output, 0 where summed */
 };
-/* For each index of `batch`: y[i,j] = alpha sum_k a[i,k] b[k,j] (+ bias[j] or bias[i]). */
+/* For each index of `batch`: y[i,j] = alpha sum_k a[i,k] b[k,j] (+ bias[j]). */
 struct tw_matmul_data {
     struct tw_loop batch; /* sa, sb, sy */
     size_t ni, nj, nk;
@@ -245,10 +280,24 @@ struct tw_cross_entropy_data {
     double smoothing;
     bool log_probabilities; /* the input is log p already (negative log-likelihood) */
 };
+struct tw_batch_mean_data {
+    size_t each; /* numbers of a sample in each mean */
+};
+struct tw_dropout_data {
+    double p;      /* of being dropped */
+    uint64_t node; /* which of the network's Dropouts */
+};
 struct tw_argmax_data {
     size_t outer, n, inner;
     bool min, last;
 };
+
+/* The two halves of tw_op_batch_mean, between which sums are combined over the tiles of a batch:
+ * sums over the tile's samples, planes * n reals, and a mean put into every lane. back: of and
+ * into cotangents. */
+void tw_batch_sum(const struct tw_run *r, const struct tw_instr *in, bool back, double *sum);
+void tw_batch_spread(const struct tw_run *r, const struct tw_instr *in, bool back,
+                     const double *mean);
 
 /* ---- building -------------------------------------------------------------------------------- */
 
@@ -259,7 +308,6 @@ struct tw_build {
     int *of; /* net value -> graph value, -1 */
     const struct tw_node *node;
     struct tw_err *err;
-    bool failed; /* out of memory somewhere */
 };
 
 /* One row for each operator that can be compiled. */
@@ -285,6 +333,8 @@ enum tw_status tw_b_ints_or_attr(struct tw_build *b, size_t i, const char *name,
 bool tw_b_is_const(const struct tw_build *b, int v);
 /* New values. All return -1 (and set the error) on failure; all accept -1 inputs by returning
  * -1, so that calls can be chained and checked once. */
+int tw_b_value(struct tw_build *b, enum tw_origin origin, enum tw_dtype t, int rank,
+               const size_t *dims);
 int tw_b_const(struct tw_build *b, struct tw_array *a); /* takes over *a */
 int tw_b_const_real(struct tw_build *b, double x);
 int tw_b_temp(struct tw_build *b, enum tw_dtype t, int rank, const size_t *dims);
@@ -319,6 +369,17 @@ void tw_strides(int rank, const size_t *dims, bool zero_ones, long *s);
 /* Drop extents of 1 and merge neighbours that can be walked as one. */
 void tw_loop_collapse(struct tw_loop *l);
 size_t tw_loop_count(const struct tw_loop *l);
+/* The value of a stored tensor, made when something first reads it, so that unused ones are left
+ * out: a parameter, a buffer, or a constant. */
+enum tw_status tw_b_tensor(struct tw_build *b, int value, bool constant) TW_CHECKED;
+/* Input `slot` says what the operator is to do: no parameter, though a file may store it like
+ * one. */
+bool tw_b_is_setting(const struct tw_build *b, const struct tw_node *node, size_t slot);
+/* An Identity that names a tensor of its own, and its making. */
+bool tw_b_is_twin(const struct tw_build *b, const struct tw_node *node);
+enum tw_status tw_b_twin(struct tw_build *b, const struct tw_node *node) TW_CHECKED;
+/* Offsets, once all tensors are known, and their stored values. */
+enum tw_status tw_b_store_initial(struct tw_build *b) TW_CHECKED;
 /* Puts attention into one instruction a layer. */
 enum tw_status tw_b_find_attention(struct tw_build *b);
 /* Puts a large last layer and its loss into one instruction. */

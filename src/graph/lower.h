@@ -10,6 +10,8 @@
 /* ONNX's number of a type ("to" of Cast); TW_NONE if unknown. */
 enum tw_dtype tw_dtype_of_onnx(int64_t number);
 
+/* Graph value of input i; -1 with the error set if it is absent. */
+int tw_b_need(struct tw_build *b, size_t i);
 /* An axis given from either end, or -1 with the error set. */
 int tw_b_axis(struct tw_build *b, int64_t axis, int rank);
 /* Axes as a mask; none given: all, or none if `none_is_none`. */

@@ -289,6 +289,9 @@ enum tw_status tw_lower_binary(struct tw_build *b, const struct tw_node *node)
                 return b->err->code;
             }
         }
+        for (size_t j = 0; j < node->nin || !j; j++)
+            if (tw_b_in(b, j) < 0)
+                return tw_b_fail(b, "input %zu is missing", j);
         if (node->nin == 1)
             x = tw_b_unary(b, TW_U_COPY, 0, 0, x);
         for (size_t j = 1; j < node->nin; j++)

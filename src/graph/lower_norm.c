@@ -61,30 +61,58 @@ static struct tw_instr *producer(struct tw_build *b, int x)
 static int batch_mean(struct tw_build *b, int x)
 {
     bool axes[TW_MAX_RANK];
+    struct tw_batch_mean_data *d;
     struct tw_val m;
+    size_t each;
     int v;
 
     if (x < 0)
         return -1;
     for (int i = 0; i < tw_b_val(b, x)->rank; i++)
         axes[i] = i != 1;
-    v = tw_b_reduce(b, TW_B_ADD, true, x, axes, true);
-    if (v < 0 || !tw_b_val(b, v)->varying)
-        return v;
+    v = tw_b_vary(b, tw_b_reduce(b, TW_B_ADD, true, x, axes, true));
+    if (v < 0)
+        return -1;
     m = *tw_b_val(b, v);
+    each = m.n ? tw_b_val(b, x)->n / m.n : 0;
+    d = tw_alloc(1, sizeof *d);
+    if (!d)
+        return -1;
+    d->each = each;
     b->g->mixes = true;
-    return tw_b_instr(b, &tw_op_batch_mean, 1, &v, tw_b_temp(b, m.dtype, m.rank, m.dims), NULL,
-                      0.0);
+    v = tw_b_instr(b, &tw_op_batch_mean, 1, &v, tw_b_temp(b, m.dtype, m.rank, m.dims), d, 0.0);
+    if (v >= 0) /* linear, though its way back is not its own (exec_batch.c) */
+        b->g->val[v].active = m.active;
+    return v;
+}
+
+/* A running mean or variance that is a buffer, and the value that the batch has in its place. */
+static bool note_statistic(struct tw_build *b, int buffer, enum tw_statistic kind, int value)
+{
+    struct tw_graph *g = b->g;
+
+    if (tw_b_val(b, buffer)->origin != TW_V_BUFFER)
+        return true;
+    if (!tw_grow(&g->stat, g->nstat, &g->cap_stat, sizeof *g->stat)) {
+        tw_err_set(b->err, TW_ENOMEM, "out of memory for the network");
+        return false;
+    }
+    g->stat[g->nstat++] =
+        (struct tw_stat){ .buffer = tw_b_val(b, buffer)->index, .kind = kind, .value = value };
+    return true;
 }
 
 /* From the statistics of the batch (algorithm 1 of the same). */
 static int by_batch(struct tw_build *b, const int v[5], double eps)
 {
     int rank = tw_b_val(b, v[0])->rank;
-    int c = tw_b_binary(b, TW_B_SUB, v[0], batch_mean(b, v[0]));
-    int q = batch_mean(b, tw_b_unary(b, TW_U_SQUARE, 0, 0, c));
+    int mean = batch_mean(b, v[0]), c = tw_b_binary(b, TW_B_SUB, v[0], mean);
+    int var = batch_mean(b, tw_b_unary(b, TW_U_SQUARE, 0, 0, c)), q;
 
-    q = tw_b_unary(b, TW_U_RSQRT, 0, 0, tw_b_binary(b, TW_B_ADD, q, tw_b_const_real(b, eps)));
+    if (mean < 0 || var < 0 || !note_statistic(b, v[3], TW_STATISTIC_MEAN, mean) ||
+        !note_statistic(b, v[4], TW_STATISTIC_VARIANCE, var))
+        return -1;
+    q = tw_b_unary(b, TW_U_RSQRT, 0, 0, tw_b_binary(b, TW_B_ADD, var, tw_b_const_real(b, eps)));
     q = tw_b_binary(b, TW_B_MUL, q, per_channel(b, v[1], rank));
     return tw_b_binary(b, TW_B_ADD, tw_b_binary(b, TW_B_MUL, c, q), per_channel(b, v[2], rank));
 }
@@ -113,6 +141,9 @@ enum tw_status tw_lower_batch_norm(struct tw_build *b, const struct tw_node *nod
         tw_b_out(b, 0, by_batch(b, v, eps));
         return b->err->code;
     }
+    if (!note_statistic(b, v[3], TW_STATISTIC_MEAN, -1) ||
+        !note_statistic(b, v[4], TW_STATISTIC_VARIANCE, -1))
+        return b->err->code;
     factor = tw_b_binary(b, TW_B_ADD, v[4], tw_b_const_real(b, eps));
     factor = tw_b_binary(b, TW_B_MUL, tw_b_unary(b, TW_U_RSQRT, 0, 0, factor), v[1]);
     offset = tw_b_binary(b, TW_B_SUB, v[2], tw_b_binary(b, TW_B_MUL, v[3], factor));

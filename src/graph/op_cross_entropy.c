@@ -11,13 +11,6 @@ struct targets {
     void *place, *counts;
 };
 
-static const void *constant(const struct tw_run *r, float *f, double *d, double x)
-{
-    *f = (float)x;
-    *d = x;
-    return r->k->size == sizeof *f ? (const void *)f : (const void *)d;
-}
-
 /* Logits [outer, classes, inner]: the place of class c at position i is c * inner + i. An ignored
  * target is at place -1, where nothing is picked and nothing is put. */
 static void find_targets(const struct tw_run *r, const struct tw_instr *in, struct targets *t)
@@ -28,11 +21,10 @@ static void find_targets(const struct tw_run *r, const struct tw_instr *in, stru
     struct tw_loop l = {
         .nd = 1, .n = { few }, .sa = { 1 }, .sb = { 0 }, .sc = { 1 }, .sy = { 1 }
     };
-    float f;
-    double g;
+    union tw_real c;
 
-    r->k->binary(TW_B_MUL, &l, lanes, y, 1, constant(r, &f, &g, (double)d->inner), TW_SET, r->lanes,
-                 t->place);
+    r->k->binary(TW_B_MUL, &l, lanes, y, 1, tw_constant(r->k, (double)d->inner, &c), TW_SET,
+                 r->lanes, t->place);
     for (size_t i = 1; i < d->inner; i++) {
         struct tw_loop at = { .nd = 1,
                               .n = { d->outer },
@@ -41,17 +33,17 @@ static void find_targets(const struct tw_run *r, const struct tw_instr *in, stru
                               .sy = { (long)d->inner } };
         void *place = tw_at(r, t->place, (long)i, r->lanes);
 
-        r->k->binary(TW_B_ADD, &at, r->lanes, place, 1, constant(r, &f, &g, (double)i), TW_SET,
+        r->k->binary(TW_B_ADD, &at, r->lanes, place, 1, tw_constant(r->k, (double)i, &c), TW_SET,
                      r->lanes, place);
     }
     r->k->fill(few * r->lanes, 1.0, t->counts);
     if (!d->has_ignore)
         return;
-    r->k->binary(TW_B_EQ, &l, lanes, y, 1, constant(r, &f, &g, d->ignore), TW_SET, r->lanes,
+    r->k->binary(TW_B_EQ, &l, lanes, y, 1, tw_constant(r->k, d->ignore, &c), TW_SET, r->lanes,
                  t->counts);
     r->k->unary(TW_U_NOT, 0, 0.0, 0.0, few * r->lanes, t->counts, t->counts);
-    r->k->select(&l, r->lanes, t->counts, r->lanes, t->place, 1, constant(r, &f, &g, -1.0), TW_SET,
-                 r->lanes, t->place);
+    r->k->select(&l, r->lanes, t->counts, r->lanes, t->place, 1, tw_constant(r->k, -1.0, &c),
+                 TW_SET, r->lanes, t->place);
 }
 
 /* One plane of the loss from that plane of log p. */

@@ -113,19 +113,6 @@ const struct tw_op tw_op_lookup = { .name = "lookup",
 
 /* ---- any place of anything ------------------------------------------------------------------- */
 
-static double real_at(const struct tw_run *r, const void *x, size_t i)
-{
-    return r->k->size == sizeof(float) ? (double)((const float *)x)[i] : ((const double *)x)[i];
-}
-
-static void add_at(const struct tw_run *r, void *x, size_t i, double a)
-{
-    if (r->k->size == sizeof(float))
-        ((float *)x)[i] += (float)a;
-    else
-        ((double *)x)[i] += a;
-}
-
 /* Calls do(from, to, lane) for each number that is taken; `from` is SIZE_MAX out of range. */
 struct taken {
     const struct tw_run *r;
@@ -147,7 +134,7 @@ static void each_pick(const struct tw_run *r, const struct tw_instr *in, struct 
         size_t at = (o * d->so + j * d->sj + i * d->si) * ilanes;
 
         for (size_t s = 0; s < r->lanes; s++) {
-            double k = real_at(r, index, at + (ilanes > 1 ? s : 0)), n = (double)d->n;
+            double k = tw_get_real(r->k, index, at + (ilanes > 1 ? s : 0)), n = (double)d->n;
             bool good = k >= -n && k < n;
 
             take(t, good ? (o * d->n + (size_t)(k < 0.0 ? k + n : k)) * d->inner + i : SIZE_MAX, y,
@@ -158,25 +145,24 @@ static void each_pick(const struct tw_run *r, const struct tw_instr *in, struct 
 
 static void take_forward(const struct taken *t, size_t x, size_t y, size_t lane)
 {
-    double value = x == SIZE_MAX ? (double)NAN
-                                 : real_at(t->r, t->from, x * t->lanes + (t->lanes > 1 ? lane : 0));
+    double value = x == SIZE_MAX
+                       ? (double)NAN
+                       : tw_get_real(t->r->k, t->from, x * t->lanes + (t->lanes > 1 ? lane : 0));
 
-    if (t->r->k->size == sizeof(float))
-        ((float *)t->to)[y * t->r->lanes + lane] = (float)value;
-    else
-        ((double *)t->to)[y * t->r->lanes + lane] = value;
+    tw_put_real(t->r->k, t->to, y * t->r->lanes + lane, value);
 }
 
 static void take_back(const struct taken *t, size_t x, size_t y, size_t lane)
 {
-    double g = real_at(t->r, t->from, y * t->r->lanes + lane);
+    double g = tw_get_real(t->r->k, t->from, y * t->r->lanes + lane);
 
     if (x == SIZE_MAX)
         return;
     if (t->sums)
         t->sums[x] += g;
     else
-        add_at(t->r, t->to, x * t->lanes + lane, g);
+        tw_put_real(t->r->k, t->to, x * t->lanes + lane,
+                    tw_get_real(t->r->k, t->to, x * t->lanes + lane) + g);
 }
 
 static void pick_forward(const struct tw_run *r, const struct tw_instr *in, size_t number)

@@ -115,12 +115,11 @@ static void normal_parts(const struct tw_run *r, const struct tw_normalize_data 
     sum_rows(r, w, part, &v);
     tw_alg_scale(r, w->few, 1.0 / n, &v);
     {
-        float e32 = (float)d->eps;
-        double e64 = d->eps;
-        const void *eps = r->k->size == 4 ? (const void *)&e32 : (const void *)&e64;
+        union tw_real eps;
 
         few.sb[0] = 0;
-        r->k->binary(TW_B_ADD, &few, r->lanes, v.p[0], 1, eps, TW_SET, r->lanes, v.p[0]);
+        r->k->binary(TW_B_ADD, &few, r->lanes, v.p[0], 1, tw_constant(r->k, d->eps, &eps), TW_SET,
+                     r->lanes, v.p[0]);
     }
     tw_alg_unary(r, TW_U_RSQRT, 0, 0.0, 0.0, w->few, &v, q);
 }

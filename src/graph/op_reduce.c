@@ -19,7 +19,7 @@ static void share(const struct tw_run *r, const struct tw_instr *in, void *mask,
 {
     const struct tw_reduce_data *d = in->data;
     struct tw_loop l = d->loop, c = d->loop, q = d->loop;
-    size_t n = tw_val_of(r, in->in[0])->n, m = tw_val_of(r, in->out[0])->n;
+    size_t m = tw_val_of(r, in->out[0])->n;
 
     for (int i = 0; i < l.nd; i++) {
         l.sb[i] = d->loop.sy[i];
@@ -31,7 +31,6 @@ static void share(const struct tw_run *r, const struct tw_instr *in, void *mask,
     r->k->fill(m * r->lanes, 0.0, count);
     r->k->reduce(TW_B_ADD, &c, mask, r->lanes, count);
     r->k->binary(TW_B_DIV, &q, r->lanes, mask, r->lanes, count, TW_SET, r->lanes, mask);
-    (void)n;
 }
 
 static void reduce_forward(const struct tw_run *r, const struct tw_instr *in, size_t number)

@@ -27,8 +27,12 @@ static enum tw_status eval(struct tw_problem *p, const struct tw_request *r, str
     const size_t n = p->dim;
     double loss;
 
-    if (r->correct || r->logits)
+    if (r->correct || r->logits || r->logit_slopes)
         return tw_err_set(err, TW_EINVAL, "a closed form has neither hits nor logits");
+    if (r->statistics)
+        return tw_err_set(err, TW_EINVAL, "a closed form has no batches");
+    if (r->rows)
+        return tw_err_set(err, TW_EINVAL, "a closed form has no rows to choose");
     load(n, r->at, c->x);
     loss = c->value(c, c->x);
     if (r->values)

@@ -428,7 +428,7 @@ static void scale(size_t n, double by, double *x)
 /* Sums over samples into results. */
 static void report(struct network *s, const struct tw_request *r)
 {
-    const size_t n = s->base.n;
+    const size_t n = r->rows ? r->nrows : s->base.n;
     const double each = s->ports.weight_each;
     double *const loss = s->sample[0], *const correct = s->sample[2];
     double *const weight = s->ports.weight >= 0 ? s->sample[1] : NULL;
@@ -462,6 +462,14 @@ static void report(struct network *s, const struct tw_request *r)
         r->values->error = tw_estimate_ratio(n, correct, weight, each, s->base.all);
 }
 
+static bool rows_fit(const struct network *s, const struct tw_request *r)
+{
+    for (size_t i = 0; r->rows && i < r->nrows; i++)
+        if (r->rows[i] >= s->base.all)
+            return false;
+    return !r->rows || (r->nrows && r->nrows <= s->base.n);
+}
+
 static enum tw_status eval(struct tw_problem *p, const struct tw_request *r, struct tw_err *err)
 {
     struct network *s = (struct network *)p;
@@ -469,14 +477,18 @@ static enum tw_status eval(struct tw_problem *p, const struct tw_request *r, str
     const size_t nout = tw_graph_noutput(s->graph), nd = r->ndirections;
     double **outputs = tw_alloc(nout, sizeof *outputs);
     double **tangents = nd <= SIZE_MAX / nout ? tw_alloc(nout * nd, sizeof *tangents) : NULL;
-    struct tw_exec_run run = { .n = s->base.n, .inputs = inputs, .rows = s->rows };
+    const size_t n = r->rows ? r->nrows : s->base.n;
+    struct tw_exec_run run = { .n = n, .inputs = inputs, .rows = r->rows ? r->rows : s->rows };
     const int port[3] = { s->ports.loss, s->ports.weight, s->ports.correct };
     enum tw_status rc = TW_OK;
 
     if (!outputs || !tangents)
         rc = tw_err_set(err, TW_ENOMEM, "out of memory");
+    else if (!rows_fit(s, r))
+        rc = tw_err_set(err, TW_EINVAL, "rows that the data set has not, or more than %zu of them",
+                        s->base.n);
     else if (nd > s->max_directions || (r->correct && !s->base.has_error) ||
-             ((r->logits || r->gauss_newton) && s->ports.logits < 0))
+             ((r->logits || r->logit_slopes || r->gauss_newton) && s->ports.logits < 0))
         rc = tw_err_set(err, TW_EINVAL, "asked for what the problem was not made for");
     if (rc == TW_OK)
         rc = set_point(s, r, err);
@@ -489,12 +501,17 @@ static enum tw_status eval(struct tw_problem *p, const struct tw_request *r, str
         if (r->logits)
             outputs[s->ports.logits] = r->logits;
         for (size_t t = 0; r->slopes && t < nd; t++)
-            tangents[(size_t)s->ports.loss * nd + t] = s->tangent + t * s->base.n;
+            tangents[(size_t)s->ports.loss * nd + t] = s->tangent + t * n;
+        for (size_t t = 0; r->logit_slopes && t < nd; t++)
+            tangents[(size_t)s->ports.logits * nd + t] = r->logit_slopes + t * n * s->base.width;
         run.outputs = outputs;
-        run.tangents = r->slopes ? tangents : NULL;
+        run.tangents = r->slopes || r->logit_slopes ? tangents : NULL;
         run.seed_output = (size_t)s->ports.loss;
         run.gradient = r->gradient;
         run.hvp = r->hvp;
+        run.batch = r->batch;
+        run.statistics = r->statistics;
+        run.dropout_seed = r->dropout_seed;
         run.gauss_newton = r->gauss_newton;
         run.network_output = r->gauss_newton ? (size_t)s->ports.logits : 0;
         rc = tw_exec_run(s->exec, &run, err);

@@ -5,17 +5,29 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "anchors.h"
+
 enum tw_status tw_problem_eval(struct tw_problem *p, const struct tw_request *r, struct tw_err *err)
 {
-    if ((r->slopes || r->hvp) && r->ndirections == 0)
+    struct tw_request placed;
+
+    if ((r->slopes || r->logit_slopes || r->hvp) && r->ndirections == 0)
         return tw_err_set(err, TW_EINVAL, "derivatives along no direction");
-    return p->ops->eval(p, r, err);
+    if (!r->weights)
+        return p->ops->eval(p, r, err);
+    if (!p->anchors)
+        return tw_err_set(err, TW_EINVAL, "weights, but no anchors");
+    placed = *r;
+    tw_anchors_place(p, &placed);
+    return p->ops->eval(p, &placed, err);
 }
 
 void tw_problem_free(struct tw_problem *p)
 {
-    if (p)
-        p->ops->free(p);
+    if (!p)
+        return;
+    tw_anchors_free(p->anchors);
+    p->ops->free(p);
 }
 
 /* Sums run in the order of the samples. */

@@ -408,25 +408,40 @@ static enum tw_status check_file(const char *path, uint64_t *size, struct tw_err
 
 /* ---- all --------------------------------------------------------------------------------- */
 
-enum tw_status tw_h5_items_read(const char *path, const void *image, size_t image_size,
-                                enum tw_h5_scope scope, struct tw_h5_items *items,
-                                struct tw_err *err)
+static enum tw_status read_request(struct tw_h5_request *q, struct tw_h5_items *items,
+                                   struct tw_err *err)
 {
-    struct tw_h5_request q = { path, image, image_size, image_size, scope };
     struct tw_err own = { 0 };
     enum tw_status rc = TW_OK;
 
     err = err ? err : &own;
     *items = (struct tw_h5_items){ 0 };
-    if (path)
-        rc = check_file(path, &q.file_size, err);
+    if (q->path)
+        rc = check_file(q->path, &q->file_size, err);
     if (rc != TW_OK)
         return rc;
-    items->file_size = q.file_size;
-    rc = tw_h5_in_process ? read_here(&q, items, err) : read_by_child(&q, items, err);
+    items->file_size = q->file_size;
+    rc = tw_h5_in_process ? read_here(q, items, err) : read_by_child(q, items, err);
     if (rc == TW_OK && !tw_h5_items_sort(items))
         rc = tw_err_set(err, TW_ENOMEM, "out of memory");
     return rc;
+}
+
+enum tw_status tw_h5_items_read(const char *path, const void *image, size_t image_size,
+                                enum tw_h5_scope scope, struct tw_h5_items *items,
+                                struct tw_err *err)
+{
+    struct tw_h5_request q = { path, image, image_size, image_size, scope, NULL };
+
+    return read_request(&q, items, err);
+}
+
+enum tw_status tw_h5_items_read_run(const char *path, const char *part, struct tw_h5_items *items,
+                                    struct tw_err *err)
+{
+    struct tw_h5_request q = { path, NULL, 0, 0, TW_H5_RUN, part };
+
+    return read_request(&q, items, err);
 }
 
 void tw_h5_items_release(struct tw_h5_items *items)

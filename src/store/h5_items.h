@@ -35,7 +35,7 @@ struct tw_h5_item {
     enum tw_h5_values class;  /* of a data set or an attribute, even if there are no values */
     enum tw_h5_values values; /* the same, or TW_H5_NONE */
     bool empty;               /* a null data space: not even a scalar */
-    bool in_one_piece;        /* its bytes lie at `offset`, as F64, U8 or text of fixed length */
+    bool in_one_piece; /* its bytes lie at `offset`, as F64, F32, U8 or text of fixed length */
     int rank;
     uint64_t dims[TW_H5_MAX_RANK];
     uint64_t n, size, offset; /* elements; bytes of one in the file */
@@ -59,7 +59,8 @@ enum tw_h5_scope {
     TW_H5_LOG,     /* what is under /log and /runs/NAME/log; no attributes */
     /* everything with all values, of attributes those of texts; enumerations (bools of h5py) are
      * TW_H5_INTS */
-    TW_H5_ARRAYS
+    TW_H5_ARRAYS,
+    TW_H5_RUN /* of a file of training runs what is right under /runs/NAME, and one part */
 };
 
 /*
@@ -71,6 +72,9 @@ enum tw_h5_scope {
 enum tw_status tw_h5_items_read(const char *path, const void *image, size_t image_size,
                                 enum tw_h5_scope scope, struct tw_h5_items *items,
                                 struct tw_err *err) TW_CHECKED;
+/* The same with TW_H5_RUN: also what is under `part` ("/runs/a/checkpoints/100"; NULL: none). */
+enum tw_status tw_h5_items_read_run(const char *path, const char *part, struct tw_h5_items *items,
+                                    struct tw_err *err) TW_CHECKED;
 void tw_h5_items_release(struct tw_h5_items *items);
 
 /* NULL if there is none. */
@@ -104,6 +108,7 @@ struct tw_h5_request {
     size_t image_size;
     uint64_t file_size;
     enum tw_h5_scope scope;
+    const char *part; /* of TW_H5_RUN */
 };
 
 /* The child's part: walk the file, write records to out. `opened` is called when no file need

@@ -196,10 +196,11 @@ static herr_t read_texts(struct walk *w, struct source *s)
 
 static herr_t read_numbers(struct walk *w, struct source *s)
 {
-    const enum tw_h5_values class =
-        w->q->scope == TW_H5_ARRAYS && s->head.class == TW_H5_REALS && s->head.size <= sizeof(float)
-            ? TW_H5_FLOATS
-            : (enum tw_h5_values)s->head.class;
+    const enum tw_h5_values class = (w->q->scope == TW_H5_ARRAYS || w->q->scope == TW_H5_RUN) &&
+                                            s->head.class == TW_H5_REALS &&
+                                            s->head.size <= sizeof(float)
+                                        ? TW_H5_FLOATS
+                                        : (enum tw_h5_values)s->head.class;
     const size_t size = class == TW_H5_BYTES    ? 1
                         : class == TW_H5_FLOATS ? sizeof(float)
                                                 : sizeof(double);
@@ -232,7 +233,8 @@ static bool measure(struct source *s)
     s->head.rank = (uint32_t)rank;
     s->head.n = s->head.empty ? 0 : (uint64_t)n;
     if (at != HADDR_UNDEF &&
-        (H5Tequal(s->type, H5T_IEEE_F64LE) > 0 || H5Tequal(s->type, H5T_STD_U8LE) > 0 ||
+        (H5Tequal(s->type, H5T_IEEE_F64LE) > 0 || H5Tequal(s->type, H5T_IEEE_F32LE) > 0 ||
+         H5Tequal(s->type, H5T_STD_U8LE) > 0 ||
          (s->head.class == TW_H5_TEXTS && H5Tis_variable_str(s->type) <= 0))) {
         s->head.in_one_piece = 1;
         s->head.offset = at;
@@ -242,9 +244,11 @@ static bool measure(struct source *s)
 
 static herr_t read_source(struct walk *w, struct source *s)
 {
-    /* Keras lists the names of its layers in attributes. */
+    /* Keras lists the names of its layers in attributes. Checkpoints may be large: those who want
+     * one ask for it (TW_H5_RUN). */
     const bool list = w->q->scope == TW_H5_ARRAYS && s->head.class == TW_H5_TEXTS;
-    const bool few = s->attribute ? !list : !w->all;
+    const bool few = (s->attribute && !list) || (!s->attribute && !w->all) ||
+                     (w->q->scope == TW_H5_RESULT && !strncmp(w->path.s, "/runs/", 6));
 
     if (s->head.class == TW_H5_NONE || s->head.empty)
         return 0;
@@ -322,6 +326,27 @@ static int log_needs(const char *path)
     return !strncmp(path, "/runs/", 6) && !run ? 2 : 0;
 }
 
+/* The same for a part of a file of runs: the part itself, what is in it, the way to it. */
+static int run_needs(const char *path, const char *part)
+{
+    const char *run = !strncmp(path, "/runs/", 6) ? strchr(path + 6, '/') : NULL;
+    const size_t n = strlen(path), m = part ? strlen(part) : 0;
+
+    if (!strcmp(path, "/") || !strcmp(path, "/runs") || (!strncmp(path, "/runs/", 6) && !run))
+        return 2;
+    if (part && !strncmp(path, part, n < m ? n : m) &&
+        (n == m || (n < m ? part : path)[n < m ? n : m] == '/'))
+        return 2;
+    return run && !strchr(run + 1, '/') ? 1 : 0;
+}
+
+static int needs(const struct walk *w)
+{
+    return w->q->scope == TW_H5_LOG   ? log_needs(w->path.s)
+           : w->q->scope == TW_H5_RUN ? run_needs(w->path.s, w->q->part)
+                                      : 2;
+}
+
 /* An object and its attributes, then what is in it. */
 static herr_t walk_object(struct walk *w, hid_t object)
 {
@@ -338,7 +363,7 @@ static herr_t walk_object(struct walk *w, hid_t object)
         rc = emit_plain(w, TW_H5_NAMED_TYPE, "type", "");
     if (rc == 0 && !log)
         rc = H5Aiterate2(object, H5_INDEX_NAME, H5_ITER_INC, &from, on_attribute, w);
-    if (rc == 0 && kind == H5I_GROUP && (!log || log_needs(w->path.s) == 2))
+    if (rc == 0 && kind == H5I_GROUP && needs(w) == 2)
         rc = walk_group(w, object);
     return rc;
 }
@@ -380,7 +405,7 @@ static herr_t on_link(hid_t group, const char *name, const H5L_info_t *info, voi
     tw_str_addf(&w->path, "%s%s", n > 1 ? "/" : "", name);
     if (w->path.failed) {
         rc = stop(w, TW_ENOMEM);
-    } else if (w->q->scope == TW_H5_LOG && log_needs(w->path.s) == 0) {
+    } else if (needs(w) == 0) {
         /* Gigabytes of checkpoints may lie beside a log. */
     } else if (info->type != H5L_TYPE_HARD) {
         rc = report_link(w, group, name, info);
@@ -470,7 +495,8 @@ void tw_h5_walk(const struct tw_h5_request *q, int out, void (*opened)(void))
 {
     struct walk w = { .q = q,
                       .out = out,
-                      .all = q->scope == TW_H5_LOG || q->scope == TW_H5_ARRAYS };
+                      .all = q->scope == TW_H5_LOG || q->scope == TW_H5_ARRAYS ||
+                             q->scope == TW_H5_RUN };
     struct tw_h5_head end = { .kind = TW_H5_END };
     hid_t file = -1, root = -1;
 

@@ -2,6 +2,10 @@
 /* A training run in HDF5: /runs/NAME/log/SERIES, or /log/SERIES in a file of one run. All
  * series of a log are one-dimensional and of one length; one of them is the step.
  *
+ * A log that is written as the run goes on (thalweg/store_run.h) has two more data sets of bytes:
+ * `status`, 1 for the rows that are there, and `evaluated`, 1 where the series val_... were
+ * measured; other rows are blank.
+ *
  * The file is not trusted: another process reads it (h5_items.h), only hard links are followed
  * (a soft or an external link could name any file), and a data set must be stored in this file
  * and not claim to be far larger than what is stored. */
@@ -85,8 +89,20 @@ static double value(const struct tw_h5_item *it, size_t k)
     return it->values == TW_H5_REALS ? x : it->values == TW_H5_INTS ? (double)i : (double)u;
 }
 
+/* Which rows there are. */
+struct rows {
+    const struct tw_h5_item *status, *evaluated; /* NULL: all */
+};
+
+static bool is_there(const struct rows *r, const char *name, size_t k)
+{
+    return (!r->status || value(r->status, k) == 1.0) &&
+           (!r->evaluated || strncmp(name, "val_", 4) != 0 || value(r->evaluated, k) == 1.0);
+}
+
 static enum tw_status read_series(struct log_table *t, const struct tw_h5_item *it,
-                                  const char *name, uint64_t *length, struct tw_err *err)
+                                  const char *name, const struct rows *rows, uint64_t *length,
+                                  struct tw_err *err)
 {
     size_t i = t->log->runs[t->irun].nseries;
     enum tw_status rc = check_series(it, length, err);
@@ -96,12 +112,26 @@ static enum tw_status read_series(struct log_table *t, const struct tw_h5_item *
     t->row = 0.0;
     for (size_t k = 0; k < it->n && rc == TW_OK; k++) {
         log_table_row(t);
-        rc = log_table_put_at(t, i, value(it, k), err);
+        if (is_there(rows, name, k))
+            rc = log_table_put_at(t, i, value(it, k), err);
     }
     return rc;
 }
 
 /* ---- one run, all runs --------------------------------------------------------------------- */
+
+/* A data set of bytes in the group `log`; NULL if there is none. */
+static const struct tw_h5_item *marks(const struct tw_h5_items *items, const char *log,
+                                      const char *name)
+{
+    const struct tw_h5_item *it;
+    struct tw_str path = { 0 };
+
+    tw_str_addf(&path, "%s%s", log, name);
+    it = path.failed ? NULL : tw_h5_items_find(items, path.s, false);
+    tw_str_release(&path);
+    return it && it->kind == TW_H5_SET && it->values == TW_H5_BYTES && it->rank == 1 ? it : NULL;
+}
 
 static enum tw_status read_run(struct log_table *t, const struct tw_h5_items *items,
                                const char *path, struct tw_err *err)
@@ -109,6 +139,7 @@ static enum tw_status read_run(struct log_table *t, const struct tw_h5_items *it
     const struct tw_h5_item *it;
     uint64_t length = UINT64_MAX;
     struct tw_str log = { 0 };
+    struct rows rows = { 0 };
     enum tw_status rc;
 
     tw_str_addf(&log, "%s/log", path);
@@ -118,13 +149,21 @@ static enum tw_status read_run(struct log_table *t, const struct tw_h5_items *it
     tw_str_add(&log, "/");
     if (log.failed)
         rc = log_out_of_memory(err);
+    if (rc == TW_OK) {
+        rows.status = marks(items, log.s, "status");
+        rows.evaluated = rows.status ? marks(items, log.s, "evaluated") : NULL;
+        if (rows.status)
+            rc = check_series(rows.status, &length, err);
+        if (rc == TW_OK && rows.evaluated)
+            rc = check_series(rows.evaluated, &length, err);
+    }
     for (size_t at = rc == TW_OK ? tw_h5_items_from(items, log.s) : 0;
          rc == TW_OK && (it = next_under(items, log.s, &at));) {
         const char *name = child_name(it, log.n);
 
         rc = name ? check_kind(it, it->path, TW_H5_SET, err) : TW_OK;
-        if (rc == TW_OK && name)
-            rc = read_series(t, it, name, &length, err);
+        if (rc == TW_OK && name && it != rows.status && it != rows.evaluated)
+            rc = read_series(t, it, name, &rows, &length, err);
     }
     tw_str_release(&log);
     return rc;

@@ -52,7 +52,8 @@ enum tw_status tw_slots_add(struct tw_result *r, const char *path, uint64_t offs
 {
     char *copy;
 
-    if (n == 0 || size != (strcmp(path, end_time) == 0 ? TW_RESULT_TIME : size == 1 ? 1 : 8))
+    if (n == 0 || (strcmp(path, end_time) == 0 ? size != TW_RESULT_TIME
+                                               : size != 1 && size != 4 && size != 8))
         return TW_OK; /* not for points */
     /* Only an existing file can be damaged; its points must lie within it. */
     if (r->file_size && (offset > r->file_size || n > (r->file_size - offset) / size))
@@ -67,12 +68,20 @@ enum tw_status tw_slots_add(struct tw_result *r, const char *path, uint64_t offs
     return TW_OK;
 }
 
+static int by_path(const void *a, const void *b)
+{
+    return strcmp(((const struct tw_slot *)a)->path, ((const struct tw_slot *)b)->path);
+}
+
+static int is_path(const void *path, const void *slot)
+{
+    return strcmp(path, ((const struct tw_slot *)slot)->path);
+}
+
+/* Sorted once the file is open for points: a file of runs has thousands. */
 static const struct tw_slot *find(const struct tw_result *r, const char *path)
 {
-    for (size_t i = 0; i < r->nslots; i++)
-        if (!strcmp(r->slots[i].path, path))
-            return &r->slots[i];
-    return NULL;
+    return r->nslots ? bsearch(path, r->slots, r->nslots, sizeof *r->slots, is_path) : NULL;
 }
 
 /* ---- locks ---------------------------------------------------------------------------- */
@@ -98,6 +107,8 @@ enum tw_status tw_points_open(struct tw_result *r, struct tw_err *err)
         r->fd = -1;
         return tw_err_set(err, TW_EIO, "%s: another process is writing this file", r->path);
     }
+    if (r->nslots)
+        qsort(r->slots, r->nslots, sizeof *r->slots, by_path);
     r->state = TW_RESULT_POINTS;
     return TW_OK;
 }
@@ -125,10 +136,10 @@ static enum tw_status put_at(struct tw_result *r, const char *path, uint64_t at,
 static enum tw_status slot_for(struct tw_result *r, const char *path, size_t size, size_t first,
                                size_t n, const struct tw_slot **slot, struct tw_err *err)
 {
-    *slot = find(r, path);
     if (r->state != TW_RESULT_POINTS)
         return tw_err_set(err, TW_EINVAL, "%s: %s: points come after tw_result_begin", r->path,
                           path);
+    *slot = find(r, path);
     if (!*slot || (*slot)->size != size)
         return tw_err_set(err, TW_EINVAL, "%s: %s: no such data set was reserved", r->path, path);
     if (first > (*slot)->n || n > (*slot)->n - first)
@@ -146,28 +157,48 @@ static enum tw_status slot_for(struct tw_result *r, const char *path, size_t siz
     return TW_OK;
 }
 
-enum tw_status tw_result_write_reals(struct tw_result *r, const char *path, size_t first,
-                                     const double *x, size_t n, struct tw_err *err)
+/* n numbers of `size` bytes, 4 or 8. */
+static enum tw_status write_numbers(struct tw_result *r, const char *path, size_t size,
+                                    size_t first, const void *x, size_t n, struct tw_err *err)
 {
-    enum { BLOCK = 512 };
+    enum { BLOCK = 8192 };
     unsigned char bytes[8 * BLOCK];
+    const char *from = x;
     const struct tw_slot *slot;
-    enum tw_status rc = slot_for(r, path, 8, first, n, &slot, err);
+    enum tw_status rc = slot_for(r, path, size, first, n, &slot, err);
 
     for (size_t done = 0; rc == TW_OK && done < n;) {
-        size_t m = n - done < BLOCK ? n - done : BLOCK;
+        const size_t m = n - done < BLOCK ? n - done : BLOCK;
 
         for (size_t i = 0; i < m; i++) { /* little-endian on any machine */
-            uint64_t u;
+            uint64_t u = 0;
+            uint32_t v = 0;
 
-            memcpy(&u, &x[done + i], sizeof u);
-            for (size_t b = 0; b < 8; b++)
-                bytes[8 * i + b] = (unsigned char)(u >> (8 * b));
+            if (size == 8)
+                memcpy(&u, from + 8 * (done + i), sizeof u);
+            else
+                memcpy(&v, from + 4 * (done + i), sizeof v);
+            u |= v;
+            for (size_t b = 0; b < size; b++)
+                bytes[size * i + b] = (unsigned char)(u >> (8 * b));
         }
-        rc = put_at(r, path, slot->offset + 8 * (first + done), (const char *)bytes, 8 * m, err);
+        rc = put_at(r, path, slot->offset + size * (first + done), (const char *)bytes, size * m,
+                    err);
         done += m;
     }
     return rc;
+}
+
+enum tw_status tw_result_write_reals(struct tw_result *r, const char *path, size_t first,
+                                     const double *x, size_t n, struct tw_err *err)
+{
+    return write_numbers(r, path, sizeof *x, first, x, n, err);
+}
+
+enum tw_status tw_result_write_floats(struct tw_result *r, const char *path, size_t first,
+                                      const float *x, size_t n, struct tw_err *err)
+{
+    return write_numbers(r, path, sizeof *x, first, x, n, err);
 }
 
 enum tw_status tw_result_write_bytes(struct tw_result *r, const char *path, size_t first,

@@ -101,6 +101,7 @@ struct item {
     const void *data; /* NULL: reserve, filled with `fill` */
     const void *fill;
     const char *unit, *meaning; /* unit NULL: none */
+    bool bare;                  /* no attributes: one of thousands that its group explains */
 };
 
 /* Large arrays are packed, in chunks of at most 1 MiB that keep the last axes whole. */
@@ -209,7 +210,7 @@ static enum tw_status put(struct tw_result *r, const struct item *it, struct tw_
     if (space >= 0 && plist >= 0)
         set = H5Dcreate2(r->file, it->path, it->file_type, space, H5P_DEFAULT, plist, H5P_DEFAULT);
     if (set < 0 || (it->unit && !tw_result_attr_text(set, "unit", it->unit)) ||
-        !tw_result_attr_text(set, "meaning", it->meaning ? it->meaning : "") ||
+        (!it->bare && !tw_result_attr_text(set, "meaning", it->meaning ? it->meaning : "")) ||
         (it->data && H5Sget_simple_extent_npoints(space) > 0 &&
          H5Dwrite(set, it->type, H5S_ALL, H5S_ALL, H5P_DEFAULT, it->data) < 0))
         rc = tw_h5_fail(err, TW_EIO, "%s: %s", r->path, it->path);
@@ -342,5 +343,16 @@ enum tw_status tw_result_reserve_bytes(struct tw_result *r, const char *path, in
     it.meaning = meaning;
     it.file_type = H5T_STD_U8LE;
     it.type = H5T_NATIVE_UINT8;
+    return put(r, &it, err);
+}
+
+enum tw_status tw_result_reserve_floats(struct tw_result *r, const char *path, int rank,
+                                        const size_t *dims, struct tw_err *err)
+{
+    static const float nan = (float)NAN;
+    struct item it = { .path = path, .rank = rank, .dims = dims, .fill = &nan, .bare = true };
+
+    it.file_type = H5T_IEEE_F32LE;
+    it.type = H5T_NATIVE_FLOAT;
     return put(r, &it, err);
 }

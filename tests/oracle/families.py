@@ -295,6 +295,16 @@ CASES += [(f"loss-{i}", "mlp(5,4,3,act=tanh)", lambda: Mlp(5, 4, 3, act="tanh"),
               "l1", "huber(delta=0.5)", "bce"))]
 CASES.append(("loss-gpt", "gpt(1,4,1,3,5)", lambda: Gpt(1, 4, 1, 3, 5), (3,), 5,
               "cross-entropy(ignore_index=2,label_smoothing=0.3)"))
+# In training mode, all samples one batch; running statistics are those of the batch.
+TRAINING = [
+    ("train-mlp", "mlp(7,9,5,act=silu,norm=batch,bias=no)",
+     lambda: Mlp(7, 9, 5, act="silu", norm="batch", bias=False), (7,), 5),
+    ("train-resnet20", "resnet20(4,in=3x8x8,width=2,shortcut=B)",
+     lambda: ResNet(20, 3, 4, True, "B", 2), (3, 8, 8), 4),
+    ("train-conv1d", "conv1d(4,6,in=2x19,classes=3,kernel=5,stride=2,act=elu,norm=batch)",
+     lambda: Conv1d(4, 6, shape=(2, 19), classes=3, kernel=5, stride=2, act="elu", norm=True),
+     (2, 19), 3),
+]
 # Too large to be stored: made when the tests run.
 LARGE = [
     ("resnet18", "resnet18(4,stem=3,in=3x16x16)", lambda: ResNet18(3, 4, True, 3), (3, 16, 16), 4),
@@ -377,13 +387,14 @@ def second_order(loss, params):
     return grad, direction, [torch.zeros_like(p) if h is None else h for p, h in zip(params, hvp)]
 
 
-def write(folder, name, spec, make, shape, classes, objective="cross-entropy", derivatives=True):
+def write(folder, name, spec, make, shape, classes, objective="cross-entropy", derivatives=True,
+          training=False):
     seed = sum(map(ord, name))
     torch.manual_seed(seed)
     net = make().eval()
     randomise(net, seed)
     tokens = spec.startswith("gpt")
-    n = 5
+    n = 37 if training else 5
     if tokens:
         x = torch.randint(classes, (n, *shape))
         y = torch.randint(classes, (n, *shape))
@@ -396,6 +407,12 @@ def write(folder, name, spec, make, shape, classes, objective="cross-entropy", d
         y = torch.rand(n, classes).round().double()
         y[0, 0] = 0.25
     net = net.double()
+    weights = {k: v.numpy().astype(np.float32) for k, v in net.state_dict().items()
+               if v.dtype.is_floating_point}
+    if training:
+        net.train()
+        for module in net.modules():
+            module.momentum = 1.0
     params = list(net.named_parameters())
     logits = net(x if tokens else x.double())
     loss = each_loss(objective, logits, y).reshape(n, -1).sum(1)
@@ -403,9 +420,11 @@ def write(folder, name, spec, make, shape, classes, objective="cross-entropy", d
     with h5py.File(f"{folder}/{name}.h5", "w") as f:
         f.attrs["format"], f.attrs["format_version"], f.attrs["kind"] = "thalweg", 1, "oracle"
         put(f, "spec", np.bytes_(spec), "network")
-        for key, value in net.state_dict().items():
-            if value.dtype.is_floating_point:
-                put(f, f"weights/{key}", value.numpy().astype(np.float32), "parameter or buffer")
+        for key, value in weights.items():
+            put(f, f"weights/{key}", value, "parameter or buffer")
+        for key, value in net.named_buffers():
+            if training and value.dtype.is_floating_point:
+                put(f, f"statistics/{key}", value.numpy(), "of the batch, variances from n - 1")
         put(f, "input", x.numpy().astype(np.float64 if tokens else np.float32), "samples")
         put(f, "target", y.numpy().astype(np.float64), "class numbers or reals")
         put(f, "logits", logits.detach().numpy(), "output")
@@ -433,6 +452,8 @@ def main():
         return
     for case in CASES:
         write(sys.argv[-1], *case)
+    for case in TRAINING:
+        write(sys.argv[-1], *case, training=True)
 
 
 if __name__ == "__main__":

@@ -22,18 +22,19 @@ static struct tw_net *made(const char *spec)
 static void a_spec_is_written_out_with_every_argument(void **state)
 {
     static const char *const rows[][2] = {
-        { "mlp(64,128,10)", "mlp(64,128,10,act=relu,norm=none,bias=yes)" },
+        { "mlp(64,128,10)", "mlp(64,128,10,act=relu,norm=none,bias=yes,dropout=0)" },
         { " mlp( 64 , 10 , act = gelu_tanh,norm=layer ) ",
-          "mlp(64,10,act=gelu_tanh,norm=layer,bias=yes)" },
-        { "lenet", "lenet(classes=10,in=1x28x28,act=relu,pool=max,pad=2)" },
-        { "lenet()", "lenet(classes=10,in=1x28x28,act=relu,pool=max,pad=2)" },
+          "mlp(64,10,act=gelu_tanh,norm=layer,bias=yes,dropout=0)" },
+        { "lenet", "lenet(classes=10,in=1x28x28,act=relu,pool=max,pad=2,norm=none)" },
+        { "lenet()", "lenet(classes=10,in=1x28x28,act=relu,pool=max,pad=2,norm=none)" },
         { "resnet56(100,shortcut=B,seed=18446744073709551615)",
           "resnet56(classes=100,norm=batch,shortcut=B,in=3x32x32,width=16,"
           "seed=18446744073709551615)" },
         { "vgg(16,norm=batch)",
-          "vgg(depth=16,classes=1000,norm=batch,in=3x224x224,hidden=4096,act=relu)" },
+          "vgg(depth=16,classes=1000,norm=batch,in=3x224x224,hidden=4096,act=relu,dropout=0.5)" },
         { "gpt(2,8,2,6,11,tied=no)",
-          "gpt(layers=2,d=8,heads=2,ctx=6,vocab=11,tied=no,act=gelu_tanh,bias=yes)" },
+          "gpt(layers=2,d=8,heads=2,ctx=6,vocab=11,tied=no,act=gelu_tanh,bias=yes,dropout=0)" },
+        { "mlp(6,3,2,dropout=0.1)", "mlp(6,3,2,act=relu,norm=none,bias=yes,dropout=0.1)" },
         { "conv1d(4,6,in=2x19)",
           "conv1d(4,6,classes=10,in=2x19,kernel=3,stride=1,act=relu,norm=none)" },
     };
@@ -71,11 +72,12 @@ static void what_is_wrong_with_a_spec_is_said(void **state)
         { "mlp(64,99999999999999999999999)", "is not a whole number" },
         { "mlp(64,10,act=rellu)", "act: 'rellu' is none of relu|tanh" },
         { "mlp(64,10,actt=relu)", "unknown argument 'actt'; did you mean 'act'?" },
-        { "mlp(64,10,widths=3)", "unknown argument 'widths'; there are act, norm, bias, seed" },
+        { "mlp(64,10,widths=3)",
+          "unknown argument 'widths'; there are act, norm, bias, dropout, seed" },
         { "mlp(64,10,act=relu,act=tanh)", "act is given twice" },
         { "lenet(10,classes=10)", "classes is given twice" },
         { "lenet(classes=10,10)", "'10': classes is given already" },
-        { "lenet(10,1x28x28,relu,max,2,3)", "one value without a name too many" },
+        { "lenet(10,1x28x28,relu,max,2,none,3)", "one value without a name too many" },
         { "lenet(in=28x28)", "'28x28' is not of the form 3x32x32" },
         { "lenet(in=1x28x28x1)", "is not of the form 3x32x32" },
         { "lenet(in=1x28x)", "in: '' is not a whole number from 1 to 4096" },
@@ -83,6 +85,9 @@ static void what_is_wrong_with_a_spec_is_said(void **state)
         { "lenet(pad=3)", "pad: '3' is not a whole number from 0 to 2" },
         { "lenet(seed=-1)", "seed: '-1'" },
         { "resnet18(stem=4)", "stem=4 is not 3, 5 or 7" },
+        { "mlp(6,3,dropout=1)", "dropout: '1' is not a number from 0 to below 1" },
+        { "mlp(6,3,dropout=-0.1)", "dropout: '-0.1'" },
+        { "gpt(dropout=nan)", "dropout: 'nan'" },
         { "vgg", "depth is missing" },
         { "vgg(12)", "depth: '12' is none of 11|13|16|19" },
         { "vgg(11,in=3x31x32)", "below 32 x 32" },
@@ -271,7 +276,7 @@ static void initial_values_depend_on_the_seed_alone(void **state)
     a = weights(one, "fc1.weight");
     assert_memory_equal(a->data, weights(two, "fc1.weight")->data, a->n * sizeof(float));
     assert_memory_not_equal(a->data, weights(other, "fc1.weight")->data, a->n * sizeof(float));
-    assert_string_equal(two->source, "mlp(900,300,10,act=relu,norm=none,bias=yes,seed=5)");
+    assert_string_equal(two->source, "mlp(900,300,10,act=relu,norm=none,bias=yes,dropout=0,seed=5)");
     tw_net_free(one);
     tw_net_free(two);
     tw_net_free(other);

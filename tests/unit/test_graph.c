@@ -371,6 +371,24 @@ static void losses(void **state)
     tw_array_release(&t);
 }
 
+static void an_absent_input_is_said_to_be_missing(void **state)
+{
+    static const char *const ops[] = { "Add", "Relu", "ReduceSum" };
+
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        struct tw_net *net = nets_new();
+        struct tw_err err = { 0 };
+        const int in[2] = { -1, nets_input(net, "x", 1, DIMS(4)) };
+
+        nets_ok(tw_net_output(net, nets_op(net, ops[i], 2, in), &nets_err) == TW_OK);
+        assert_null(tw_graph_new(net, NULL, &err));
+        assert_int_equal(err.code, TW_EFORMAT);
+        assert_non_null(strstr(err.msg, ops[i]));
+        tw_net_free(net);
+    }
+}
+
 static void rows_of_a_table(void **state)
 {
     struct tw_array t = { 0 };
@@ -414,6 +432,86 @@ static int constant(struct tw_net *net, const char *name, double x)
     nets_ok(tw_net_op(net, "Constant", name, 0, NULL, &nets_err) >= 0);
     nets_ok(!tw_net_attr_array(net, "value", &a, &nets_err));
     return tw_net_find(net, name);
+}
+
+/* The loss, its gradient, and along one direction its slope and Hessian product, in double. */
+struct smoothed {
+    double loss[NETS_SAMPLES * 3], slope[NETS_SAMPLES * 3], gradient[36], hvp[36];
+};
+static struct smoothed run_smoothed(struct tw_net *net, const struct tw_array *const *inputs)
+{
+    struct tw_graph *g = tw_graph_new(net, NULL, &nets_err);
+    struct tw_exec_options o = { .real64 = true, .tangents = 1, .gradient = true };
+    struct smoothed s = { .loss = { 0 } };
+    struct tw_exec_run run = { .n = NETS_SAMPLES,
+                               .inputs = inputs,
+                               .outputs = (double *[]){ s.loss },
+                               .tangents = (double *[]){ s.slope },
+                               .gradient = s.gradient,
+                               .hvp = (double *[]){ s.hvp } };
+    struct tw_exec *e;
+    double d[36];
+
+    nets_ok(g != NULL);
+    assert_int_equal(tw_graph_layout(g)->n, 36);
+    e = tw_exec_new(g, &o, &nets_err);
+    nets_ok(e != NULL);
+    for (size_t i = 0; i < 36; i++)
+        d[i] = sin((double)i);
+    tw_exec_direct_real(e, 1, (const double *const[]){ d });
+    nets_ok(tw_exec_run(e, &run, &nets_err) == TW_OK);
+    tw_exec_free(e);
+    tw_graph_free(g);
+    tw_net_free(net);
+    return s;
+}
+
+/* One instruction against (1 - e) times the plain loss plus e times the mean of -log p. */
+static void label_smoothing(void **state)
+{
+    struct tw_array x = nets_data(2, DIMS(6, 3), -1, 1), t = { 0 };
+    struct smoothed s[2];
+
+    (void)state;
+    nets_ok(!tw_array_make(&t, TW_I64, 2, DIMS(NETS_SAMPLES, 3), &nets_err));
+    for (size_t i = 0; i < t.n; i++)
+        tw_array_set_int(&t, i, (int64_t)(i * 7 % 6));
+    for (int composed = 0; composed < 2; composed++) {
+        struct tw_net *net = nets_new();
+        int64_t dims[2] = { TW_DIM_UNKNOWN, 3 };
+        int in = nets_input(net, "x", 2, DIMS(6, 3)), y, u;
+        int target = tw_net_input(net, "target", TW_I64, 2, dims, &nets_err);
+
+        y = nets_op2(net, "MatMul", nets_param(net, "w", 2, DIMS(6, 6), -2, 2), in);
+        if (composed) {
+            u = nets_op1(net, "LogSoftmax", y);
+            nets_ok(!tw_net_attr_int(net, "axis", 1, &nets_err));
+            u = nets_op1(net, "ReduceMean", u);
+            nets_ok(!tw_net_attr_ints(net, "axes", 1, (const int64_t[]){ 1 }, &nets_err));
+            nets_ok(!tw_net_attr_int(net, "keepdims", 0, &nets_err));
+            u = nets_op3(net, "Where", nets_op2(net, "Equal", target, constant(net, "two", 2.0)),
+                         constant(net, "zero", 0.0),
+                         nets_op2(net, "Mul", u, constant(net, "e", -0.25)));
+            y = nets_op2(net, "SoftmaxCrossEntropyLoss", y, target);
+            nets_ok(!tw_net_attr_text(net, "reduction", "none", &nets_err));
+            nets_ok(!tw_net_attr_int(net, "ignore_index", 2, &nets_err));
+            y = nets_op2(net, "Mul", y, constant(net, "f", 0.75));
+            y = nets_op2(net, "Add", y, u);
+        } else {
+            y = nets_op2(net, "tw.CrossEntropy", y, target);
+            nets_ok(!tw_net_attr_int(net, "axis", 1, &nets_err));
+            nets_ok(!tw_net_attr_int(net, "ignore_index", 2, &nets_err));
+            nets_ok(!tw_net_attr_real(net, "label_smoothing", 0.25, &nets_err));
+        }
+        nets_ok(tw_net_output(net, y, &nets_err) == TW_OK);
+        s[composed] = run_smoothed(net, (const struct tw_array *const[]){ &x, &t });
+    }
+    check_vec(s[0].loss, s[1].loss, NETS_SAMPLES * 3, 1e-12, 1e-12);
+    check_vec(s[0].slope, s[1].slope, NETS_SAMPLES * 3, 1e-12, 1e-12);
+    check_vec(s[0].gradient, s[1].gradient, 36, 1e-12, 1e-12);
+    check_vec(s[0].hvp, s[1].hvp, 36, 1e-12, 1e-12);
+    tw_array_release(&x);
+    tw_array_release(&t);
 }
 
 static int split_heads(struct tw_net *net, int v, int64_t positions, const char *name)
@@ -571,14 +669,16 @@ static void batch_norm_from_the_batch(void **state)
     struct tw_array x = nets_data(1, DIMS(C), -1, 1);
     struct tw_net *net = nets_new();
     const struct tw_graph_options batch = { .batch_statistics = true };
-    struct tw_exec_options o = { .real64 = true, .tangents = 1, .gradient = true, .tile = BATCH };
+    struct tw_exec_options o = { .real64 = true, .tangents = 1, .gradient = true };
     struct tw_graph *g;
     struct tw_exec *e;
     int v[5], y;
     double out[N * C], tan[N * C], up[N * C], down[N * C], grad[64], hvp[64], gup[64], gdown[64];
     double p[64], d[64], q[64], seed[N], along = 0.0, sum = 0.0;
     float pf[64];
-    struct tw_exec_run run = { .n = N, .inputs = (const struct tw_array *const[]){ &x } };
+    struct tw_exec_run run = { .n = N,
+                               .inputs = (const struct tw_array *const[]){ &x },
+                               .batch = BATCH };
     size_t n;
 
     (void)state;
@@ -592,8 +692,6 @@ static void batch_norm_from_the_batch(void **state)
     nets_ok(tw_net_output(net, y, &nets_err) == TW_OK);
     g = tw_graph_new(net, &batch, &nets_err);
     nets_ok(g != NULL);
-    assert_null(tw_exec_new(g, &(struct tw_exec_options){ .real64 = true }, &nets_err));
-    memset(&nets_err, 0, sizeof nets_err);
     e = tw_exec_new(g, &o, &nets_err);
     nets_ok(e != NULL);
     n = tw_graph_layout(g)->n;
@@ -777,6 +875,8 @@ int main(void)
         cmocka_unit_test(numbers_moved),
         cmocka_unit_test(reductions),
         cmocka_unit_test(losses),
+        cmocka_unit_test(label_smoothing),
+        cmocka_unit_test(an_absent_input_is_said_to_be_missing),
         cmocka_unit_test(rows_of_a_table),
         cmocka_unit_test(rows_of_parameters),
         cmocka_unit_test(losses_of_parameters),

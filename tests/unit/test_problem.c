@@ -183,6 +183,65 @@ static void what_a_closed_form_cannot_give_is_refused(void **state)
     tw_problem_free(p);
 }
 
+/* ---- points between anchors ---------------------------------------------------------------- */
+
+static double loss_mixed(struct tw_problem *p, double u, double v, double *gradient)
+{
+    const double weights[2] = { u, v };
+    struct tw_values values;
+    struct tw_err err = { 0 };
+
+    if (tw_problem_eval(
+            p, &(struct tw_request){ .weights = weights, .values = &values, .gradient = gradient },
+            &err) != TW_OK)
+        fail_msg("%s", err.msg);
+    return values.loss.value;
+}
+
+static void weights_mean_sums_of_the_anchors(void **state)
+{
+    static const double a[2] = { -1.2, 1.0 }, b[2] = { 0.3, NAN };
+    static const float c[2] = { 0.1F, 0.7F };
+    const struct tw_vector ends[2] = { { NULL, a }, { c, NULL } },
+                           bad[2] = { { NULL, a }, { NULL, b } };
+    const double middle[2] = { 0.25 * -1.2 + 0.75 * (double)0.1F, 0.25 + 0.75 * (double)0.7F };
+    struct tw_problem *p = tw_problem_rosenbrock(2, NULL);
+    struct tw_err err = { 0 };
+    const double weights[2] = { 1.0, 0.0 };
+    double g[2];
+
+    (void)state;
+    assert_int_equal(
+        tw_problem_eval(p, &(struct tw_request){ .weights = weights, .gradient = g }, &err),
+        TW_EINVAL);
+    assert_int_equal(tw_problem_anchor(p, 2, ends, NULL, &err), TW_OK);
+    check_ulp(loss_mixed(p, 1.0, 0.0, NULL), loss_at(p, a), 0);
+    check_ulp(loss_mixed(p, 0.25, 0.75, g), loss_at(p, middle), 0);
+    check_close(g[1], 200.0 * (middle[1] - middle[0] * middle[0]), 1e-14, 0.0);
+    /* What has no weight is not looked at, even if it is NaN. */
+    assert_int_equal(tw_problem_anchor(p, 2, bad, NULL, &err), TW_OK);
+    check_ulp(loss_mixed(p, 1.0, 0.0, NULL), loss_at(p, a), 0);
+    assert_true(isnan(loss_mixed(p, 0.5, 0.5, NULL)));
+    tw_problem_free(p);
+}
+
+static void a_mixture_of_floats_is_rounded_once(void **state)
+{
+    static const float a[1] = { 1.0F }, b[1] = { 1.0F + 0x1p-23F };
+    const struct tw_vector v[2] = { { a, NULL }, { b, NULL } };
+    const double to_a[2] = { 0.51, 0.49 }, to_b[2] = { 0.0, 1.0 };
+    float out;
+    double exact;
+
+    (void)state;
+    tw_mix(2, v, to_a, 1, &out, NULL);
+    assert_true(out == a[0]);
+    tw_mix(2, v, to_b, 1, &out, NULL);
+    assert_true(out == b[0]);
+    tw_mix(2, v, to_a, 1, NULL, &exact);
+    check_ulp(exact, 0.51 + 0.49 * (1.0 + 0x1p-23), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -193,6 +252,8 @@ int main(void)
         cmocka_unit_test(the_quadratic_has_its_derivatives),
         cmocka_unit_test(rosenbrock_has_its_minimum_and_derivatives),
         cmocka_unit_test(what_a_closed_form_cannot_give_is_refused),
+        cmocka_unit_test(weights_mean_sums_of_the_anchors),
+        cmocka_unit_test(a_mixture_of_floats_is_rounded_once),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,116 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Networks on data against PyTorch (tests/oracle/families.py): the loss of each sample, outputs,
  * gradients, slopes, Hessian products; and what the problem makes of rows, losses and NaN. */
-#include "num.h"
-#include "oracle_families.h"
-#include "thalweg/problem.h"
-
-/* A family's network with PyTorch's weights on PyTorch's samples. */
-struct setting {
-    struct oracle o;
-    struct tw_net *net;
-    struct tw_dataset data;
-    struct tw_loss_spec loss;
-};
-
-static struct tw_array array_of(const double *x, enum tw_dtype t, int rank, const size_t *dims)
-{
-    struct tw_array a = { 0 };
-
-    assert_int_equal(tw_array_make(&a, t, rank, dims, NULL), TW_OK);
-    for (size_t i = 0; i < a.n; i++)
-        tw_array_set_real(&a, i, x[i]);
-    return a;
-}
-
-static struct tw_array read_array(struct oracle *o, const char *name, enum tw_dtype t, int rank)
-{
-    size_t dims[TW_RESULT_MAX_RANK];
-    double *x = oracle_get(o, "", name, rank, dims);
-    struct tw_array a = array_of(x, t, rank, dims);
-
-    free(x);
-    return a;
-}
-
-static struct setting set_up(const char *name)
-{
-    struct setting s = { .o = oracle_open(name) };
-    struct tw_err err = { 0 };
-    bool tokens;
-    int rank;
-
-    s.net = tw_family_net(s.o.spec, &err);
-    if (!s.net)
-        fail_msg("%s", err.msg);
-    rank = s.net->value[s.net->input[0]].rank;
-    tokens = s.net->value[s.net->input[0]].dtype == TW_I64;
-    s.data.x = read_array(&s.o, "input", tokens ? TW_I64 : TW_F32, rank);
-    assert_int_equal(tw_loss_parse(s.o.objective, &s.loss, &err), TW_OK);
-    if (tw_losses[s.loss.kind].classes)
-        s.data.y = read_array(&s.o, "target", TW_I64, tokens ? 2 : 1);
-    else
-        s.data.y = read_array(&s.o, "target", TW_F64, 2);
-    return s;
-}
-
-static void tear_down(struct setting *s)
-{
-    tw_dataset_release(&s->data);
-    tw_net_free(s->net);
-    oracle_close(&s->o);
-}
-
-/* PyTorch's weights in the order of the layout. */
-static void load_weights(struct oracle *o, const struct tw_layout *l, double *params,
-                         float *buffers)
-{
-    for (size_t p = 0; p < l->nparam + l->nbuffer; p++) {
-        const struct tw_param *t = &l->param[p];
-        size_t dims[TW_RESULT_MAX_RANK];
-        double *x = oracle_get(o, "/weights", t->name, t->rank, dims);
-
-        for (size_t i = 0; i < t->n; i++)
-            if (p < l->nparam)
-                params[t->offset + i] = x[i];
-            else
-                buffers[t->offset + i] = (float)x[i];
-        free(x);
-    }
-}
-
-/* One of the oracle's long vectors, whose parts are in the order of /parameters. */
-static double *in_layout(struct oracle *o, const char *name, const struct tw_layout *l)
-{
-    double *from, *to = tw_alloc(l->n, sizeof *to);
-    size_t n = 0, k = 0, total;
-    char **names = NULL;
-
-    from = oracle_get(o, "", name, 1, &total);
-    assert_int_equal(total, l->n);
-    assert_int_equal(tw_result_get_texts(o->r, "/parameters", &n, &names, NULL), TW_OK);
-    assert_int_equal(n, l->nparam);
-    for (size_t i = 0; i < n; i++) {
-        const struct tw_param *t = tw_layout_find(l, names[i]);
-
-        assert_non_null(t);
-        memcpy(to + t->offset, from + k, t->n * sizeof *to);
-        k += t->n;
-        free(names[i]);
-    }
-    free(names);
-    free(from);
-    return to;
-}
-
-static double largest(const double *x, size_t n)
-{
-    double m = 0.0;
-
-    for (size_t i = 0; i < n; i++)
-        m = fmax(m, fabs(x[i]));
-    return m;
-}
+#include "problem_test.h"
 
 /* Everything PyTorch said, in double precision and (within what that allows) in single. */
 static void compare(const char *name, bool real64)
@@ -204,34 +95,6 @@ static void families_agree_with_pytorch_in_single(void **state)
 /* ---- rows, NaN, threads, refusals -------------------------------------------------------------
  */
 
-enum { ROWS = 300, IN = 6, CLASSES = 4 };
-
-/* Points with noisy labels. */
-static struct tw_dataset noise(void)
-{
-    struct tw_rng rng = tw_rng_stream(11, TW_RNG_TEST, 0);
-    const size_t dims[2] = { ROWS, IN };
-    struct tw_dataset d = { .name = NULL };
-
-    assert_int_equal(tw_array_make(&d.x, TW_F32, 2, dims, NULL), TW_OK);
-    assert_int_equal(tw_array_make(&d.y, TW_U8, 1, dims, NULL), TW_OK);
-    for (size_t i = 0; i < d.x.n; i++)
-        tw_array_set_real(&d.x, i, tw_rng_normal(&rng));
-    for (size_t i = 0; i < ROWS; i++)
-        tw_array_set_int(&d.y, i, (int64_t)tw_rng_below(&rng, CLASSES));
-    return d;
-}
-
-static struct tw_problem *problem_of(const char *spec, const struct tw_dataset *d,
-                                     const struct tw_problem_options *o, struct tw_err *err)
-{
-    struct tw_net *net = tw_family_net(spec, err);
-    struct tw_problem *p = net ? tw_problem_new(net, d, o, err) : NULL;
-
-    tw_net_free(net);
-    return p;
-}
-
 static struct tw_values values_at_start(struct tw_problem *p, double *loss, double *gradient)
 {
     float *x = tw_alloc(p->dim, sizeof *x), *b = tw_alloc(p->layout->nb, sizeof *b);
@@ -283,6 +146,39 @@ static void a_subset_is_rows_of_the_whole(void **state)
     tw_problem_free(p);
     tw_problem_free(q);
     tw_problem_free(r);
+    tw_dataset_release(&d);
+}
+
+static void a_request_may_name_its_rows(void **state)
+{
+    static const size_t rows[4] = { 250, 3, 3, 17 }, outside[1] = { ROWS };
+    struct tw_dataset d = noise();
+    double all[ROWS], some[4];
+    struct tw_problem *p = problem_of("mlp(6,5,4)", &d, &(struct tw_problem_options){ 0 }, NULL);
+    float *x = tw_alloc(p->dim, sizeof *x);
+    const struct tw_vector anchor = { x, NULL };
+    const double one = 1.0;
+    struct tw_values v;
+    struct tw_err err = { 0 };
+    struct tw_request r = { .weights = &one, .rows = rows, .nrows = 4, .loss = some, .values = &v };
+
+    (void)state;
+    (void)values_at_start(p, all, NULL);
+    tw_graph_initial(tw_problem_graph(p), x, NULL);
+    assert_int_equal(tw_problem_anchor(p, 1, &anchor, NULL, &err), TW_OK);
+    assert_int_equal(tw_problem_eval(p, &r, &err), TW_OK);
+    assert_int_equal(v.n, 4);
+    for (size_t i = 0; i < 4; i++)
+        check_ulp(some[i], all[rows[i]], 0);
+    check_close(v.loss.value, (all[250] + 2.0 * all[3] + all[17]) / 4.0, 1e-15, 0.0);
+    r.rows = outside;
+    r.nrows = 1;
+    assert_int_equal(tw_problem_eval(p, &r, &err), TW_EINVAL);
+    r.rows = rows;
+    r.nrows = 0;
+    assert_int_equal(tw_problem_eval(p, &r, &err), TW_EINVAL);
+    free(x);
+    tw_problem_free(p);
     tw_dataset_release(&d);
 }
 
@@ -431,6 +327,7 @@ int main(void)
         cmocka_unit_test(families_agree_with_pytorch_in_double),
         cmocka_unit_test(families_agree_with_pytorch_in_single),
         cmocka_unit_test(a_subset_is_rows_of_the_whole),
+        cmocka_unit_test(a_request_may_name_its_rows),
         cmocka_unit_test(threads_do_not_change_a_bit),
         cmocka_unit_test(a_sample_that_is_nan_stays_alone),
         cmocka_unit_test(targets_that_are_ignored_count_nowhere),

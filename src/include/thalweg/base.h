@@ -132,10 +132,13 @@ enum tw_purpose {
     TW_RNG_BOOTSTRAP = 3, /* resampled blocks */
     TW_RNG_FORECAST = 4,  /* residual draws in prediction bands */
     TW_RNG_SUBSET = 5,
-    TW_RNG_COMPARE = 6,  /* resampled held-out units */
-    TW_RNG_SWEEP = 7,    /* resampled residuals of a sweep */
-    TW_RNG_STEP_LAW = 8, /* resampled sweeps */
-    TW_RNG_INIT = 9      /* initial parameters of built-in networks */
+    TW_RNG_COMPARE = 6,         /* resampled held-out units */
+    TW_RNG_SWEEP = 7,           /* resampled residuals of a sweep */
+    TW_RNG_STEP_LAW = 8,        /* resampled sweeps */
+    TW_RNG_INIT = 9,            /* initial parameters of built-in networks */
+    TW_RNG_DROPOUT = 10,        /* who is dropped: seed, Dropout node and row */
+    TW_RNG_GHOST_BATCH = 30,    /* mini-batches whose radii are compared */
+    TW_RNG_GHOST_DIRECTION = 31 /* random directions of `thalweg ghost` */
 };
 struct tw_rng tw_rng_stream(uint64_t seed, enum tw_purpose purpose, uint64_t item);
 uint32_t tw_rng_u32(struct tw_rng *r);

@@ -49,7 +49,12 @@ struct tw_graph_options {
      * of all wins, freeze after train. */
     size_t ntrain, nfreeze;
     const char *const *train, *const *freeze;
-    bool batch_statistics; /* BatchNormalization from the batch instead of its running values */
+    /* BatchNormalization from the statistics of the batch (see struct tw_exec_run) instead of its
+     * running values, as in training: with the biased variance (Ioffe & Szegedy 2015, algorithm 1).
+     * A network exported in its training form has that in any case. */
+    bool batch_statistics;
+    /* Dropout drops, as in training; otherwise it does nothing, whatever the node says. */
+    bool dropout;
 };
 
 struct tw_graph;
@@ -78,6 +83,10 @@ size_t tw_graph_noutput(const struct tw_graph *g);
 struct tw_graph_port tw_graph_input(const struct tw_graph *g, size_t i);
 struct tw_graph_port tw_graph_output(const struct tw_graph *g, size_t i);
 size_t tw_graph_group(const struct tw_graph *g);
+bool tw_graph_mixes(const struct tw_graph *g); /* some normalisation is from the batch */
+/* What buffer i (0 .. layout->nbuffer - 1) is to a BatchNormalization. */
+enum tw_statistic { TW_STATISTIC_NONE, TW_STATISTIC_MEAN, TW_STATISTIC_VARIANCE };
+enum tw_statistic tw_graph_statistic(const struct tw_graph *g, size_t i);
 double tw_graph_flops(
     const struct tw_graph *g); /* multiply-adds count 2; one forward pass of a sample */
 /* The operators of a node list in alphabetical order with their counts; supported or not. */
@@ -121,6 +130,20 @@ struct tw_exec_run {
     size_t n;                             /* samples */
     const struct tw_array *const *inputs; /* one for each input of the graph: n rows (or more) */
     const size_t *rows;                   /* NULL: rows 0 .. n-1 of the inputs */
+
+    /* Where normalisation is from the batch: samples in a batch, in order of the run, the last one
+     * may have fewer; 0: all are one. What one batch holds in memory grows with it. TW_EINVAL where
+     * a batch would have a single number to take statistics of. */
+    size_t batch;
+    /* layout->nb doubles. Entries of running means become the mean over the run's batches of the
+     * batch mean, of running variances that of the unbiased variance (divided by m - 1, where
+     * normalisation divides by m): what PyTorch folds into running statistics, and with
+     * momentum=None after a pass over all batches their new values. Other entries are left alone.
+     * TW_EINVAL if the network takes none. */
+    double *statistics;
+    /* With options.dropout: who is dropped depends on this, the Dropout and the sample's row alone,
+     * so that a loss is a function of the parameters while the seed stays. */
+    uint64_t dropout_seed;
 
     /* For output o: n rows of tw_graph_output(o).n doubles. */
     double *const *outputs;

@@ -45,6 +45,19 @@ struct tw_values {
 struct tw_request {
     struct tw_vector at;  /* dim reals */
     const float *buffers; /* layout->nb reals; NULL: as stored in the network */
+    /* Not NULL: the point is the sum of the anchors with these weights (tw_problem_anchor), and
+     * `at` and `buffers` are not read. */
+    const double *weights;
+    /* Not NULL: these rows of the data set alone, at most n of them, in this order; all results
+     * of samples then have nrows entries. TW_EINVAL where a problem has no rows to choose. */
+    const size_t *rows;
+    size_t nrows;
+    /* As in struct tw_exec_run: samples in a batch where normalisation is from the batch (0: all
+     * are one), running statistics in the layout of the buffers (of all samples asked for; other
+     * entries are left alone), and the seed of who is dropped. */
+    size_t batch;
+    double *statistics; /* layout->nb */
+    uint64_t dropout_seed;
     size_t ndirections;
     const struct tw_vector *directions;
 
@@ -53,11 +66,13 @@ struct tw_request {
     double *logits;                  /* n times tw_problem_width reals */
     double *gradient;                /* dim */
     double *slopes;                  /* ndirections: derivatives of L along the directions */
+    double *logit_slopes;            /* those of the logits: ndirections blocks as `logits` is */
     double *const *hvp;              /* ndirections of dim each */
     bool gauss_newton;               /* hvp are Gauss-Newton products; no gradient then */
 };
 
 struct tw_problem;
+struct tw_anchors; /* private */
 struct tw_problem_ops {
     enum tw_status (*eval)(struct tw_problem *p, const struct tw_request *r, struct tw_err *err);
     void (*free)(struct tw_problem *p);
@@ -70,11 +85,25 @@ struct tw_problem {
     size_t n, all;                  /* samples evaluated; samples that they were chosen from */
     bool has_error;                 /* there is an error rate */
     size_t width;                   /* reals a sample in `logits`; 0: none */
+    struct tw_anchors *anchors;     /* NULL until they are set */
 };
 
 enum tw_status tw_problem_eval(struct tw_problem *p, const struct tw_request *r,
                                struct tw_err *err) TW_CHECKED;
 void tw_problem_free(struct tw_problem *p);
+
+/*
+ * Fix n >= 1 vectors (dim reals each) between which points will be asked for by weights: the ends
+ * of a line, the corners of a plane, a centre and directions. They and `buffers` (n pointers to
+ * layout->nb reals; NULL: as stored in the network at every point) must outlive their use. Sums are
+ * made in double and rounded once, to float if all anchors are float; a point with one weight 1 and
+ * the others 0 is that anchor to the bit. Earlier anchors are forgotten. TW_ENOMEM.
+ */
+enum tw_status tw_problem_anchor(struct tw_problem *p, size_t n, const struct tw_vector *anchors,
+                                 const float *const *buffers, struct tw_err *err) TW_CHECKED;
+/* The point of n anchors: dim reals into out_f or out_d, the other NULL. */
+void tw_mix(size_t n, const struct tw_vector *anchors, const double *weights, size_t dim,
+            float *out_f, double *out_d);
 
 /* ---- a network on data ------------------------------------------------------------------------
  */

@@ -40,7 +40,7 @@ struct tw_provenance {
 };
 
 enum tw_result_mode { TW_RESULT_ATOMIC, TW_RESULT_INPLACE };
-enum { TW_RESULT_MAX_RANK = 4 };
+enum { TW_RESULT_MAX_RANK = 8 };
 
 /* Opaque; one thread at a time. */
 struct tw_result;
@@ -86,15 +86,20 @@ enum tw_status tw_result_reserve_reals(struct tw_result *r, const char *path, in
 enum tw_status tw_result_reserve_bytes(struct tw_result *r, const char *path, int rank,
                                        const size_t *dims, const char *meaning,
                                        struct tw_err *err) TW_CHECKED;
+/* F32 full of NaN, without attributes: one of the many tensors that their group explains. */
+enum tw_status tw_result_reserve_floats(struct tw_result *r, const char *path, int rank,
+                                        const size_t *dims, struct tw_err *err) TW_CHECKED;
 enum tw_status tw_result_begin(struct tw_result *r, struct tw_err *err) TW_CHECKED;
 enum tw_status tw_result_write_reals(struct tw_result *r, const char *path, size_t first,
                                      const double *x, size_t n, struct tw_err *err) TW_CHECKED;
 enum tw_status tw_result_write_bytes(struct tw_result *r, const char *path, size_t first,
                                      const uint8_t *x, size_t n, struct tw_err *err) TW_CHECKED;
+enum tw_status tw_result_write_floats(struct tw_result *r, const char *path, size_t first,
+                                      const float *x, size_t n, struct tw_err *err) TW_CHECKED;
 
 /* Continue an in-place file: checks the file as tw_result_open does, then takes points for
- * every F64 and byte data set that is stored in one piece. Whether the settings are the same is
- * the caller's to compare (tw_result_open, get, done) beforehand. TW_EIO if another process is
+ * every F64, F32 and byte data set that is stored in one piece. Whether the settings are the same
+ * is the caller's to compare (tw_result_open, get, done) beforehand. TW_EIO if another process is
  * writing the file. NULL on failure. */
 struct tw_result *tw_result_reopen(const char *path, const char *kind, struct tw_err *err);
 

@@ -6,6 +6,8 @@
 #include "thalweg/base.h"
 #include "thalweg/figure.h"
 #include "thalweg/fit.h"
+#include "thalweg/ghost.h"
+#include "thalweg/ghost_batch.h"
 #include "thalweg/graph.h"
 #include "thalweg/graph_match.h"
 #include "thalweg/law.h"

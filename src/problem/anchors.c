@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Points as weighted sums of fixed vectors. */
+#include "anchors.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct tw_anchors {
+    size_t n;
+    struct tw_vector *v;
+    struct tw_vector *buffers; /* NULL: as stored */
+    float *point_f;            /* one of the two */
+    double *point_d;
+    float *buffer;
+};
+
+void tw_anchors_free(struct tw_anchors *a)
+{
+    if (!a)
+        return;
+    free(a->v);
+    free(a->buffers);
+    free(a->point_f);
+    free(a->point_d);
+    free(a->buffer);
+    free(a);
+}
+
+/* Terms of weight 0 are left out, so that a NaN in one anchor stays there and an anchor comes back
+ * to the bit. */
+static double sum(size_t n, const struct tw_vector *v, const double *weights, size_t i)
+{
+    double x = 0.0;
+
+    for (size_t k = 0; k < n; k++)
+        if (weights[k] != 0.0)
+            x += weights[k] * (v[k].d ? v[k].d[i] : (double)v[k].f[i]);
+    return x;
+}
+
+void tw_mix(size_t n, const struct tw_vector *anchors, const double *weights, size_t dim,
+            float *out_f, double *out_d)
+{
+#pragma omp parallel for schedule(static) if (dim > 20000)
+    for (size_t i = 0; i < dim; i++) {
+        const double x = sum(n, anchors, weights, i);
+
+        if (out_f)
+            out_f[i] = (float)x;
+        else
+            out_d[i] = x;
+    }
+}
+
+enum tw_status tw_problem_anchor(struct tw_problem *p, size_t n, const struct tw_vector *anchors,
+                                 const float *const *buffers, struct tw_err *err)
+{
+    const size_t nb = p->layout ? p->layout->nb : 0;
+    struct tw_anchors *a = tw_alloc(1, sizeof *a);
+    bool real64 = false;
+
+    tw_anchors_free(p->anchors);
+    p->anchors = NULL;
+    if (!a)
+        return tw_err_set(err, TW_ENOMEM, "out of memory");
+    a->n = n;
+    a->v = tw_alloc(n, sizeof *a->v);
+    if (buffers && nb)
+        a->buffers = tw_alloc(n, sizeof *a->buffers);
+    for (size_t k = 0; a->v && k < n; k++) {
+        a->v[k] = anchors[k];
+        real64 = real64 || anchors[k].d;
+        if (a->buffers)
+            a->buffers[k].f = buffers[k];
+    }
+    if (real64)
+        a->point_d = tw_alloc(p->dim, sizeof *a->point_d);
+    else
+        a->point_f = tw_alloc(p->dim, sizeof *a->point_f);
+    if (a->buffers)
+        a->buffer = tw_alloc(nb, sizeof *a->buffer);
+    if (!a->v || (!a->point_d && !a->point_f) || (buffers && nb && (!a->buffers || !a->buffer))) {
+        tw_anchors_free(a);
+        return tw_err_set(err, TW_ENOMEM, "out of memory");
+    }
+    p->anchors = a;
+    return TW_OK;
+}
+
+void tw_anchors_place(const struct tw_problem *p, struct tw_request *r)
+{
+    const struct tw_anchors *a = p->anchors;
+
+    tw_mix(a->n, a->v, r->weights, p->dim, a->point_f, a->point_d);
+    r->at = (struct tw_vector){ a->point_f, a->point_d };
+    r->buffers = a->buffer;
+    if (a->buffers)
+        tw_mix(a->n, a->buffers, r->weights, p->layout->nb, a->buffer, NULL);
+}

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* problem/anchors.h - private: points as weighted sums of fixed vectors. */
+#ifndef TW_PROBLEM_ANCHORS_H
+#define TW_PROBLEM_ANCHORS_H
+
+#include "thalweg/problem.h"
+
+void tw_anchors_free(struct tw_anchors *a); /* NULL is fine */
+/* Write the point that r->weights mean and set r->at and r->buffers; p->anchors are set. */
+void tw_anchors_place(const struct tw_problem *p, struct tw_request *r);
+
+#endif
