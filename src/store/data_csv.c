@@ -134,9 +134,9 @@ static bool blank(struct table *t)
 
     while (p < t->end && (*p == ' ' || *p == '\r'))
         p++;
-    if (p == t->end || *p != '\n')
-        return p == t->end;
-    t->p = p + 1;
+    if (p < t->end && *p != '\n')
+        return false;
+    t->p = p < t->end ? p + 1 : p;
     t->line++;
     return true;
 }

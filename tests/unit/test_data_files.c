@@ -308,7 +308,7 @@ static void tables_have_a_column_of_targets(void **state)
     check_shape(&r.d.y, TW_I64, 1, (const size_t[]){ 2 });
     assert_int_equal(tw_array_int(&r.d.y, 0), 2);
     done(&r);
-    r = reads(file("b.csv", "target;a\n1.5;1\n2;3\n", 19), NULL, NULL);
+    r = reads(file("b.csv", "target;a\n1.5;1\n2;3\n  ", 21), NULL, NULL);
     check_shape(&r.d.y, TW_F32, 1, (const size_t[]){ 2 });
     check_close(tw_array_real(&r.d.y, 0), 1.5, 0.0, 0.0);
     done(&r);
