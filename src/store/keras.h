@@ -143,6 +143,33 @@ int keras_axis(struct keras_call *c, const struct keras_tensor *t, int64_t axis)
 /* "BatchNormalization" to "batch_normalization", as keras/src/utils/naming.py does. */
 void keras_snake(const char *s, struct tw_str *out);
 
+/* ---- the configuration of a model ------------------------------------------------------------ */
+
+const char *keras_word(struct json_object *o, const char *key); /* a text, or NULL */
+size_t keras_length(struct json_object *o);                     /* of a list, else 0 */
+struct json_object *keras_at(struct json_object *o, size_t i);  /* of a list, or NULL */
+bool keras_is_model(const char *class);
+
+/* What a call refers to: tensors, in the order of the arguments. */
+struct keras_refs {
+    size_t n, cap;
+    struct keras_ref {
+        const char *layer;
+        size_t call, tensor;
+    } * v;
+    struct json_object *kwargs;
+    bool failed;
+};
+
+/* Of one call, as `inbound_nodes` has it. The caller frees r->v. */
+void keras_arguments(struct json_object *node, struct keras_refs *r);
+/* Of `input_layers` and `output_layers`. */
+void keras_ends(struct json_object *o, struct keras_refs *r);
+
+/* All of a model, with its outputs, which the caller frees. */
+void keras_build(struct keras *k, struct json_object *config, size_t *nout,
+                 struct keras_tensor **out);
+
 /* The loss of the training config as thalweg/loss.h writes losses, into net->loss; a sentence to
  * remarks if there is none that we have. */
 enum tw_status keras_loss(const struct keras_file *f, struct tw_net *net, struct tw_str *remarks,

@@ -52,21 +52,18 @@ static void no_memory(struct keras *k)
     k->b.failed = true;
 }
 
-static const char *text(struct json_object *o, const char *key)
+/* Extents of outputs are sums and products of those of inputs: what is checked here keeps them far
+ * from overflow. */
+static bool good_size(const struct keras_tensor *t)
 {
-    struct json_object *t = keras_get(o, key);
+    int64_t n = 1;
 
-    return json_object_is_type(t, json_type_string) ? json_object_get_string(t) : NULL;
-}
-
-static size_t length(struct json_object *o)
-{
-    return json_object_is_type(o, json_type_array) ? json_object_array_length(o) : 0;
-}
-
-static struct json_object *at(struct json_object *o, size_t i)
-{
-    return i < length(o) ? json_object_array_get_idx(o, i) : NULL;
+    for (int i = 0; i < t->rank; i++) {
+        if (t->dims[i] < 1 || t->dims[i] > ((int64_t)1 << 31) / n)
+            return false;
+        n *= t->dims[i];
+    }
+    return true;
 }
 
 /* ---- inputs ---------------------------------------------------------------------------------- */
@@ -87,14 +84,14 @@ static void make_input(struct keras *k, const char *name, struct json_object *sh
 {
     const bool whole = type && (!strncmp(type, "int", 3) || !strncmp(type, "uint", 4));
 
-    t->rank = (int)length(shape) - 1;
+    t->rank = (int)keras_length(shape) - 1;
     if (t->rank < 1 || t->rank > KERAS_RANK - 1) {
         fail(k, "input '%.80s' has %d extents beside the batch; 1 to %d are read", name, t->rank,
              KERAS_RANK - 1);
         return;
     }
     for (int i = 0; i < t->rank; i++) {
-        struct json_object *d = at(shape, (size_t)i + 1);
+        struct json_object *d = keras_at(shape, (size_t)i + 1);
 
         t->dims[i] = json_object_is_type(d, json_type_int) ? json_object_get_int64(d) : 0;
         if (t->dims[i] < 1 || t->dims[i] > 1 << 24) {
@@ -104,6 +101,10 @@ static void make_input(struct keras *k, const char *name, struct json_object *sh
                  name, json_object_to_json_string(shape));
             return;
         }
+    }
+    if (!good_size(t)) {
+        fail(k, "input '%.80s' has more than 2^31 elements", name);
+        return;
     }
     t->last = tw_build_input(&k->b, name, whole ? TW_I64 : TW_F32, t->rank, t->dims);
     t->first = t->rank == 1 ? t->last : -1;
@@ -138,11 +139,6 @@ static int by_name(const void *pa, const void *pb)
     return strcmp(a->name, b->name);
 }
 
-static bool is_model(const char *class)
-{
-    return !strcmp(class, "Sequential") || !strcmp(class, "Functional") || !strcmp(class, "Model");
-}
-
 /* The name of the layer's folder in files that go by class: the first "dense", then "dense_1". */
 static void folder_of(const struct model *m, size_t i)
 {
@@ -162,7 +158,7 @@ static void list_layers(struct model *m, struct json_object *layers)
 {
     struct keras *k = m->k;
 
-    m->n = length(layers);
+    m->n = keras_length(layers);
     if (m->n == 0 || m->n > KERAS_MAX_LAYERS) {
         fail(k, "%s%.80s has %zu layers; 1 to %d are read", *m->name ? "model " : "the model",
              m->name, m->n, KERAS_MAX_LAYERS);
@@ -175,15 +171,15 @@ static void list_layers(struct model *m, struct json_object *layers)
         no_memory(k);
     }
     for (size_t i = 0; i < m->n && !k->b.failed; i++) {
-        struct json_object *o = at(layers, i);
+        struct json_object *o = keras_at(layers, i);
         struct layer *l = &m->layer[i];
 
-        l->class = text(o, "class_name");
+        l->class = keras_word(o, "class_name");
         l->config = keras_get(o, "config");
         l->nodes = keras_get(o, "inbound_nodes");
-        l->name = text(o, "name");
+        l->name = keras_word(o, "name");
         if (!l->name)
-            l->name = text(l->config, "name");
+            l->name = keras_word(l->config, "name");
         if (!l->class || !l->name || !json_object_is_type(l->config, json_type_object)) {
             fail(k, "layer %zu of %s%.80s has no class, name or configuration", i,
                  *m->name ? "model " : "the model", m->name);
@@ -214,7 +210,7 @@ static void run(struct model *m, const struct layer *l, struct call *c, struct j
         fail(m->k, "layers are called more than %d times", (int)KERAS_MAX_CALLS);
         return;
     }
-    if (is_model(l->class)) {
+    if (keras_is_model(l->class)) {
         struct tw_str name = { 0 }, folder = { 0 };
 
         tw_str_addf(&name, "%s/", l->full.s);
@@ -250,99 +246,12 @@ static void run(struct model *m, const struct layer *l, struct call *c, struct j
     call.class->lower(&call);
     if (!m->k->b.failed && call.out.last < 0 && call.out.first < 0)
         keras_fail(&call, "it gives nothing");
+    if (!m->k->b.failed && !good_size(&call.out))
+        keras_fail(&call, "it gives more than 2^31 elements a sample");
     *c->out = call.out;
 }
 
 /* ---- the calls of a Functional model --------------------------------------------------------- */
-
-/* What a call refers to: tensors, in the order of the arguments. */
-struct refs {
-    size_t n, cap;
-    struct ref {
-        const char *layer;
-        size_t call, tensor;
-    } * v;
-    struct json_object *kwargs;
-    bool failed;
-};
-
-/* ["layer", call, tensor, ...] */
-static bool is_ref(struct json_object *o)
-{
-    return length(o) >= 3 && json_object_is_type(at(o, 0), json_type_string) &&
-           json_object_is_type(at(o, 1), json_type_int) &&
-           json_object_is_type(at(o, 2), json_type_int);
-}
-
-static void add_ref(struct refs *r, struct json_object *o)
-{
-    const int64_t call = json_object_get_int64(at(o, 1)), tensor = json_object_get_int64(at(o, 2));
-
-    if (call < 0 || tensor < 0 || !tw_grow(&r->v, r->n, &r->cap, sizeof *r->v)) {
-        r->failed = true;
-        return;
-    }
-    r->v[r->n++] = (struct ref){ json_object_get_string(at(o, 0)), (size_t)call, (size_t)tensor };
-}
-
-/* Arguments of Keras 3, however they are nested. */
-static void add_refs(struct refs *r, struct json_object *o, int depth)
-{
-    const char *class = text(o, "class_name");
-
-    if (depth > 8) {
-        r->failed = true;
-    } else if (class && !strcmp(class, "__keras_tensor__")) {
-        struct json_object *history = keras_get(keras_get(o, "config"), "keras_history");
-
-        if (is_ref(history))
-            add_ref(r, history);
-        else
-            r->failed = true;
-    } else if (json_object_is_type(o, json_type_array)) {
-        for (size_t i = 0; i < length(o); i++)
-            add_refs(r, at(o, i), depth + 1);
-    } else if (json_object_is_type(o, json_type_int) || json_object_is_type(o, json_type_double)) {
-        r->failed = true; /* a number among the operands */
-    }
-}
-
-/* Tensors that are given by name: those of attention, in this order. */
-static void add_named(struct refs *r)
-{
-    static const char *const names[] = { "query", "value", "key" };
-
-    for (size_t i = 0; i < 3; i++) {
-        struct json_object *o = keras_get(r->kwargs, names[i]);
-
-        if (is_ref(o))
-            add_ref(r, o);
-        else if (o)
-            add_refs(r, o, 0);
-    }
-}
-
-static void read_node(struct json_object *node, struct refs *r)
-{
-    struct json_object *args = keras_get(node, "args");
-
-    if (json_object_is_type(node, json_type_object)) { /* Keras 3 */
-        r->kwargs = keras_get(node, "kwargs");
-        add_refs(r, args, 0);
-    } else { /* a list of tensors, the first with the other arguments; or one alone */
-        struct json_object *first = is_ref(node) ? node : at(node, 0);
-
-        if (is_ref(node))
-            add_ref(r, node);
-        for (size_t i = 0; !is_ref(node) && i < length(node); i++)
-            if (is_ref(at(node, i)))
-                add_ref(r, at(node, i));
-            else
-                r->failed = true;
-        r->kwargs = at(first, 3);
-    }
-    add_named(r);
-}
 
 static struct layer *find(const struct model *m, const char *name)
 {
@@ -354,7 +263,7 @@ static struct layer *find(const struct model *m, const char *name)
 }
 
 /* The tensor, NULL if it is not made yet. */
-static struct keras_tensor *tensor_of(const struct model *m, const struct ref *ref)
+static struct keras_tensor *tensor_of(const struct model *m, const struct keras_ref *ref)
 {
     struct layer *l = find(m, ref->layer);
     struct call *c;
@@ -374,11 +283,11 @@ static struct keras_tensor *tensor_of(const struct model *m, const struct ref *r
 /* Run the call if all that it takes is there. */
 static bool try_call(struct model *m, struct layer *l, size_t i)
 {
-    struct refs r = { 0 };
+    struct keras_refs r = { 0 };
     struct keras_tensor **in;
     size_t have = 0;
 
-    read_node(at(l->nodes, i), &r);
+    keras_arguments(keras_at(l->nodes, i), &r);
     in = tw_alloc(r.n, sizeof *in);
     if (!in)
         no_memory(m->k);
@@ -395,25 +304,12 @@ static bool try_call(struct model *m, struct layer *l, size_t i)
     return l->call && l->call[i].done;
 }
 
-/* "input_layers": a list of references, or one alone. */
-static void list_ends(struct json_object *o, struct refs *r)
-{
-    if (is_ref(o))
-        add_ref(r, o);
-    for (size_t i = 0; !is_ref(o) && i < length(o); i++)
-        if (is_ref(at(o, i)))
-            add_ref(r, at(o, i));
-        else
-            r->failed = true;
-    r->failed = r->failed || r->n == 0;
-}
-
 static void bind_inputs(struct model *m, struct json_object *config, size_t nin,
                         struct keras_tensor **in)
 {
-    struct refs r = { 0 };
+    struct keras_refs r = { 0 };
 
-    list_ends(keras_get(config, "input_layers"), &r);
+    keras_ends(keras_get(config, "input_layers"), &r);
     if (r.failed)
         fail(m->k, "input_layers is not a list of layers");
     for (size_t i = 0; i < r.n && !m->k->b.failed; i++) {
@@ -437,9 +333,9 @@ static void bind_inputs(struct model *m, struct json_object *config, size_t nin,
 static void take_outputs(struct model *m, struct json_object *config, size_t *nout,
                          struct keras_tensor **out)
 {
-    struct refs r = { 0 };
+    struct keras_refs r = { 0 };
 
-    list_ends(keras_get(config, "output_layers"), &r);
+    keras_ends(keras_get(config, "output_layers"), &r);
     if (r.failed)
         fail(m->k, "output_layers is not a list of layers");
     *out = tw_alloc(r.n, sizeof **out);
@@ -464,7 +360,7 @@ static void make_calls(struct model *m)
         no_memory(m->k);
     for (size_t i = 0; i < m->n && !m->k->b.failed; i++) {
         struct layer *l = &m->layer[i];
-        const size_t n = length(l->nodes);
+        const size_t n = keras_length(l->nodes);
 
         m->sorted[i] = l;
         l->call = tw_alloc(n ? n : 1, sizeof *l->call);
@@ -492,7 +388,7 @@ static void run_functional(struct model *m, struct json_object *config, size_t n
     while (progress && !m->k->b.failed) {
         progress = false;
         for (size_t i = 0; i < m->n; i++)
-            for (size_t j = 0; j < length(m->layer[i].nodes) && !m->k->b.failed; j++)
+            for (size_t j = 0; j < keras_length(m->layer[i].nodes) && !m->k->b.failed; j++)
                 if (!m->layer[i].call[j].done)
                     progress = try_call(m, &m->layer[i], j) || progress;
     }
@@ -511,7 +407,7 @@ static void run_sequential(struct model *m, struct json_object *config, size_t n
 
     if (named || nin > 0 || batch_shape(first))
         bind_input(m, named ? m->layer[0].name : "input", first, 0, nin, in, &t);
-    else if (length(shape))
+    else if (keras_length(shape))
         make_input(m->k, "input", shape, NULL, &t);
     else
         fail(m->k, "the model does not say the shape of its input; build it before it is saved "
@@ -566,66 +462,8 @@ static void build_model(struct keras *k, struct json_object *config, const char 
     free(m.sorted);
 }
 
-/* ---- all ------------------------------------------------------------------------------------- */
-
-/* Of several outputs the first is the network's. */
-static void finish(struct keras *k, size_t nout, struct keras_tensor *out)
+void keras_build(struct keras *k, struct json_object *config, size_t *nout,
+                 struct keras_tensor **out)
 {
-    struct keras_call c = { .k = k, .name = "output" };
-
-    if (k->b.failed)
-        return;
-    tw_build_output(&k->b, keras_last(&c, &out[0]));
-    if (!k->remarks)
-        return;
-    if (nout > 1)
-        tw_str_addf(k->remarks, "the model has %zu outputs; the first is taken.\n", nout);
-    if (k->regularised)
-        tw_str_addf(k->remarks,
-                    "%zu layer%s a penalty on the weights (kernel_regularizer), which Keras adds "
-                    "to the loss it prints and which is not part of the loss here.\n",
-                    k->regularised, k->regularised == 1 ? " has" : "s have");
-}
-
-enum tw_status keras_net(struct keras_file *f, const char *source, struct tw_net **net,
-                         struct tw_str *remarks, struct tw_err *err)
-{
-    struct keras k = { .b = { .err = err }, .file = f, .remarks = remarks };
-    const char *class = text(f->model, "class_name");
-    struct json_object *config = keras_get(f->model, "config");
-    struct keras_tensor *out = NULL;
-    struct tw_str producer = { 0 };
-    enum tw_status rc = TW_OK;
-    size_t nout = 0;
-
-    *net = k.b.net = tw_net_new(source, err);
-    if (!k.b.net)
-        return err->code;
-    if (!f->model || !config)
-        fail(&k, "these are weights alone; the architecture is in the .keras file, or in an .h5 "
-                 "file of the whole model (model.save): give that as --model");
-    else if (!class || !is_model(class))
-        fail(&k,
-             "a model of the class %.60s, whose file does not say what its layers do; only "
-             "Sequential and Functional models are read: export it as ONNX",
-             class ? class : "?");
-    else
-        build_model(&k, config, "", "", 0, 0, NULL, &nout, &out);
-    finish(&k, nout, out);
-    free(out);
-    tw_str_addf(&producer, "Keras %d", f->version);
-    (*net)->producer = f->version ? producer.s : NULL;
-    if (!f->version)
-        tw_str_release(&producer);
-    if (!k.b.failed)
-        rc = keras_loss(f, *net, remarks, err);
-    if (!k.b.failed && rc == TW_OK)
-        rc = tw_net_sort(*net, err);
-    if (!k.b.failed && rc == TW_OK && remarks && remarks->failed)
-        rc = tw_err_set(err, TW_ENOMEM, "out of memory");
-    if (!k.b.failed && rc == TW_OK)
-        return TW_OK;
-    tw_net_free(*net);
-    *net = NULL;
-    return err->code;
+    build_model(k, config, "", "", 0, 0, NULL, nout, out);
 }
