@@ -200,6 +200,14 @@ $B/gen/share.h: $(wildcard src/share/*.gp)
 $(filter $B/obj/src/figure/%,$(LIB_OBJ)): | $B/gen/share.h
 $B/obj/src/figure/text.o: $B/gen/share.h
 
+# The Python file for evaluators, which `thalweg evaluator adapter` prints.
+$B/gen/adapter.h: src/share/thalweg_eval.py
+	@mkdir -p $(@D)
+	@awk 'BEGIN { print "static const char *const adapter_lines[] = {" } \
+	    { gsub(/\\/, "&&"); gsub(/"/, "\\\""); printf "\"%s\\n\",\n", $$0 } END { print "};" }' \
+	    $^ > $@
+$B/obj/src/cli/cmd_evaluator.o: $B/gen/adapter.h
+
 # The parsers of protobuf files, from our lists of their fields. Their code is held to protobuf-c's
 # warnings.
 $B/gen/%.pb-c.c: src/store/%.proto
@@ -247,19 +255,27 @@ $(UNIT) $(BENCH) $(FUZZ) $(CONFORM): $(filter-out %/main.o,$(CLI_OBJ)) $(LIB_A)
 	@mkdir -p $(@D)
 	$(call Q,LINK)$(CC) $(TUNE) $(LDFLAGS) $(filter %.o,$^) $(LIB_A) $(LINK) $(LDLIBS) -o $@
 
+# Evaluator processes for the tests: the example, which needs no library, and one with faults.
+EVALUATORS := $B/test/evaluator $B/test/faulty_evaluator
+$B/test/evaluator: analyses/evaluator/evaluator.c
+$B/test/faulty_evaluator: tests/support/faulty_evaluator.c analyses/evaluator/evaluator.c
+$(EVALUATORS): $B/gen/flags
+	@mkdir -p $(@D)
+	$(call Q,LINK)$(CC) $(WARN) $(TUNE) $(LDFLAGS) $(firstword $(filter %.c,$^)) -lm -o $@
+
 ALL_TESTS := $(UNIT) $(wildcard tests/cli/*.sh) tests/conformance/run.sh
 TESTS     := $(ALL_TESTS)
 # A sanitizer's exit code must not look like one of ours.
 TEST_ENV := TW_BUILD='$(CURDIR)/$B' TW_ONNX_DATA='$(ONNX_DATA)' CMOCKA_MESSAGE_OUTPUT=TAP ASAN_OPTIONS=exitcode=99:allocator_may_return_null=1 \
             UBSAN_OPTIONS=print_stacktrace=1:exitcode=99 OMP_NUM_THREADS="$${OMP_NUM_THREADS:-2}"
 
-test: all man completion $(UNIT) $(CONFORM) ## run every test
+test: all man completion $(UNIT) $(CONFORM) $(EVALUATORS) ## run every test
 	@$(TEST_ENV) prove -j $(JOBS) -e 'sh tests/support/run.sh' $(TESTS)
 
 asan: ## run every test under the address and undefined-behaviour sanitizers
 	@$(MAKE) --no-print-directory BUILD=asan test
 
-valgrind: all man completion $(UNIT) $(CONFORM) ## run every test under valgrind
+valgrind: all man completion $(UNIT) $(CONFORM) $(EVALUATORS) ## run every test under valgrind
 	@$(TEST_ENV) TW_WRAP='sh $(CURDIR)/tests/support/valgrind.sh' \
 	    prove -j $(JOBS) -e 'sh tests/support/run.sh' $(TESTS)
 

@@ -6,11 +6,13 @@
 #include <string.h>
 
 #include "checkpoint.h"
-#include "host.h"
+#include "evalreport.h"
+#include "evaluator.h"
 #include "netload.h"
 
 struct eval_opts {
     struct tw_net_opts net;
+    struct tw_evaluator_opts evaluator;
     struct tw_opt_list weights;
     const char *per_sample;
     double expected, tolerance;
@@ -23,6 +25,7 @@ static const struct tw_opt opts[] = {
       "a checkpoint; may be given again, and operands are others [the network's own values]", 0, 0,
       NULL },
     TW_NET_DATA(struct eval_opts, net),
+    TW_EVALUATOR(struct eval_opts, evaluator),
     { TW_OPT_HEAD, 0, "Results", 0, NULL, NULL, 0, 0, NULL },
     { TW_OPT_FLAG, 0, "per-class", TW_OPT_FIELD(struct eval_opts, per_class), NULL,
       "loss and error of each class too", 0, 0, NULL },
@@ -149,41 +152,6 @@ static bool has_classes(const struct eval *e)
     return p->classes && p->target_rank == 1;
 }
 
-static void print_line(const struct eval *e, size_t file)
-{
-    const struct tw_values *v = &e->values[file];
-
-    if (e->call->common.json)
-        return;
-    printf("loss %.6g %s %.2g", v->loss.value, tw_host_utf8() ? "\302\261" : "+-", v->loss.se);
-    if (e->problem->has_error)
-        printf(", error %.4g %%", 100.0 * v->error.value);
-    if (is_text(e))
-        printf(", perplexity %.5g", exp(v->loss.value));
-    printf(", n %zu\n", v->n);
-}
-
-static void print_table(const struct eval *e, size_t nfiles)
-{
-    static const char *const head[] = { "file", "loss", "se", "error %", "se", "n", "not finite" };
-    struct tw_table t = { 0 };
-
-    tw_table_head(&t, head, 7);
-    for (size_t i = 0; i < nfiles; i++) {
-        const struct tw_values *v = &e->values[i];
-
-        tw_table_text(&t, name_of(e, i));
-        tw_table_real(&t, "%.6g", v->loss.value);
-        tw_table_real(&t, "%.2g", v->loss.se);
-        tw_table_real(&t, "%.4g", 100.0 * v->error.value);
-        tw_table_real(&t, "%.2g", 100.0 * v->error.se);
-        tw_table_size(&t, v->n);
-        tw_table_size(&t, v->nonfinite);
-    }
-    tw_table_print(&t);
-    tw_str_release(&t.cells);
-}
-
 /* Loss and error of the samples of one class. */
 struct class_values {
     size_t n;
@@ -247,30 +215,13 @@ static enum tw_status show_classes(const struct eval *e, size_t file)
     return l && m ? TW_OK : tw_err_set(&e->call->err, TW_ENOMEM, "out of memory");
 }
 
-static enum tw_status report_one(const struct eval *e, size_t file)
+static enum tw_status report_one(const struct eval *e, size_t file, const struct tw_eval_row *row)
 {
-    const struct tw_values *v = &e->values[file];
     struct tw_json *j = &e->call->json;
-    struct tw_str loss = { 0 };
     enum tw_status rc = TW_OK;
 
-    tw_loss_print(tw_problem_loss(e->problem), &loss);
     tw_json_open(j, NULL, '{');
-    tw_json_text(j, "file", name_of(e, file));
-    tw_json_text(j, "objective", loss.failed ? NULL : loss.s);
-    tw_json_real(j, "loss", v->loss.value);
-    tw_json_real(j, "se", v->loss.se);
-    tw_json_real(j, "se_data", v->loss.se_data);
-    tw_json_real(j, "error", v->error.value);
-    tw_json_real(j, "error_se", v->error.se);
-    tw_json_real(j, "error_se_data", v->error.se_data);
-    tw_json_size(j, "n", v->n);
-    tw_json_size(j, "n_data", e->problem->all);
-    tw_json_real(j, "weight", v->weight);
-    tw_json_size(j, "nonfinite", v->nonfinite);
-    if (is_text(e))
-        tw_json_real(j, "perplexity", exp(v->loss.value));
-    tw_str_release(&loss);
+    tw_eval_json(j, row);
     if ((e->o->per_class || e->call->common.verbose) && has_classes(e))
         rc = show_classes(e, file);
     tw_json_close(j, '}');
@@ -346,33 +297,47 @@ static enum tw_status eval_file(struct eval *e, size_t file)
     return rc;
 }
 
-static int verdict(const struct eval *e, size_t done)
+static enum tw_status report(const struct eval *e, size_t n, struct tw_eval_row *rows)
 {
-    size_t finite = 0, wrong = 0;
+    struct tw_str loss = { 0 };
+    enum tw_status rc = TW_OK;
 
-    for (size_t i = 0; i < done; i++) {
-        const double loss = e->values[i].loss.value;
+    tw_loss_print(tw_problem_loss(e->problem), &loss);
+    for (size_t i = 0; i < n; i++)
+        rows[i] = (struct tw_eval_row){ .name = name_of(e, i),
+                                        .objective = loss.failed ? NULL : loss.s,
+                                        .values = e->values[i],
+                                        .has_error = e->problem->has_error,
+                                        .text = is_text(e),
+                                        .all = e->problem->all };
+    tw_eval_print(e->call, n, e->nfiles, rows);
+    for (size_t i = 0; rc == TW_OK && i < n; i++)
+        rc = report_one(e, i, &rows[i]);
+    tw_str_release(&loss);
+    return rc;
+}
 
-        finite += isfinite(loss) ? 1 : 0;
-        if (isnan(e->o->expected) || fabs(loss - e->o->expected) <= e->o->tolerance)
-            continue;
-        wrong++;
-        tw_cmd_note(e->call, "%s: loss %.9g, expected %.9g within %.3g", name_of(e, i), loss,
-                    e->o->expected, e->o->tolerance);
-    }
-    if (done < e->nfiles)
-        return TW_EXIT_STOPPED;
-    return wrong ? TW_EXIT_NEGATIVE : finite ? TW_EXIT_OK : TW_EXIT_NUMERIC;
+static int with_evaluator(struct tw_call *call, const struct eval_opts *o)
+{
+    if (o->net.model || o->net.data || call->argc || o->weights.n)
+        return tw_cmd_usage(call, "--evaluator brings its own network, checkpoints and data: name "
+                                  "them in its command");
+    if (o->per_sample || o->per_class)
+        return tw_cmd_usage(call, "--per-sample and --per-class do not go with --evaluator");
+    return tw_eval_evaluator(call, &o->evaluator, o->expected, o->tolerance);
 }
 
 static int run(struct tw_call *call)
 {
     struct eval e = { .call = call, .o = call->opts };
+    struct tw_eval_row *rows = NULL;
     struct tw_progress progress;
     enum tw_status rc;
     size_t done = 0;
     int code;
 
+    if (e.o->evaluator.command)
+        return with_evaluator(call, e.o);
     if (!e.o->net.data)
         return tw_cmd_usage(call, "no data given (--data)");
     rc = set_up(&e);
@@ -383,20 +348,22 @@ static int run(struct tw_call *call)
             tw_progress_step(&progress, ++done, NULL);
     }
     tw_progress_end(&progress);
-    for (size_t i = 0; rc == TW_OK && e.nfiles == 1 && i < done; i++)
-        print_line(&e, i);
-    if (rc == TW_OK && e.nfiles > 1)
-        print_table(&e, done);
-    for (size_t i = 0; rc == TW_OK && i < done; i++)
-        rc = report_one(&e, i);
+    rows = tw_alloc(e.nfiles, sizeof *rows);
+    if (rc == TW_OK && !rows)
+        rc = tw_err_set(&call->err, TW_ENOMEM, "out of memory");
+    if (rc == TW_OK)
+        rc = report(&e, done, rows);
     if (rc == TW_OK && e.o->per_sample)
         rc = write_samples(&e, done);
-    code = rc == TW_OK ? verdict(&e, done) : tw_cmd_fail(call);
+    code = rc == TW_OK ? tw_eval_verdict(call, done, e.nfiles, rows, e.o->expected, e.o->tolerance)
+                       : tw_cmd_fail(call);
+    free(rows);
     release(&e);
     return code;
 }
 
 static const struct eval_opts defaults = { .net = TW_NET_DEFAULTS,
+                                           .evaluator = TW_EVALUATOR_DEFAULTS,
                                            .expected = (double)NAN,
                                            .tolerance = 1e-6 };
 const struct tw_cmd tw_cmd_eval = {

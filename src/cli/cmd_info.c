@@ -400,9 +400,9 @@ static int describe(struct tw_call *call, const char *path)
 {
     const struct info_opts *o = call->opts;
     const bool network = tw_is_network(path), hdf5 = tw_is_hdf5(path);
-    const bool numpy = !hdf5 && !network && tw_is_numpy(path);
+    const bool weights = !hdf5 && !network && tw_is_weights(path);
 
-    if (tw_names_checkpoint(path) || numpy || ((o->model || o->stats) && (hdf5 || network)))
+    if (tw_names_checkpoint(path) || weights || ((o->model || o->stats) && (hdf5 || network)))
         return tw_info_weights(call, path, o);
     if (network || tw_info_is_family(path))
         return tw_info_net(call, path);

@@ -9,6 +9,7 @@
 #include "forecast.h"
 #include "provenance.h"
 #include "read.h"
+#include "scanfile.h"
 
 struct plot_opts {
     struct tw_figure_cli figure;
@@ -17,6 +18,8 @@ struct plot_opts {
     bool profiles;
 };
 
+static const char OTHER_SCAN[] = "scan-other"; /* no kind that files have */
+
 #define AT(field) TW_OPT_FIELD(struct plot_opts, field)
 static const struct tw_opt opts[] = {
     { TW_OPT_STR, 'o', "output", AT(figure.plot), "FIGURE",
@@ -24,11 +27,36 @@ static const struct tw_opt opts[] = {
     TW_FIGURE_LOOK_ROWS(struct plot_opts, figure),
     { TW_OPT_FLAG, 0, "profiles", AT(profiles), NULL, "draw a fit's profiles instead of its curves",
       0, 0, NULL },
-    TW_FIT_LOOK_ROWS(struct plot_opts, look),
+    TW_FIT_LOOK_ROWS_OF(struct plot_opts, look,
+                        "what to draw of a law of runs [its first of iso-loss, reducible, "
+                        "agreement], or of a plane: map, surface [map]",
+                        TW_FIT_FIGURES "|map|surface"),
     { TW_OPT_HEAD, 0, "Reading logs", 0, NULL, NULL, 0, 0, NULL },
     TW_READ_OPTS(struct plot_opts, read),
     { .type = TW_OPT_END },
 };
+
+/* A line or a plane; `other`: of another program. */
+static enum tw_status draw_scan(struct tw_call *call, bool other, const char *path,
+                                const struct tw_figure_opts *fo)
+{
+    const struct plot_opts *o = call->opts;
+    const char *look = o->look.figure;
+    struct tw_scan s = { 0 };
+    enum tw_status rc;
+
+    if (o->profiles || (look && strcmp(look, "map") != 0 && strcmp(look, "surface") != 0))
+        return tw_err_set(&call->err, TW_EINVAL,
+                          "%s is a scan, and --figure of one is map or surface", call->argv[0]);
+    rc = other ? tw_scan_read_other(call->argv[0], &s, &other, &call->err)
+               : tw_scan_read(call->argv[0], &s, &call->err);
+    if (rc == TW_OK)
+        rc = tw_scan_draw(
+            &s, look && !strcmp(look, "surface") ? TW_SCAN_FIGURE_SURFACE : TW_SCAN_FIGURE_AUTO,
+            path, fo, &call->err);
+    tw_scan_release(&s);
+    return rc;
+}
 
 static enum tw_status draw_result(struct tw_call *call, const char *kind, const char *path,
                                   const struct tw_figure_opts *fo)
@@ -38,7 +66,9 @@ static enum tw_status draw_result(struct tw_call *call, const char *kind, const 
     struct tw_fit_file f = { 0 };
     enum tw_status rc;
 
-    if (!strcmp(kind, "compare")) {
+    if (!strncmp(kind, "scan-", 5)) {
+        rc = draw_scan(call, !strcmp(kind, OTHER_SCAN), path, fo);
+    } else if (!strcmp(kind, "compare")) {
         rc = o->profiles ? tw_err_set(&call->err, TW_EINVAL,
                                       "--profiles draws a fit, and %s is none", call->argv[0])
                          : tw_compare_figure(call->argv[0], path, fo, &call->err);
@@ -127,6 +157,22 @@ static void default_name(const char *input, bool profiles, struct tw_str *out)
     tw_str_add(out, profiles ? "-profiles.pdf" : ".pdf");
 }
 
+/* Is it a surface of another program? */
+static enum tw_status tell_other(struct tw_call *call, const char *path, char **kind)
+{
+    struct tw_scan s;
+    bool is = false;
+    enum tw_status rc = tw_scan_read_other(path, &s, &is, &call->err);
+
+    if (rc == TW_OK)
+        tw_scan_release(&s);
+    if (rc == TW_OK && is) {
+        *kind = tw_strdup(OTHER_SCAN);
+        rc = *kind ? TW_OK : tw_err_set(&call->err, TW_ENOMEM, "out of memory");
+    }
+    return rc;
+}
+
 /* Is it a result file? Its kind into *kind, NULL for a log; other HDF5 may be a log too. */
 static enum tw_status tell_kind(struct tw_call *call, const char *path, char **kind)
 {
@@ -138,7 +184,7 @@ static enum tw_status tell_kind(struct tw_call *call, const char *path, char **k
         return TW_OK;
     r = tw_result_open(path, NULL, &why);
     if (!r) /* a log in HDF5 is no result file */
-        return TW_OK;
+        return tell_other(call, path, kind);
     *kind = tw_strdup(tw_result_kind(r));
     tw_result_done(r);
     return *kind ? TW_OK : tw_err_set(&call->err, TW_ENOMEM, "out of memory");

@@ -4,8 +4,11 @@
 
 extern const struct tw_cmd tw_cmd_cite;
 extern const struct tw_cmd tw_cmd_compare;
+extern const struct tw_cmd tw_cmd_convert;
 extern const struct tw_cmd tw_cmd_doctor;
 extern const struct tw_cmd tw_cmd_eval;
+extern const struct tw_cmd tw_cmd_evaluator;
+extern const struct tw_cmd tw_cmd_export;
 extern const struct tw_cmd tw_cmd_fit;
 extern const struct tw_cmd tw_cmd_forecast;
 extern const struct tw_cmd tw_cmd_info;
@@ -13,8 +16,10 @@ extern const struct tw_cmd tw_cmd_laws;
 extern const struct tw_cmd tw_cmd_log;
 extern const struct tw_cmd tw_cmd_optimum;
 extern const struct tw_cmd tw_cmd_plot;
+extern const struct tw_cmd tw_cmd_scan;
 extern const struct tw_cmd tw_cmd_schedule;
 extern const struct tw_cmd tw_cmd_sensitivity;
+extern const struct tw_cmd tw_cmd_train;
 extern const struct tw_cmd tw_cmd_version;
 
 const struct tw_cmd *const tw_cmds[] = {
@@ -29,8 +34,13 @@ const struct tw_cmd *const tw_cmds[] = {
     &tw_cmd_laws,
     /* Networks */
     &tw_cmd_eval,
+    &tw_cmd_convert,
+    &tw_cmd_train,
+    &tw_cmd_evaluator,
+    &tw_cmd_scan,
     /* Results */
     &tw_cmd_plot,
+    &tw_cmd_export,
     &tw_cmd_info,
     /* About */
     &tw_cmd_doctor,

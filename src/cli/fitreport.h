@@ -22,16 +22,22 @@ void tw_score_cells(struct tw_table *t, const struct tw_law_score *s);
 /* "unknown law; did you mean": TW_EXIT_USAGE. */
 int tw_law_unknown(struct tw_call *call, const char *name);
 
+#define TW_FIT_FIGURES "iso-loss|isoflop|reducible|agreement"
 #define TW_FIT_LOOK_ROWS(type, field)                                                              \
+    TW_FIT_LOOK_ROWS_OF(type, field,                                                               \
+                        "what to draw of a law of runs [its first of iso-loss, reducible, "        \
+                        "agreement]",                                                              \
+                        TW_FIT_FIGURES)
+#define TW_FIT_LOOK_ROWS_OF(type, field, help, figures)                                            \
     { TW_OPT_CHOICE,                                                                               \
       0,                                                                                           \
       "figure",                                                                                    \
       TW_OPT_FIELD(type, field.figure),                                                            \
       "NAME",                                                                                      \
-      "what to draw of a law of runs [its first of iso-loss, reducible, agreement]",               \
+      help,                                                                                        \
       0,                                                                                           \
       0,                                                                                           \
-      "iso-loss|isoflop|reducible|agreement" },                                                    \
+      figures },                                                                                   \
         { TW_OPT_FLAG, 0,                                                                          \
           "residuals", TW_OPT_FIELD(type, field.residuals),                                        \
           NULL,        "add a panel with the residuals in per cent",                               \

@@ -1,84 +1,219 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* `thalweg info ckpt.h5 --model net.onnx`: the tensors of a checkpoint, and how they fit. */
+/* `thalweg info ckpt.pt --model net.onnx`: the tensors of a checkpoint, and how they fit. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "info.h"
 #include "netload.h"
 #include "thalweg/graph_match.h"
+#include "thalweg/store_weights.h"
 
+/* ---- numbers ------------------------------------------------------------------------------ */
+
+/* Sums over the finite ones. */
 struct stats {
-    double norm, mean, min, max;
-    size_t nonfinite;
+    double square, sum, min, max;
+    size_t n, nonfinite;
 };
 
-/* Of the finite numbers; NAN where there is none. */
-static struct stats measure(const struct tw_array *a)
+static void measure(struct stats *s, const struct tw_array *a)
 {
-    struct stats s = { 0.0, 0.0, NAN, NAN, 0 };
-    size_t n = 0;
-
     for (size_t i = 0; i < a->n; i++) {
         const double x = tw_array_real(a, i);
 
         if (!isfinite(x)) {
-            s.nonfinite++;
+            s->nonfinite++;
             continue;
         }
-        s.norm += x * x;
-        s.mean += x;
-        s.min = n && s.min < x ? s.min : x;
-        s.max = n && s.max > x ? s.max : x;
-        n++;
+        s->square += x * x;
+        s->sum += x;
+        s->min = s->n && s->min < x ? s->min : x;
+        s->max = s->n && s->max > x ? s->max : x;
+        s->n++;
     }
-    s.norm = sqrt(s.norm);
-    s.mean = n ? s.mean / (double)n : (double)NAN;
-    return s;
 }
 
-static void show_tensors(struct tw_call *call, const struct tw_named_list *w, bool stats)
+/* Piece by piece: a tensor may be larger than memory. */
+static enum tw_status measure_tensor(struct tw_call *call, struct tw_weights_file *f, size_t i,
+                                     void *piece, size_t bytes, struct stats *s)
+{
+    const struct tw_weight *w = &f->v[i];
+    const size_t most = bytes / tw_dtype_size(w->dtype);
+    struct tw_array a = { .dtype = w->dtype, .rank = 1, .data = piece };
+    enum tw_status rc = TW_OK;
+
+    *s = (struct stats){ .min = NAN, .max = NAN };
+    for (size_t at = 0; at < w->n && rc == TW_OK; at += most) {
+        a.n = w->n - at < most ? w->n - at : most;
+        a.dims[0] = a.n;
+        rc = tw_weights_read(f, i, at, a.n, piece, &call->err);
+        if (rc == TW_OK)
+            measure(s, &a);
+    }
+    return rc;
+}
+
+/* ---- tables ------------------------------------------------------------------------------- */
+
+static void add_stats(struct tw_call *call, struct tw_table *t, const struct stats *s)
+{
+    const double mean = s->n ? s->sum / (double)s->n : (double)NAN;
+
+    tw_table_real(t, "%.5g", sqrt(s->square));
+    tw_table_real(t, "%.3g", mean);
+    tw_table_real(t, "%.4g", s->min);
+    tw_table_real(t, "%.4g", s->max);
+    tw_table_size(t, s->nonfinite);
+    tw_json_real(&call->json, "norm", sqrt(s->square));
+    tw_json_real(&call->json, "mean", mean);
+    tw_json_real(&call->json, "min", s->min);
+    tw_json_real(&call->json, "max", s->max);
+    tw_json_size(&call->json, "nonfinite", s->nonfinite);
+}
+
+static enum tw_status show_tensors(struct tw_call *call, struct tw_weights_file *f,
+                                   struct stats *stats)
 {
     static const char *const head[] = { "tensor", "type",    "norm",      "mean",
                                         "least",  "largest", "not finite" };
-    const size_t columns = stats ? 7 : 2;
+    enum { PIECE = 1 << 20 };
+    void *piece = stats ? tw_alloc(PIECE, 1) : NULL;
+    enum tw_status rc = TW_OK;
     struct tw_table t = { 0 };
 
-    tw_table_head(&t, head, columns);
+    if (stats && !piece)
+        return tw_err_set(&call->err, TW_ENOMEM, "out of memory");
+    tw_table_head(&t, head, stats ? 7 : 2);
     tw_json_open(&call->json, "tensors", '[');
-    for (size_t i = 0; i < w->n; i++) {
-        const struct tw_array *a = &w->item[i].array;
+    for (size_t i = 0; i < f->n && rc == TW_OK; i++) {
+        const struct tw_weight *w = &f->v[i];
         struct tw_str shape = { 0 };
 
-        tw_array_describe(a->dtype, a->rank, a->dims, &shape);
-        tw_table_text(&t, w->item[i].name);
+        tw_array_describe(w->dtype, w->rank, w->dims, &shape);
+        tw_table_text(&t, w->name);
         tw_table_text(&t, shape.failed ? "?" : shape.s);
         tw_json_open(&call->json, NULL, '{');
-        tw_json_text(&call->json, "name", w->item[i].name);
+        tw_json_text(&call->json, "name", w->name);
         tw_json_text(&call->json, "type", shape.failed ? NULL : shape.s);
         if (stats) {
-            const struct stats s = measure(a);
-
-            tw_table_real(&t, "%.5g", s.norm);
-            tw_table_real(&t, "%.3g", s.mean);
-            tw_table_real(&t, "%.4g", s.min);
-            tw_table_real(&t, "%.4g", s.max);
-            tw_table_size(&t, s.nonfinite);
-            tw_json_real(&call->json, "norm", s.norm);
-            tw_json_real(&call->json, "mean", s.mean);
-            tw_json_real(&call->json, "min", s.min);
-            tw_json_real(&call->json, "max", s.max);
-            tw_json_size(&call->json, "nonfinite", s.nonfinite);
+            rc = measure_tensor(call, f, i, piece, PIECE, &stats[i]);
+            add_stats(call, &t, &stats[i]);
         }
         tw_json_close(&call->json, '}');
         tw_str_release(&shape);
     }
     tw_json_close(&call->json, ']');
-    if (!call->common.json)
+    if (rc == TW_OK && !call->common.json) {
         putchar('\n');
-    tw_table_print(&t);
+        tw_table_print(&t);
+    }
+    tw_str_release(&t.cells);
+    free(piece);
+    return rc;
+}
+
+/* The name without its last part, which layers share. */
+static size_t layer_length(const char *name)
+{
+    const char *dot = strrchr(name, '.');
+
+    return dot ? (size_t)(dot - name) : 0;
+}
+
+/* The norm of each layer: neighbours whose names differ in the last part, reals alone. */
+static void show_layers(struct tw_call *call, const struct tw_weights_file *f,
+                        const struct stats *stats)
+{
+    static const char *const head[] = { "layer", "numbers", "norm", "not finite" };
+    struct tw_table t = { 0 };
+
+    tw_table_head(&t, head, 4);
+    tw_json_open(&call->json, "layers", '[');
+    for (size_t i = 0, next; i < f->n; i = next) {
+        const char *name = f->v[i].name;
+        const size_t length = layer_length(name);
+        struct tw_str layer = { 0 };
+        double square = 0.0;
+        size_t nonfinite = 0, n = 0;
+
+        for (next = i; next < f->n && layer_length(f->v[next].name) == length &&
+                       !strncmp(f->v[next].name, name, length);
+             next++) {
+            if (!tw_dtype_is_real(f->v[next].dtype))
+                continue;
+            square += stats[next].square;
+            nonfinite += stats[next].nonfinite;
+            n += f->v[next].n;
+        }
+        tw_str_addn(&layer, name, length);
+        if (n == 0) {
+            tw_str_release(&layer);
+            continue;
+        }
+        tw_table_text(&t, length ? layer.s : "(no layer)");
+        tw_table_size(&t, n);
+        tw_table_real(&t, "%.5g", sqrt(square));
+        tw_table_size(&t, nonfinite);
+        tw_json_open(&call->json, NULL, '{');
+        tw_json_text(&call->json, "layer", length ? layer.s : "");
+        tw_json_size(&call->json, "n", n);
+        tw_json_real(&call->json, "norm", sqrt(square));
+        tw_json_size(&call->json, "nonfinite", nonfinite);
+        tw_json_close(&call->json, '}');
+        tw_str_release(&layer);
+    }
+    tw_json_close(&call->json, ']');
+    if (!call->common.json) {
+        putchar('\n');
+        tw_table_print(&t);
+    }
     tw_str_release(&t.cells);
 }
+
+/* ---- the head ----------------------------------------------------------------------------- */
+
+static void show_notes(struct tw_call *call, const struct tw_weights_file *f)
+{
+    enum { SHOWN = 200 };
+
+    tw_json_open(&call->json, "notes", '{');
+    for (size_t i = 0; i < f->nnote; i++) {
+        struct tw_str line = { 0 };
+
+        tw_json_text(&call->json, f->note[i].key, f->note[i].value);
+        tw_str_addf(&line, "%s: %.*s%s", f->note[i].key, SHOWN, f->note[i].value,
+                    strlen(f->note[i].value) > SHOWN ? "..." : "");
+        if (!call->common.json && line.s)
+            printf("%-13s %s\n", i ? "" : "notes", tw_cmd_clean(line.s));
+        tw_str_release(&line);
+    }
+    tw_json_close(&call->json, '}');
+}
+
+static void show_head(struct tw_call *call, const struct tw_weights_file *f)
+{
+    uint64_t numbers = 0;
+
+    for (size_t i = 0; i < f->n; i++)
+        numbers += f->v[i].n;
+    if (!call->common.json) {
+        printf("%-13s %s\n%-13s %s\n%-13s %zu\n%-13s %llu\n%-13s %llu\n", "file", f->path, "format",
+               f->format, "tensors", f->n, "numbers", (unsigned long long)numbers, "bytes",
+               (unsigned long long)f->bytes);
+        if (f->part)
+            printf("%-13s under '%s'\n", "weights", f->part);
+    }
+    tw_json_text(&call->json, "format", "checkpoint");
+    tw_json_text(&call->json, "file_format", f->format);
+    tw_json_size(&call->json, "numbers", (size_t)numbers);
+    tw_json_size(&call->json, "bytes", (size_t)f->bytes);
+    tw_json_text(&call->json, "part", f->part);
+    show_notes(call, f);
+}
+
+/* ---- the network -------------------------------------------------------------------------- */
 
 static const struct {
     const char *key, *title;
@@ -125,12 +260,14 @@ static void show_match(struct tw_call *call, const struct tw_match *m, size_t al
 }
 
 /* 1 if the checkpoint does not fit. */
-static int compare(struct tw_call *call, const struct tw_named_list *w, const struct info_opts *o)
+static int compare(struct tw_call *call, const char *path, const struct info_opts *o)
 {
+    struct tw_named_list w = { 0 };
     const struct tw_net_opts no = { .model = o->model };
     struct tw_net *net = tw_load_net(call, &no, NULL, NULL);
-    struct tw_graph *g =
-        net ? tw_graph_new(net, &(struct tw_graph_options){ 0 }, &call->err) : NULL;
+    struct tw_graph *g = net && tw_load_arrays(call, path, NULL, &w, NULL, NULL) == TW_OK
+                             ? tw_graph_new(net, &(struct tw_graph_options){ 0 }, &call->err)
+                             : NULL;
     struct tw_match match = { 0 };
     struct tw_err why = { 0 };
     float *params = NULL, *buffers = NULL;
@@ -143,13 +280,14 @@ static int compare(struct tw_call *call, const struct tw_named_list *w, const st
         buffers = tw_alloc(l->nb, sizeof *buffers);
         if (!params || !buffers) {
             (void)tw_err_set(&call->err, TW_ENOMEM, "out of memory");
-        } else if (tw_match_weights(l, net, w, params, buffers, &match, &why) != TW_OK) {
+        } else if (tw_match_weights(l, net, &w, params, buffers, &match, &why) != TW_OK) {
             rc = TW_EXIT_NEGATIVE;
             tw_cmd_note(call, "%s", why.msg);
         }
         show_match(call, &match, l->nparam + l->nbuffer);
     }
     tw_match_release(&match);
+    tw_named_release(&w);
     free(params);
     free(buffers);
     tw_graph_free(g);
@@ -159,16 +297,24 @@ static int compare(struct tw_call *call, const struct tw_named_list *w, const st
 
 int tw_info_weights(struct tw_call *call, const char *path, const struct info_opts *o)
 {
-    struct tw_named_list w = { 0 };
-    int rc;
+    struct tw_str remarks = { 0 };
+    struct tw_weights_file *f = tw_load_file(call, path, NULL, &remarks);
+    struct stats *stats = f && o->stats ? tw_alloc(f->n, sizeof *stats) : NULL;
+    enum tw_status rc = f ? TW_OK : call->err.code;
 
-    if (tw_load_arrays(call, path, NULL, &w, NULL, NULL) != TW_OK)
+    tw_load_remarks(call, path, &remarks, false);
+    tw_str_release(&remarks);
+    if (f && o->stats && !stats)
+        rc = tw_err_set(&call->err, TW_ENOMEM, "out of memory");
+    if (rc == TW_OK) {
+        show_head(call, f);
+        rc = show_tensors(call, f, stats);
+    }
+    if (rc == TW_OK && stats)
+        show_layers(call, f, stats);
+    free(stats);
+    tw_weights_close(f);
+    if (rc != TW_OK)
         return tw_cmd_fail(call);
-    if (!call->common.json)
-        printf("%-13s %s\n%-13s %zu\n", "file", path, "tensors", w.n);
-    tw_json_text(&call->json, "format", "checkpoint");
-    show_tensors(call, &w, o->stats);
-    rc = o->model ? compare(call, &w, o) : TW_EXIT_OK;
-    tw_named_release(&w);
-    return rc;
+    return o->model ? compare(call, path, o) : TW_EXIT_OK;
 }

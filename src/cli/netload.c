@@ -12,8 +12,8 @@
 #include "thalweg/store_run.h"
 #include "thalweg/store_weights.h"
 
-/* Sentences and newlines: each a warning, or a remark. */
-static void tell(struct tw_call *call, const char *path, const struct tw_str *remarks, bool warn)
+void tw_load_remarks(struct tw_call *call, const char *path, const struct tw_str *remarks,
+                     bool warn)
 {
     for (const char *p = remarks->s; p && *p;) {
         const size_t n = strcspn(p, "\n");
@@ -93,7 +93,7 @@ struct tw_net *tw_load_net(struct tw_call *call, const struct tw_net_opts *o,
     if (stat(model, &st) != 0 && tw_is_family(model)) {
         net = tw_family_net(model, &call->err);
     } else if (tw_store_net_read(model, &net, &remarks, &call->err) == TW_OK) {
-        tell(call, model, &remarks, true);
+        tw_load_remarks(call, model, &remarks, true);
         if (prov && tw_cmd_provenance_input(prov, model, NULL, &call->err) != TW_OK) {
             tw_net_free(net);
             net = NULL;
@@ -163,7 +163,7 @@ enum tw_status tw_load_data(struct tw_call *call, const struct tw_net_opts *o,
     if (rc == TW_OK)
         rc = tw_store_data_read(o->data, o->labels, &d, data, &report, &remarks, &call->err);
     if (rc == TW_OK)
-        tell(call, o->data, &remarks, false);
+        tw_load_remarks(call, o->data, &remarks, false);
     if (rc == TW_OK && report.nonfinite)
         tw_cmd_warn(call, "%s: %zu numbers of the samples are NaN or infinite", o->data,
                     report.nonfinite);
@@ -204,8 +204,29 @@ struct tw_problem *tw_load_problem(struct tw_call *call, const struct tw_net_opt
     return problem;
 }
 
-/* ---- checkpoints
- * --------------------------------------------------------------------------------- */
+/* ---- checkpoints -------------------------------------------------------------------------- */
+
+struct tw_weights_file *tw_load_file(struct tw_call *call, const char *path, const char *state_key,
+                                     struct tw_str *remarks)
+{
+    struct tw_checkpoint_list one = { 0 };
+    struct tw_weights_file *f = NULL;
+    struct tw_str key = { 0 };
+
+    if (tw_checkpoint_one(call, path, &one) == TW_OK) {
+        const struct tw_checkpoint *c = &one.v[0];
+
+        if (c->has_step)
+            tw_str_addf(&key, "runs.%s.checkpoints.%.0f", c->run, c->step);
+        if (key.failed)
+            (void)tw_err_set(&call->err, TW_ENOMEM, "out of memory");
+        else
+            f = tw_weights_open(c->file, c->has_step ? key.s : state_key, remarks, &call->err);
+    }
+    tw_str_release(&key);
+    tw_checkpoints_release(&one);
+    return f;
+}
 
 enum tw_status tw_load_arrays(struct tw_call *call, const char *path, const char *state_key,
                               struct tw_named_list *list, struct tw_str *remarks,
@@ -246,7 +267,7 @@ enum tw_status tw_load_weights(struct tw_call *call, const struct tw_net_opts *o
         else
             tw_match_remarks(&match, &remarks);
     }
-    tell(call, path, &remarks, false);
+    tw_load_remarks(call, path, &remarks, false);
     tw_str_release(&remarks);
     tw_match_release(&match);
     tw_named_release(&list);

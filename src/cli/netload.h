@@ -57,6 +57,9 @@ struct tw_net_opts {
       "compute in double precision", 0, 0, NULL }
 /* clang-format on */
 
+/* What a reader remarked, sentences and newlines: each a warning, or a note. */
+void tw_load_remarks(struct tw_call *call, const char *path, const struct tw_str *remarks,
+                     bool warn);
 /* A built-in network by its name, or a spec with arguments. */
 bool tw_is_family(const char *model);
 /* The network of --model, or of the checkpoint (checkpoint.h) if NULL. What its writer did wrong is
@@ -71,7 +74,10 @@ enum tw_status tw_load_data(struct tw_call *call, const struct tw_net_opts *o,
 struct tw_problem *tw_load_problem(struct tw_call *call, const struct tw_net_opts *o,
                                    struct tw_net *net, const struct tw_dataset *data,
                                    struct tw_problem_options *p);
-/* The arrays of a checkpoint by name (checkpoint.h), as tw_store_weights_read gives them. */
+/* A checkpoint by name (checkpoint.h), open; NULL on failure. */
+struct tw_weights_file *tw_load_file(struct tw_call *call, const char *path, const char *state_key,
+                                     struct tw_str *remarks);
+/* The arrays of a checkpoint by name, as tw_store_weights_read gives them. */
 enum tw_status tw_load_arrays(struct tw_call *call, const char *path, const char *state_key,
                               struct tw_named_list *list, struct tw_str *remarks,
                               struct tw_cmd_provenance *prov) TW_CHECKED;

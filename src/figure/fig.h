@@ -101,7 +101,9 @@ struct fig_files {
     char *dir;  /* "." or the folder of the figure */
     char *stem; /* NAME */
     struct tw_str gp, dat;
+    struct tw_str bin; /* NAME.bin, if it is not empty: numbers that gnuplot reads as they are */
 };
+enum { FIG_SEAL = 118 }; /* bytes of the line before them */
 enum tw_status fig_files_init(struct fig_files *f, const char *path, struct tw_err *err) TW_CHECKED;
 void fig_files_release(struct fig_files *f);
 /* Starts the script: provenance, option variables, `vars` (more of them), the house style. */

@@ -52,6 +52,7 @@ void fig_files_release(struct fig_files *f)
     free(f->stem);
     tw_str_release(&f->gp);
     tw_str_release(&f->dat);
+    tw_str_release(&f->bin);
     *f = (struct fig_files){ 0 };
 }
 
@@ -316,6 +317,8 @@ enum tw_status fig_make(struct fig_files *f, const struct fig_page *p, const cha
 
     if (st == TW_OK)
         st = write_side(f, ".dat", &f->dat, opts, err);
+    if (st == TW_OK && f->bin.n)
+        st = write_side(f, ".bin", &f->bin, opts, err);
     if (st != TW_OK)
         return st;
     work = join(f->dir, ".thalweg-", "XXXXXX");

@@ -87,13 +87,20 @@ enum tw_status tw_problem_anchor(struct tw_problem *p, size_t n, const struct tw
     return TW_OK;
 }
 
+const float *tw_anchors_mix(const struct tw_problem *p, const double *weights, float *f, double *d)
+{
+    const struct tw_anchors *a = p->anchors;
+
+    tw_mix(a->n, a->v, weights, p->dim, f, d);
+    if (a->buffers)
+        tw_mix(a->n, a->buffers, weights, p->layout->nb, a->buffer, NULL);
+    return a->buffer;
+}
+
 void tw_anchors_place(const struct tw_problem *p, struct tw_request *r)
 {
     const struct tw_anchors *a = p->anchors;
 
-    tw_mix(a->n, a->v, r->weights, p->dim, a->point_f, a->point_d);
+    r->buffers = tw_anchors_mix(p, r->weights, a->point_f, a->point_d);
     r->at = (struct tw_vector){ a->point_f, a->point_d };
-    r->buffers = a->buffer;
-    if (a->buffers)
-        tw_mix(a->n, a->buffers, r->weights, p->layout->nb, a->buffer, NULL);
 }

@@ -8,5 +8,8 @@
 void tw_anchors_free(struct tw_anchors *a); /* NULL is fine */
 /* Write the point that r->weights mean and set r->at and r->buffers; p->anchors are set. */
 void tw_anchors_place(const struct tw_problem *p, struct tw_request *r);
+/* The point itself into f or d, the other NULL; its buffers, NULL if they are as stored, are good
+ * until the next call. */
+const float *tw_anchors_mix(const struct tw_problem *p, const double *weights, float *f, double *d);
 
 #endif

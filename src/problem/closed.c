@@ -68,7 +68,7 @@ static void release(struct tw_problem *p)
     free(c);
 }
 
-static const struct tw_problem_ops ops = { eval, release };
+static const struct tw_problem_ops ops = { .eval = eval, .free = release };
 
 static struct closed *make(size_t n, struct tw_err *err)
 {

@@ -323,7 +323,7 @@ static enum tw_status compile(struct network *s, const struct tw_net *net,
 }
 
 static enum tw_status eval(struct tw_problem *p, const struct tw_request *r, struct tw_err *err);
-static const struct tw_problem_ops ops = { eval, release };
+static const struct tw_problem_ops ops = { .eval = eval, .free = release };
 
 struct tw_problem *tw_problem_new(struct tw_net *net, const struct tw_dataset *data,
                                   const struct tw_problem_options *o, struct tw_err *err)

@@ -7,19 +7,51 @@
 
 #include "anchors.h"
 
+static enum tw_status check(const struct tw_problem *p, const struct tw_request *r,
+                            struct tw_err *err)
+{
+    if ((r->slopes || r->logit_slopes || r->hvp) && r->ndirections == 0)
+        return tw_err_set(err, TW_EINVAL, "derivatives along no direction");
+    if (r->weights && !p->anchors)
+        return tw_err_set(err, TW_EINVAL, "weights, but no anchors");
+    return TW_OK;
+}
+
 enum tw_status tw_problem_eval(struct tw_problem *p, const struct tw_request *r, struct tw_err *err)
 {
     struct tw_request placed;
+    enum tw_status rc = check(p, r, err);
 
-    if ((r->slopes || r->logit_slopes || r->hvp) && r->ndirections == 0)
-        return tw_err_set(err, TW_EINVAL, "derivatives along no direction");
-    if (!r->weights)
+    if (rc != TW_OK)
+        return rc;
+    if (!r->weights || p->ops->eval_many)
         return p->ops->eval(p, r, err);
-    if (!p->anchors)
-        return tw_err_set(err, TW_EINVAL, "weights, but no anchors");
     placed = *r;
     tw_anchors_place(p, &placed);
     return p->ops->eval(p, &placed, err);
+}
+
+enum tw_status tw_problem_eval_many(struct tw_problem *p, size_t n, const struct tw_request *r,
+                                    tw_problem_done_fn *done, void *ctx, struct tw_err *err)
+{
+    enum tw_status rc = TW_OK;
+
+    for (size_t i = 0; i < n && rc == TW_OK; i++)
+        rc = check(p, &r[i], err);
+    if (rc != TW_OK)
+        return rc;
+    if (p->ops->eval_many)
+        return p->ops->eval_many(p, n, r, done, ctx, err);
+    for (size_t i = 0; i < n; i++) {
+        struct tw_err failure = { 0 };
+
+        rc = tw_problem_eval(p, &r[i], &failure);
+        if (rc != TW_OK && (rc != TW_EDOMAIN || !done))
+            return tw_err_set(err, rc, "%s", failure.msg);
+        if (done && !done(ctx, i, rc == TW_OK ? NULL : &failure) && i + 1 < n)
+            return tw_err_set(err, TW_ESTOP, "stopped");
+    }
+    return TW_OK;
 }
 
 void tw_problem_free(struct tw_problem *p)

@@ -93,6 +93,56 @@ hid_t tw_h5_text_type(size_t n)
     return t;
 }
 
+/* A float of 16 bits: sign, exponent, mantissa without its first bit (IEEE 754). */
+static hid_t half_type(size_t exponent, size_t bias)
+{
+    hid_t t = H5Tcopy(H5T_IEEE_F32LE);
+
+    if (t >= 0 && (H5Tset_fields(t, 15, 15 - exponent, exponent, 0, 15 - exponent) < 0 ||
+                   H5Tset_size(t, 2) < 0 || H5Tset_ebias(t, bias) < 0)) {
+        tw_h5_close(t);
+        return -1;
+    }
+    return t;
+}
+
+static hid_t bool_type(void)
+{
+    hid_t t = H5Tenum_create(H5T_STD_I8LE);
+    const signed char no = 0, yes = 1;
+
+    if (t >= 0 && (H5Tenum_insert(t, "FALSE", &no) < 0 || H5Tenum_insert(t, "TRUE", &yes) < 0)) {
+        tw_h5_close(t);
+        return -1;
+    }
+    return t;
+}
+
+bool tw_h5_is_bool(hid_t type)
+{
+    hid_t t = bool_type();
+    bool same = t >= 0 && H5Tequal(t, type) > 0;
+
+    tw_h5_close(t);
+    return same;
+}
+
+hid_t tw_h5_element_type(enum tw_dtype t)
+{
+    const hid_t types[TW_NDTYPES] = {
+        [TW_NONE] = -1,           [TW_F32] = H5T_IEEE_F32LE, [TW_F64] = H5T_IEEE_F64LE,
+        [TW_I8] = H5T_STD_I8LE,   [TW_I16] = H5T_STD_I16LE,  [TW_I32] = H5T_STD_I32LE,
+        [TW_I64] = H5T_STD_I64LE, [TW_U8] = H5T_STD_U8LE,    [TW_U16] = H5T_STD_U16LE,
+        [TW_U32] = H5T_STD_U32LE, [TW_U64] = H5T_STD_U64LE
+    };
+
+    return t == TW_F16    ? half_type(5, 15)
+           : t == TW_BF16 ? half_type(8, 127)
+           : t == TW_BOOL ? bool_type()
+           : t == TW_NONE ? -1
+                          : H5Tcopy(types[t]);
+}
+
 hid_t tw_h5_access(bool writing)
 {
     hid_t fapl = H5Pcreate(H5P_FILE_ACCESS);

@@ -6,7 +6,7 @@
 
 #include <hdf5.h>
 
-#include "thalweg/base.h"
+#include "thalweg/tensor.h"
 
 /* Close any handle; negative ones are ignored. */
 void tw_h5_close(hid_t id);
@@ -18,6 +18,12 @@ enum tw_status tw_h5_fail(struct tw_err *err, enum tw_status code, const char *f
 
 /* UTF-8 text of n bytes, padded with NUL; n == 0: of variable length. Negative on failure. */
 hid_t tw_h5_text_type(size_t n);
+
+/* The type that stores elements in files and, since it is little-endian, in memory: of bfloat16 a
+ * 16-bit float with 8 bits of exponent, of bool h5py's enumeration of FALSE and TRUE. Close it;
+ * negative on failure. */
+hid_t tw_h5_element_type(enum tw_dtype t);
+bool tw_h5_is_bool(hid_t type); /* such an enumeration? */
 
 /*
  * Access properties. For writing: the formats of HDF5 1.8 and no newer, so that h5py 2 and

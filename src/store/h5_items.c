@@ -208,6 +208,8 @@ static bool consistent(const struct tw_h5_item *it)
         return it->bytes == 0;
     if (it->n != n)
         return false;
+    if (it->values == TW_H5_RAW)
+        return it->bytes == n * tw_dtype_size(it->element);
     if (it->values == TW_H5_FLOATS)
         return it->class == TW_H5_REALS && it->bytes == n * sizeof(float);
     if (it->values != it->class)
@@ -225,13 +227,15 @@ static bool consistent(const struct tw_h5_item *it)
 static bool get_item(struct source *s, const struct tw_h5_head *h, struct tw_h5_item *it)
 {
     if (h->kind >= TW_H5_END || h->rank > TW_H5_MAX_RANK || h->class > TW_H5_TEXTS ||
-        h->values > TW_H5_FLOATS)
+        h->values > TW_H5_FLOATS || h->element >= TW_NDTYPES)
         return refuse(s);
     *it = (struct tw_h5_item){ .kind = (enum tw_h5_kind)h->kind,
                                .class = (enum tw_h5_values)h->class,
                                .values = (enum tw_h5_values)h->values,
                                .empty = h->empty != 0,
                                .in_one_piece = h->in_one_piece != 0,
+                               .element = (enum tw_dtype)h->element,
+                               .plain = h->plain != 0,
                                .rank = (int)h->rank,
                                .n = h->n,
                                .size = h->size,
@@ -432,6 +436,14 @@ enum tw_status tw_h5_items_read(const char *path, const void *image, size_t imag
                                 struct tw_err *err)
 {
     struct tw_h5_request q = { path, image, image_size, image_size, scope, NULL };
+
+    return read_request(&q, items, err);
+}
+
+enum tw_status tw_h5_items_read_one(const char *path, const char *set, struct tw_h5_items *items,
+                                    struct tw_err *err)
+{
+    struct tw_h5_request q = { path, NULL, 0, 0, TW_H5_ONE, set };
 
     return read_request(&q, items, err);
 }

@@ -13,7 +13,7 @@
 #ifndef TW_STORE_H5_ITEMS_H
 #define TW_STORE_H5_ITEMS_H
 
-#include "thalweg/base.h"
+#include "thalweg/tensor.h"
 
 enum tw_h5_kind { TW_H5_GROUP, TW_H5_SET, TW_H5_NAMED_TYPE, TW_H5_ATTR, TW_H5_LINK, TW_H5_END };
 
@@ -25,6 +25,7 @@ enum tw_h5_values {
     TW_H5_UINTS,
     TW_H5_BYTES, /* unsigned whole numbers of one byte */
     TW_H5_TEXTS, /* each ends with NUL, one after another */
+    TW_H5_RAW,   /* `element`s, little-endian, as TW_H5_ONE gives them */
     TW_H5_FLOATS /* reals in 4 bytes: TW_H5_ARRAYS gives those so that have no more in the file */
 };
 
@@ -35,7 +36,9 @@ struct tw_h5_item {
     enum tw_h5_values class;  /* of a data set or an attribute, even if there are no values */
     enum tw_h5_values values; /* the same, or TW_H5_NONE */
     bool empty;               /* a null data space: not even a scalar */
-    bool in_one_piece; /* its bytes lie at `offset`, as F64, F32, U8 or text of fixed length */
+    bool in_one_piece;     /* its bytes lie at `offset`, as F64, F32, U8 or text of fixed length */
+    enum tw_dtype element; /* of a data set of numbers: what holds them without loss */
+    bool plain;            /* its bytes lie at `offset` as little-endian elements, by rows */
     int rank;
     uint64_t dims[TW_H5_MAX_RANK];
     uint64_t n, size, offset; /* elements; bytes of one in the file */
@@ -60,7 +63,8 @@ enum tw_h5_scope {
     /* everything with all values, of attributes those of texts; enumerations (bools of h5py) are
      * TW_H5_INTS */
     TW_H5_ARRAYS,
-    TW_H5_RUN /* of a file of training runs what is right under /runs/NAME, and one part */
+    TW_H5_RUN, /* of a file of training runs what is right under /runs/NAME, and one part */
+    TW_H5_ONE  /* one data set, TW_H5_RAW */
 };
 
 /*
@@ -72,6 +76,9 @@ enum tw_h5_scope {
 enum tw_status tw_h5_items_read(const char *path, const void *image, size_t image_size,
                                 enum tw_h5_scope scope, struct tw_h5_items *items,
                                 struct tw_err *err) TW_CHECKED;
+/* The data set of that path alone (TW_H5_ONE). */
+enum tw_status tw_h5_items_read_one(const char *path, const char *set, struct tw_h5_items *items,
+                                    struct tw_err *err) TW_CHECKED;
 /* The same with TW_H5_RUN: also what is under `part` ("/runs/a/checkpoints/100"; NULL: none). */
 enum tw_status tw_h5_items_read_run(const char *path, const char *part, struct tw_h5_items *items,
                                     struct tw_err *err) TW_CHECKED;
@@ -98,7 +105,7 @@ bool tw_h5_items_sort(struct tw_h5_items *items) TW_CHECKED;
 /* Followed by rank dims, then path, type, note and data, as long as said. The last one is of
  * kind TW_H5_END: n is a status, note its message. */
 struct tw_h5_head {
-    uint32_t kind, class, values, empty, in_one_piece, rank;
+    uint32_t kind, class, values, empty, in_one_piece, element, plain, rank;
     uint64_t n, size, offset, npath, ntype, nnote, ndata;
 };
 
@@ -108,7 +115,7 @@ struct tw_h5_request {
     size_t image_size;
     uint64_t file_size;
     enum tw_h5_scope scope;
-    const char *part; /* of TW_H5_RUN */
+    const char *part; /* of TW_H5_RUN; of TW_H5_ONE the data set */
 };
 
 /* The child's part: walk the file, write records to out. `opened` is called when no file need

@@ -220,6 +220,42 @@ static herr_t read_numbers(struct walk *w, struct source *s)
     return 0;
 }
 
+/* What holds the numbers of a type without loss; TW_NONE: it has none, or wider ones. */
+static enum tw_dtype element_of(hid_t type)
+{
+    static const enum tw_dtype ints[] = { TW_I8,   TW_I16,  TW_NONE, TW_I32,
+                                          TW_NONE, TW_NONE, TW_NONE, TW_I64 },
+                               uints[] = { TW_U8,   TW_U16,  TW_NONE, TW_U32,
+                                           TW_NONE, TW_NONE, TW_NONE, TW_U64 };
+    const size_t size = H5Tget_size(type);
+    size_t sign, exponent, esize, mantissa, msize;
+
+    switch (H5Tget_class(type)) {
+    case H5T_FLOAT:
+        if (size == 2 && H5Tget_fields(type, &sign, &exponent, &esize, &mantissa, &msize) >= 0)
+            return esize == 5 && msize == 10 ? TW_F16 : esize == 8 && msize == 7 ? TW_BF16 : TW_F32;
+        return size <= sizeof(float) ? TW_F32 : TW_F64;
+    case H5T_INTEGER:
+        if (size == 0 || size > 8)
+            return TW_NONE;
+        return H5Tget_sign(type) == H5T_SGN_NONE ? uints[size - 1] : ints[size - 1];
+    case H5T_ENUM:
+        return tw_h5_is_bool(type) ? TW_BOOL : TW_I64;
+    default:
+        return TW_NONE;
+    }
+}
+
+/* Its bytes are those of `element` already, one after another. */
+static bool is_plain(const struct source *s)
+{
+    const hid_t as = tw_h5_element_type((enum tw_dtype)s->head.element);
+    const bool same = as >= 0 && (s->head.element == TW_BOOL || H5Tequal(s->type, as) > 0);
+
+    tw_h5_close(as);
+    return same;
+}
+
 /* Shape and place; false if they cannot be told. */
 static bool measure(struct source *s)
 {
@@ -232,6 +268,10 @@ static bool measure(struct source *s)
     s->head.empty = H5Sget_simple_extent_type(s->space) == H5S_NULL;
     s->head.rank = (uint32_t)rank;
     s->head.n = s->head.empty ? 0 : (uint64_t)n;
+    if (at != HADDR_UNDEF && s->head.element != TW_NONE && is_plain(s)) {
+        s->head.plain = 1;
+        s->head.offset = at;
+    }
     if (at != HADDR_UNDEF &&
         (H5Tequal(s->type, H5T_IEEE_F64LE) > 0 || H5Tequal(s->type, H5T_IEEE_F32LE) > 0 ||
          H5Tequal(s->type, H5T_STD_U8LE) > 0 ||
@@ -242,6 +282,27 @@ static bool measure(struct source *s)
     return true;
 }
 
+static herr_t read_raw(struct walk *w, struct source *s)
+{
+    const size_t size = tw_dtype_size((enum tw_dtype)s->head.element);
+    const hid_t as = s->head.element == TW_BOOL
+                         ? H5Tcopy(H5T_NATIVE_UINT8)
+                         : tw_h5_element_type((enum tw_dtype)s->head.element);
+    herr_t rc = 0;
+
+    s->data = tw_alloc((size_t)s->head.n, size);
+    if (!s->data || as < 0)
+        rc = stop(w, TW_ENOMEM);
+    else if (s->head.n > 0 && read_as(s, as, s->data) < 0)
+        rc = not_read(w, s);
+    tw_h5_close(as);
+    if (rc == 0 && !s->why) {
+        s->head.values = TW_H5_RAW;
+        s->head.ndata = s->head.n * size;
+    }
+    return rc;
+}
+
 static herr_t read_source(struct walk *w, struct source *s)
 {
     /* Keras lists the names of its layers in attributes. Checkpoints may be large: those who want
@@ -250,6 +311,8 @@ static herr_t read_source(struct walk *w, struct source *s)
     const bool few = (s->attribute && !list) || (!s->attribute && !w->all) ||
                      (w->q->scope == TW_H5_RESULT && !strncmp(w->path.s, "/runs/", 6));
 
+    if (w->q->scope == TW_H5_ONE)
+        return s->head.element == TW_NONE || s->head.empty ? 0 : read_raw(w, s);
     if (s->head.class == TW_H5_NONE || s->head.empty)
         return 0;
     if (few && (s->head.n > TW_H5_FEW || s->head.size > TW_H5_FEW_BYTES))
@@ -269,6 +332,8 @@ static herr_t describe(struct walk *w, hid_t object, bool attribute)
     s.head.class = s.head.size ? class_of(s.type, (size_t)s.head.size) : TW_H5_NONE;
     if (w->q->scope == TW_H5_ARRAYS && s.head.size && H5Tget_class(s.type) == H5T_ENUM)
         s.head.class = TW_H5_INTS;
+    if (!attribute && s.head.size)
+        s.head.element = element_of(s.type);
     s.why = attribute ? NULL : tw_h5_refused(object, w->q->file_size, s.buf);
     /* Even the shape of a virtual data set asks for other files. */
     if (!s.why)
@@ -504,7 +569,11 @@ void tw_h5_walk(const struct tw_h5_request *q, int out, void (*opened)(void))
     file = open_file(&w);
     if (opened)
         opened();
-    root = file < 0 ? -1 : H5Oopen(file, "/", H5P_DEFAULT);
+    if (q->scope == TW_H5_ONE) {
+        tw_str_clear(&w.path);
+        tw_str_add(&w.path, q->part);
+    }
+    root = file < 0 ? -1 : H5Oopen(file, w.path.s, H5P_DEFAULT);
     if (file >= 0 && (root < 0 || walk_object(&w, root) < 0) && w.err.code == TW_OK)
         (void)tw_h5_fail(&w.err, TW_EFORMAT, "damaged");
     (void)H5Eclear2(H5E_DEFAULT);

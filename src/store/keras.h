@@ -35,6 +35,8 @@ enum tw_status keras_read_h5(struct tw_h5_items *items, struct keras_file *f,
 /* From an archive by path or, if path is NULL, from memory. *is_keras: it is one at all. */
 enum tw_status keras_read_zip(const char *path, const struct tw_bytes *b, bool *is_keras,
                               struct keras_file *f, struct tw_err *err) TW_CHECKED;
+/* Does the ZIP archive hold a model of Keras? */
+bool keras_is_archive(const char *path);
 void keras_release(struct keras_file *f);
 
 /* The node list, with the weights' values (which leave f), its loss and its remarks. */

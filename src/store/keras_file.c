@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "archive.h"
 #include "h5_arrays.h"
 #include "keras.h"
 #include "npy.h"
@@ -318,4 +319,15 @@ enum tw_status keras_read_zip(const char *path, const struct tw_bytes *b, bool *
     (void)json_object_put(metadata);
     free(image.p);
     return rc;
+}
+
+bool keras_is_archive(const char *path)
+{
+    uint64_t size;
+    zip_t *z = archive_open(path, NULL, &size, NULL);
+    const bool is = z && zip_name_locate(z, "model.weights.h5", 0) >= 0;
+
+    if (z)
+        zip_discard(z);
+    return is;
 }

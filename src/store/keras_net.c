@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "keras.h"
+#include "weights_file.h"
 
 /* Of several outputs the first is the network's. */
 static void finish(struct keras *k, size_t nout, struct keras_tensor *out)
@@ -108,5 +109,33 @@ enum tw_status keras_weights(struct keras_file *f, const char *source, struct tw
         else
             free(alias);
     }
+    return rc;
+}
+
+enum tw_status weights_keras(struct tw_weights_file *f, const char *hdf5, struct tw_err *err)
+{
+    struct tw_h5_items items = { 0 };
+    struct tw_named_list list = { 0 };
+    struct keras_file file = { 0 };
+    bool is_keras;
+    enum tw_status rc;
+
+    f->format = "Keras";
+    if (hdf5) {
+        rc = tw_h5_items_read(hdf5, NULL, 0, TW_H5_ARRAYS, &items, err);
+        if (rc == TW_OK)
+            rc = keras_read_h5(&items, &file, err);
+        tw_h5_items_release(&items);
+    } else {
+        rc = keras_read_zip(f->path, NULL, &is_keras, &file, err);
+    }
+    if (rc == TW_OK)
+        rc = keras_weights(&file, f->path, &list, err);
+    for (size_t i = 0; i < list.n; i++) /* an archive may be packed */
+        f->bytes += list.item[i].array.n * tw_dtype_size(list.item[i].array.dtype);
+    if (rc == TW_OK)
+        rc = weights_hold(f, &list, err);
+    tw_named_release(&list);
+    keras_release(&file);
     return rc;
 }

@@ -5,10 +5,20 @@
 
 #include "file.h"
 
-enum tw_kind { TW_KIND_HDF5, TW_KIND_ZIP, TW_KIND_NPY, TW_KIND_ONNX, TW_KIND_OTHER };
+enum tw_kind {
+    TW_KIND_HDF5,
+    TW_KIND_ZIP,
+    TW_KIND_NPY,
+    TW_KIND_ONNX,
+    TW_KIND_SAFETENSORS,
+    TW_KIND_INDEX, /* JSON that lists the parts of a safetensors checkpoint */
+    TW_KIND_TORCH, /* torch.save before 1.6: pickles, then numbers */
+    TW_KIND_GGUF,
+    TW_KIND_MSGPACK, /* as flax writes it: a map whose first key is a text */
+    TW_KIND_OTHER    /* nothing that we read */
+};
 
-/* TW_KIND_OTHER: nothing that we know. */
-enum tw_kind tw_kind_of(const unsigned char *head, size_t n);
+enum tw_kind tw_kind_of(const unsigned char *head, size_t n, uint64_t size);
 enum tw_status tw_kind_read(const char *path, enum tw_kind *kind, struct tw_err *err) TW_CHECKED;
 const char *tw_kind_name(enum tw_kind kind); /* "an HDF5 file" */
 

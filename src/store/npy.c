@@ -7,13 +7,6 @@
 
 enum { MAX_HEADER = 1 << 20, MAGIC = 8 };
 
-struct header {
-    enum tw_dtype type;
-    bool swap, by_columns;
-    int rank;
-    size_t dims[TW_MAX_RANK];
-};
-
 /* ---- the header: a Python dictionary ------------------------------------------------------- */
 
 /* {'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), } */
@@ -60,7 +53,7 @@ static bool text(struct cursor *c, char *to, size_t size)
     return true;
 }
 
-static enum tw_status element_type(struct cursor *c, struct header *h)
+static enum tw_status element_type(struct cursor *c, struct npy_header *h)
 {
     static const struct {
         char name[4];
@@ -89,7 +82,7 @@ static enum tw_status element_type(struct cursor *c, struct header *h)
                       s, strchr(s, 'O') ? " (Python objects, which may run programs)" : "");
 }
 
-static enum tw_status shape(struct cursor *c, struct header *h)
+static enum tw_status shape(struct cursor *c, struct npy_header *h)
 {
     if (!skip(c, '('))
         return expected(c, "a shape such as (3, 4)");
@@ -126,14 +119,14 @@ static enum tw_status truth(struct cursor *c, bool *x)
     return TW_OK;
 }
 
-static enum tw_status parse(const char *s, struct header *h, struct tw_err *err)
+static enum tw_status parse(const char *s, struct npy_header *h, struct tw_err *err)
 {
     struct cursor c = { s, s, err };
     enum { DESCR = 1, ORDER = 2, SHAPE = 4 };
     unsigned seen = 0;
     char key[24];
 
-    *h = (struct header){ 0 };
+    *h = (struct npy_header){ 0 };
     if (!skip(&c, '{'))
         return expected(&c, "'{'");
     while (!skip(&c, '}')) {
@@ -209,12 +202,11 @@ static enum tw_status to_rows(struct tw_array *a, struct tw_err *err)
     return TW_OK;
 }
 
-static enum tw_status numbers(struct npy_source *s, const struct header *h, uint64_t left,
-                              struct tw_array *a, struct tw_err *err)
+/* Is there as much as the shape asks for? */
+static enum tw_status check_size(const struct npy_header *h, uint64_t left, struct tw_err *err)
 {
     size_t n = tw_dtype_size(h->type);
     bool empty = false, fits = true;
-    enum tw_status rc;
 
     for (int d = 0; d < h->rank; d++) {
         empty = empty || h->dims[d] == 0;
@@ -222,33 +214,21 @@ static enum tw_status numbers(struct npy_source *s, const struct header *h, uint
         n *= h->dims[d] && fits ? h->dims[d] : 1;
     }
     n = empty ? 0 : n;
-    if (!fits || n != left)
-        return tw_err_set(err, TW_EFORMAT,
-                          "the array's shape asks for %s%zu bytes, %llu are stored; copy the file "
-                          "again",
-                          fits ? "" : "more than ", n, (unsigned long long)left);
-    rc = tw_array_make(a, h->type, h->rank, h->dims, err);
-    if (rc == TW_OK && n > 0)
-        rc = s->read(s->ctx, a->data, n, err);
-    if (rc != TW_OK)
-        return rc;
-    if (h->swap)
-        swap_bytes(a);
-    if (h->type == TW_BOOL)
-        for (size_t i = 0; i < a->n; i++)
-            ((uint8_t *)a->data)[i] = ((const uint8_t *)a->data)[i] != 0;
-    return h->by_columns && h->rank > 1 ? to_rows(a, err) : TW_OK;
+    if (fits && n == left)
+        return TW_OK;
+    return tw_err_set(err, TW_EFORMAT,
+                      "the array's shape asks for %s%zu bytes, %llu are stored; copy the file "
+                      "again",
+                      fits ? "" : "more than ", n, (unsigned long long)left);
 }
 
-enum tw_status npy_read(struct npy_source *s, struct tw_array *a, struct tw_err *err)
+enum tw_status npy_read_header(struct npy_source *s, struct npy_header *h, struct tw_err *err)
 {
     unsigned char start[MAGIC + 4] = { 0 };
     size_t length, wide;
     enum tw_status rc;
-    struct header h;
     char *text_of;
 
-    *a = (struct tw_array){ 0 };
     if (s->size < MAGIC + 2)
         return tw_err_set(err, TW_EFORMAT, "%llu bytes are no NumPy array",
                           (unsigned long long)s->size);
@@ -271,10 +251,31 @@ enum tw_status npy_read(struct npy_source *s, struct tw_array *a, struct tw_err 
         return tw_err_set(err, TW_ENOMEM, "out of memory");
     rc = s->read(s->ctx, text_of, length, err);
     if (rc == TW_OK)
-        rc = parse(text_of, &h, err);
+        rc = parse(text_of, h, err);
     free(text_of);
+    if (rc != TW_OK)
+        return rc;
+    h->at = MAGIC + wide + length;
+    return check_size(h, s->size - h->at, err);
+}
+
+enum tw_status npy_read(struct npy_source *s, struct tw_array *a, struct tw_err *err)
+{
+    struct npy_header h;
+    enum tw_status rc = npy_read_header(s, &h, err);
+
+    *a = (struct tw_array){ 0 };
     if (rc == TW_OK)
-        rc = numbers(s, &h, s->size - MAGIC - wide - length, a, err);
+        rc = tw_array_make(a, h.type, h.rank, h.dims, err);
+    if (rc == TW_OK && s->size > h.at)
+        rc = s->read(s->ctx, a->data, (size_t)(s->size - h.at), err);
+    if (rc == TW_OK && h.swap)
+        swap_bytes(a);
+    if (rc == TW_OK && h.type == TW_BOOL)
+        for (size_t i = 0; i < a->n; i++)
+            ((uint8_t *)a->data)[i] = ((const uint8_t *)a->data)[i] != 0;
+    if (rc == TW_OK && h.by_columns && h.rank > 1)
+        rc = to_rows(a, err);
     if (rc != TW_OK)
         tw_array_release(a);
     return rc;

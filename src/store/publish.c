@@ -135,22 +135,26 @@ enum tw_status tw_publish_check(const char *path, bool force, char **target, str
     return rc;
 }
 
-static bool write_all(int fd, const char *p, size_t n)
+enum tw_status tw_publish_write(const struct tw_publication *p, uint64_t at, const void *bytes,
+                                size_t n, struct tw_err *err)
 {
+    const char *from = bytes;
+
     while (n > 0) {
-        ssize_t k = write(fd, p, n < (size_t)1 << 30 ? n : (size_t)1 << 30);
+        ssize_t k = pwrite(p->fd, from, n < (size_t)1 << 30 ? n : (size_t)1 << 30, (off_t)at);
 
         if (k < 0 && errno == EINTR)
             continue;
         if (k <= 0) {
             if (k == 0)
                 errno = ENOSPC;
-            return false;
+            return fail(err, p->path, "cannot be written");
         }
-        p += k;
+        from += k;
+        at += (uint64_t)k;
         n -= (size_t)k;
     }
-    return true;
+    return TW_OK;
 }
 
 /* Without force a file that appeared meanwhile stays: link fails where rename would replace.
@@ -186,32 +190,49 @@ static void sync_folder(const char *target)
     free(folder);
 }
 
+enum tw_status tw_publish_open(struct tw_publication *p, const char *path, const char *target,
+                               bool force, struct tw_err *err)
+{
+    struct stat old;
+
+    *p = (struct tw_publication){ .path = path, .target = target, .force = force };
+    p->fd = open_temporary(target, &p->name);
+    if (p->fd < 0)
+        return fail(err, path, "cannot be created");
+    if (force && stat(target, &old) == 0)
+        (void)fchmod(p->fd, old.st_mode & 0777); /* who may read it does not change */
+    return TW_OK;
+}
+
+enum tw_status tw_publish_end(struct tw_publication *p, enum tw_status rc, struct tw_err *err)
+{
+    if (rc == TW_OK && fsync(p->fd) != 0)
+        rc = fail(err, p->path, "cannot be written");
+    if (close(p->fd) != 0 && rc == TW_OK)
+        rc = fail(err, p->path, "cannot be written");
+    if (rc == TW_OK && move_into_place(p->name, p->target, p->force) != 0) {
+        if (errno == EEXIST)
+            rc = tw_err_set(err, TW_EIO, "%s exists; use --force to replace it", p->path);
+        else
+            rc = fail(err, p->path, "cannot be moved into place");
+    }
+    if (rc == TW_OK)
+        sync_folder(p->target);
+    else
+        (void)unlink(p->name);
+    free(p->name);
+    p->name = NULL;
+    return rc;
+}
+
 enum tw_status tw_publish(const char *path, const char *target, bool force, const void *bytes,
                           size_t n, struct tw_err *err)
 {
-    enum tw_status rc = TW_OK;
-    struct stat old;
-    char *name = NULL;
-    int fd = open_temporary(target, &name);
+    struct tw_publication p;
+    enum tw_status rc = tw_publish_open(&p, path, target, force, err);
 
-    if (fd < 0)
-        return fail(err, path, "cannot be created");
-    if (force && stat(target, &old) == 0)
-        (void)fchmod(fd, old.st_mode & 0777); /* who may read it does not change */
-    if (!write_all(fd, bytes, n) || fsync(fd) != 0)
-        rc = fail(err, path, "cannot be written");
-    if (close(fd) != 0 && rc == TW_OK)
-        rc = fail(err, path, "cannot be written");
-    if (rc == TW_OK && move_into_place(name, target, force) != 0) {
-        if (errno == EEXIST)
-            rc = tw_err_set(err, TW_EIO, "%s exists; use --force to replace it", path);
-        else
-            rc = fail(err, path, "cannot be moved into place");
-    }
-    if (rc == TW_OK)
-        sync_folder(target);
-    else
-        (void)unlink(name);
-    free(name);
-    return rc;
+    if (rc != TW_OK)
+        return rc;
+    rc = tw_publish_write(&p, 0, bytes, n, err);
+    return tw_publish_end(&p, rc, err);
 }

@@ -78,6 +78,20 @@ bool tw_points_locked(int fd);
  * it). TW_EIO with the reason and, if there is one, the remedy. */
 enum tw_status tw_publish_check(const char *path, bool force, char **target,
                                 struct tw_err *err) TW_CHECKED;
+/* A file that is being written beside its place, and is moved there at the end. */
+struct tw_publication {
+    const char *path, *target; /* as given; where it goes: both outlive it */
+    char *name;                /* of the temporary file */
+    bool force;
+    int fd;
+};
+enum tw_status tw_publish_open(struct tw_publication *p, const char *path, const char *target,
+                               bool force, struct tw_err *err) TW_CHECKED;
+enum tw_status tw_publish_write(const struct tw_publication *p, uint64_t at, const void *bytes,
+                                size_t n, struct tw_err *err) TW_CHECKED;
+/* Make it durable and move it, or remove it if rc is no success. In any case to be called. */
+enum tw_status tw_publish_end(struct tw_publication *p, enum tw_status rc,
+                              struct tw_err *err) TW_CHECKED;
 /* Put n bytes under the name, all or nothing. */
 enum tw_status tw_publish(const char *path, const char *target, bool force, const void *bytes,
                           size_t n, struct tw_err *err) TW_CHECKED;

@@ -356,3 +356,11 @@ enum tw_status tw_result_reserve_floats(struct tw_result *r, const char *path, i
     it.type = H5T_NATIVE_FLOAT;
     return put(r, &it, err);
 }
+
+enum tw_status tw_result_link(struct tw_result *r, const char *path, const char *as,
+                              struct tw_err *err)
+{
+    if (H5Lcreate_hard(r->file, path, r->file, as, H5P_DEFAULT, H5P_DEFAULT) < 0)
+        return tw_result_broke(r, tw_h5_fail(err, TW_EINVAL, "%s: %s", r->path, as));
+    return TW_OK;
+}

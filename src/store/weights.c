@@ -1,66 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "thalweg/store_weights.h"
-
+/* Checkpoints: which reader takes a file, and all of it at once. */
 #include <stdlib.h>
 #include <string.h>
 
-#include "h5_arrays.h"
 #include "keras.h"
 #include "kind.h"
-#include "npy.h"
 #include "onnx.h"
-
-static enum tw_status read_hdf5(const char *path, struct tw_named_list *out, struct tw_str *remarks,
-                                struct tw_err *err)
-{
-    struct tw_h5_items items = { 0 };
-    enum tw_status rc = tw_h5_items_read(path, NULL, 0, TW_H5_ARRAYS, &items, err);
-
-    if (rc == TW_OK && keras_wrote(&items)) {
-        struct keras_file keras = { 0 };
-
-        rc = keras_read_h5(&items, &keras, err);
-        if (rc == TW_OK)
-            rc = keras_weights(&keras, path, out, err);
-        keras_release(&keras);
-    } else if (rc == TW_OK) {
-        rc = tw_h5_arrays(&items, out, remarks, err);
-    }
-    tw_h5_items_release(&items);
-    return rc;
-}
-
-/* Arrays of NumPy, or a model of Keras. */
-static enum tw_status read_zip(const char *path, struct tw_named_list *out, struct tw_err *err)
-{
-    struct keras_file keras = { 0 };
-    bool is_keras;
-    enum tw_status rc = keras_read_zip(path, NULL, &is_keras, &keras, err);
-
-    if (rc == TW_OK && is_keras)
-        rc = keras_weights(&keras, path, out, err);
-    else if (rc == TW_OK)
-        rc = npz_read(path, NULL, NULL, NULL, out, err);
-    keras_release(&keras);
-    return rc;
-}
-
-static enum tw_status read_npy(const char *path, struct tw_named_list *out, struct tw_err *err)
-{
-    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
-    size_t n = strlen(name);
-    struct tw_array a = { 0 };
-    enum tw_status rc = npy_read_file(path, &a, err);
-    char *stem = tw_strndup(name, n > 4 && !strcmp(name + n - 4, ".npy") ? n - 4 : n);
-
-    if (rc == TW_OK && !stem)
-        rc = tw_err_set(err, TW_ENOMEM, "out of memory");
-    if (rc == TW_OK)
-        rc = tw_named_add(out, stem, &a, err);
-    free(stem);
-    tw_array_release(&a);
-    return rc;
-}
+#include "weights_file.h"
 
 /* Initializers move to the list; those that a node only renames are copied. */
 static enum tw_status take_initializers(struct tw_net *net, struct tw_named_list *out,
@@ -92,104 +38,121 @@ static enum tw_status take_initializers(struct tw_net *net, struct tw_named_list
     return rc;
 }
 
-static enum tw_status read_onnx(const char *path, struct tw_named_list *out, struct tw_str *remarks,
-                                struct tw_err *err)
+static enum tw_status weights_onnx(struct tw_weights_file *f, struct tw_str *remarks,
+                                   struct tw_err *err)
 {
+    struct tw_named_list list = { 0 };
     struct tw_net *net = NULL;
-    enum tw_status rc = onnx_read_file(path, &net, remarks, err);
+    enum tw_status rc = onnx_read_file(f->path, &net, remarks, err);
 
+    f->format = "ONNX";
     if (rc == TW_OK)
-        rc = take_initializers(net, out, err);
+        rc = take_initializers(net, &list, err);
     tw_net_free(net);
+    for (size_t i = 0; i < list.n; i++) /* files beside the model count too */
+        f->bytes += list.item[i].array.n * tw_dtype_size(list.item[i].array.dtype);
+    if (rc == TW_OK)
+        rc = weights_hold(f, &list, err);
+    tw_named_release(&list);
     return rc;
 }
 
-/* ---- a part of it -------------------------------------------------------------------------- */
-
-enum { SHOWN = 8 };
-
-/* The first parts of the names, each once, a few of them. */
-static enum tw_status no_such_key(const struct tw_named_list *all, const char *key,
-                                  struct tw_err *err)
+static enum tw_status dispatch(struct tw_weights_file *f, struct tw_str *remarks,
+                               struct tw_err *err)
 {
-    const char *shown[SHOWN];
-    struct tw_str s = { 0 };
-    size_t k = 0;
+    enum tw_kind kind;
+    enum tw_status rc = tw_kind_read(f->path, &kind, err);
 
-    for (size_t i = 0; i < all->n && k < SHOWN; i++) {
-        const char *name = all->item[i].name;
-        size_t n = strcspn(name, "."), j;
-
-        for (j = 0; j < k && (strncmp(shown[j], name, n) != 0 || strcspn(shown[j], ".") != n); j++)
-            ;
-        if (j == k) {
-            shown[k++] = name;
-            tw_str_addf(&s, "%s%.*s", j ? ", " : "", (int)(n < 40 ? n : 40), name);
-        }
+    if (rc != TW_OK)
+        return rc;
+    switch (kind) {
+    case TW_KIND_SAFETENSORS:
+        return weights_safetensors(f, err);
+    case TW_KIND_INDEX:
+        return weights_safetensors_index(f, err);
+    case TW_KIND_HDF5:
+        return weights_hdf5(f, remarks, err);
+    case TW_KIND_ZIP:
+        return keras_is_archive(f->path) ? weights_keras(f, NULL, err)
+                                         : weights_zip(f, remarks, err);
+    case TW_KIND_NPY:
+        return weights_npy(f, err);
+    case TW_KIND_ONNX:
+        return weights_onnx(f, remarks, err);
+    case TW_KIND_TORCH:
+        return weights_torch_stream(f, remarks, err);
+    case TW_KIND_GGUF:
+        return weights_gguf(f, err);
+    case TW_KIND_MSGPACK:
+        return weights_msgpack(f, err);
+    case TW_KIND_OTHER:
+        break;
     }
-    (void)tw_err_set(err, TW_EFORMAT, "no tensors under '%.60s'; the names in it begin with %s",
-                     key, s.s ? s.s : "nothing");
-    tw_str_release(&s);
-    return TW_EFORMAT;
+    return tw_kind_foreign(f->path, err);
 }
 
-static enum tw_status choose(struct tw_named_list *list, const char *key, struct tw_err *err)
+struct tw_weights_file *tw_weights_open(const char *path, const char *state_key,
+                                        struct tw_str *remarks, struct tw_err *err)
 {
-    struct tw_named_list part = { 0 };
-    size_t n = strlen(key);
-    enum tw_status rc = TW_OK;
+    struct tw_weights_file *f = tw_alloc(1, sizeof *f);
+    struct tw_err own = { 0 };
+    enum tw_status rc;
 
-    for (size_t i = 0; i < list->n && rc == TW_OK; i++) {
-        const char *name = list->item[i].name;
-
-        if (!strncmp(name, key, n) && name[n] == '.' && name[n + 1])
-            rc = tw_named_add(&part, name + n + 1, &list->item[i].array, err);
+    err = err ? err : &own;
+    if (!f || !(f->path = tw_strdup(path))) {
+        free(f);
+        (void)tw_err_set(err, TW_ENOMEM, "out of memory");
+        return NULL;
     }
-    if (rc == TW_OK && part.n == 0)
-        rc = no_such_key(list, key, err);
-    tw_named_release(list);
-    *list = part;
-    return rc;
+    rc = dispatch(f, remarks, err);
+    if (rc == TW_OK && f->n == 0)
+        rc = tw_err_set(err, TW_EFORMAT, "no arrays of numbers in it");
+    if (rc == TW_OK)
+        rc = weights_check(f, err);
+    if (rc == TW_OK && remarks && remarks->failed)
+        rc = tw_err_set(err, TW_ENOMEM, "out of memory");
+    if (rc != TW_OK)
+        (void)tw_err_ctx(err, rc, "%s", path);
+    if (rc == TW_OK && state_key)
+        rc = tw_weights_choose(f, state_key, err);
+    if (rc != TW_OK) {
+        tw_weights_close(f);
+        return NULL;
+    }
+    return f;
 }
-
-/* ---- all ------------------------------------------------------------------------------------- */
 
 enum tw_status tw_store_weights_read(const char *path, const char *state_key,
                                      struct tw_named_list *out, struct tw_str *remarks,
                                      struct tw_err *err)
 {
     struct tw_err own = { 0 };
-    enum tw_kind kind;
-    enum tw_status rc;
+    struct tw_weights_file *f;
+    enum tw_status rc = TW_OK;
 
     err = err ? err : &own;
     *out = (struct tw_named_list){ 0 };
-    rc = tw_kind_read(path, &kind, err);
-    if (rc == TW_OK) {
-        switch (kind) {
-        case TW_KIND_HDF5:
-            rc = read_hdf5(path, out, remarks, err);
-            break;
-        case TW_KIND_ZIP:
-            rc = read_zip(path, out, err);
-            break;
-        case TW_KIND_NPY:
-            rc = read_npy(path, out, err);
-            break;
-        case TW_KIND_ONNX:
-            rc = read_onnx(path, out, remarks, err);
-            break;
-        default:
-            rc = tw_kind_foreign(path, err);
+    f = tw_weights_open(path, state_key, remarks, err);
+    if (!f)
+        return err->code;
+    for (size_t i = 0; i < f->n && rc == TW_OK; i++) {
+        const struct tw_weight *w = &f->v[i];
+        struct tw_array a = { 0 };
+
+        rc = tw_array_make(&a, w->dtype, w->rank, w->dims, err);
+        if (rc == TW_OK)
+            rc = tw_weights_read(f, i, 0, w->n, a.data, err);
+        if (rc == TW_OK)
+            rc = tw_named_add(out, w->name, &a, err);
+        if (rc == TW_OK && w->alias) {
+            out->item[out->n - 1].alias = tw_strdup(w->alias);
+            if (!out->item[out->n - 1].alias)
+                rc = tw_err_set(err, TW_ENOMEM, "out of memory");
         }
+        tw_array_release(&a);
     }
-    if (rc == TW_OK && out->n == 0)
-        rc = tw_err_set(err, TW_EFORMAT, "no arrays of numbers in it");
-    if (rc == TW_OK && state_key)
-        rc = choose(out, state_key, err);
-    if (rc == TW_OK && remarks && remarks->failed)
-        rc = tw_err_set(err, TW_ENOMEM, "out of memory");
+    tw_weights_close(f);
     if (rc != TW_OK)
         tw_named_release(out);
-    return rc == TW_OK ? rc : tw_err_ctx(err, rc, "%s", path);
+    return rc;
 }

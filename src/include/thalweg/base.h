@@ -137,8 +137,13 @@ enum tw_purpose {
     TW_RNG_STEP_LAW = 8,        /* resampled sweeps */
     TW_RNG_INIT = 9,            /* initial parameters of built-in networks */
     TW_RNG_DROPOUT = 10,        /* who is dropped: seed, Dropout node and row */
-    TW_RNG_GHOST_BATCH = 30,    /* mini-batches whose radii are compared */
-    TW_RNG_GHOST_DIRECTION = 31 /* random directions of `thalweg ghost` */
+    TW_RNG_DIRECTION = 20,      /* random directions of a landscape */
+    TW_RNG_BATCH = 30,          /* order of the data in training */
+    TW_RNG_LABEL = 31,          /* labels made wrong on purpose */
+    TW_RNG_SPLIT = 32,          /* samples set apart for validation */
+    TW_RNG_UPDATE = 33,         /* a seed for each update, for what is drawn in it */
+    TW_RNG_GHOST_BATCH = 40,    /* mini-batches whose radii are compared */
+    TW_RNG_GHOST_DIRECTION = 41 /* random directions of `thalweg ghost` */
 };
 struct tw_rng tw_rng_stream(uint64_t seed, enum tw_purpose purpose, uint64_t item);
 uint32_t tw_rng_u32(struct tw_rng *r);

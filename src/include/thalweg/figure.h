@@ -105,6 +105,29 @@ struct tw_figure_plane {
 enum tw_status tw_figure_plane(const char *path, const struct tw_figure_plane *f,
                                const struct tw_figure_opts *opts, struct tw_err *err) TW_CHECKED;
 
+/* A quantity over a plane: colours with lines of equal height, or a surface seen from above. */
+struct tw_figure_surface {
+    const char *x_label, *y_label, *z_label;
+    size_t nx, ny;       /* at least 2 each */
+    const double *x, *y; /* rising, evenly spaced */
+    const double *z;     /* (ny, nx); what is not finite is grey, and says so */
+    bool equal;          /* x and y have one unit: the same scale for both */
+    bool relief;         /* seen from above */
+    /* Places in the plane, with names (NULL: none). `path`: they are joined, the first one is an
+     * open circle, the last one a star. */
+    size_t nmark;
+    const double *mark_x, *mark_y;
+    const char *const *mark;
+    bool path;
+    const char *note; /* small, below the figure; may be NULL */
+};
+/* As tw_figure_curves; TW_EINVAL too if nothing is finite. Colours are logarithmic if all values
+ * are above zero and the largest is more than 30 times the smallest. A third side file, NAME.bin,
+ * has the picture: bicubic interpolation between the points; lines of equal height are those of the
+ * points themselves. */
+enum tw_status tw_figure_surface(const char *path, const struct tw_figure_surface *f,
+                                 const struct tw_figure_opts *opts, struct tw_err *err) TW_CHECKED;
+
 /* Would a figure of this name be drawn with these options? TW_EINVAL as above: to be asked
  * before a long computation. */
 enum tw_status tw_figure_check(const char *path, const struct tw_figure_opts *opts,

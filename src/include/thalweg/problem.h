@@ -71,11 +71,18 @@ struct tw_request {
     bool gauss_newton;               /* hvp are Gauss-Newton products; no gradient then */
 };
 
+/* A request of many is done, the calling thread says; failure: NULL, or why this point failed.
+ * False: stop. */
+typedef bool tw_problem_done_fn(void *ctx, size_t i, const struct tw_err *failure);
+
 struct tw_problem;
 struct tw_anchors; /* private */
 struct tw_problem_ops {
     enum tw_status (*eval)(struct tw_problem *p, const struct tw_request *r, struct tw_err *err);
     void (*free)(struct tw_problem *p);
+    /* NULL: one request after another. Not NULL: both take requests with weights as they are. */
+    enum tw_status (*eval_many)(struct tw_problem *p, size_t n, const struct tw_request *r,
+                                tw_problem_done_fn *done, void *ctx, struct tw_err *err);
 };
 /* What all problems share; each has it as its first member. */
 struct tw_problem {
@@ -86,10 +93,20 @@ struct tw_problem {
     bool has_error;                 /* there is an error rate */
     size_t width;                   /* reals a sample in `logits`; 0: none */
     struct tw_anchors *anchors;     /* NULL until they are set */
+    size_t parallel;                /* requests worked on at once; 0 and 1: one */
 };
 
 enum tw_status tw_problem_eval(struct tw_problem *p, const struct tw_request *r,
                                struct tw_err *err) TW_CHECKED;
+/*
+ * n requests, each with places of its own for its results; they are done in any order. done
+ * (NULL: not wanted) hears of each. A request that fails with TW_EDOMAIN is a failed point: done
+ * hears why, and the others go on; any other failure ends it. TW_ESTOP if done returned false: what
+ * was begun has been finished and told. Without done the first failure of all is returned.
+ */
+enum tw_status tw_problem_eval_many(struct tw_problem *p, size_t n, const struct tw_request *r,
+                                    tw_problem_done_fn *done, void *ctx,
+                                    struct tw_err *err) TW_CHECKED;
 void tw_problem_free(struct tw_problem *p);
 
 /*

@@ -73,6 +73,11 @@ enum tw_status tw_result_put_texts(struct tw_result *r, const char *path, size_t
                                    const char *const *s, const char *meaning,
                                    struct tw_err *err) TW_CHECKED;
 
+/* A second name in the same group, or the root, for a data set that is there: nothing is stored
+ * twice. */
+enum tw_status tw_result_link(struct tw_result *r, const char *path, const char *as,
+                              struct tw_err *err) TW_CHECKED;
+
 /*
  * In-place files. reserve: an F64 data set full of NaN, or a byte data set of zeros (status:
  * 0 todo, 1 done, 2 failed), at its final size. begin: the file appears, ready for points.

@@ -1,0 +1,512 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* thalweg train: train a network, with its losses and checkpoints in one file. */
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "thalweg/store_log.h"
+#include "train.h"
+
+#define FIELD(name) TW_OPT_FIELD(struct train_opts, name)
+static const struct tw_opt opts[] = {
+    TW_NET_MODEL(struct train_opts, net),
+    { TW_OPT_STR, 'w', "weights", FIELD(weights), "FILE",
+      "begin with this checkpoint [the network's own values]", 0, 0, NULL },
+    { TW_OPT_LIST, 0, "freeze", FIELD(freeze), "GLOB",
+      "leave tensors of these names as they are; may be given again", 0, 0, NULL },
+    { TW_OPT_LIST, 0, "train", FIELD(train), "GLOB",
+      "train tensors that would not be; --freeze comes after", 0, 0, NULL },
+    { TW_OPT_HEAD, 0, "Data", 0, NULL, NULL, 0, 0, NULL },
+    { TW_OPT_STR, 'd', "data", FIELD(net.data), "FILE",
+      "samples x and targets y, in HDF5 or npz; or a text (.txt, text:FILE), of which the bytes are "
+      "tokens",
+      0, 0, NULL },
+    { TW_OPT_STR, 0, "labels", FIELD(net.labels), "FILE",
+      "a file of the targets alone [they are in --data]", 0, 0, NULL },
+    { TW_OPT_REAL, 0, "scale", FIELD(net.scale), "X", "multiply samples by this first [1]", 0, 0,
+      NULL },
+    { TW_OPT_STR, 0, "mean", FIELD(net.mean), "X,...",
+      "then subtract: one number, or one a channel [0]", 0, 0, NULL },
+    { TW_OPT_STR, 0, "std", FIELD(net.std), "X,...",
+      "then divide by: one number, or one a channel [1]", 0, 0, NULL },
+    { TW_OPT_STR, 0, "validation", FIELD(validation), "WHICH",
+      "samples that are not trained on: split (what the file says), a share as 0.2, of every class, "
+      "first:0.2 or none [split if there is one, else 0.1]",
+      0, 0, NULL },
+    { TW_OPT_REAL, 0, "label-noise", FIELD(label_noise), "P",
+      "make each training label, with this probability, one of the other classes [0]", 0, 1, NULL },
+    { TW_OPT_HEAD, 0, "Training", 0, NULL, NULL, 0, 0, NULL },
+    { TW_OPT_STR, 0, "optimizer", FIELD(optimizer), "SPEC",
+      "sgd, momentum, nesterov, adam or adamw, with arguments as in adamw(wd=0.1) [adamw]", 0, 0,
+      NULL },
+    { TW_OPT_STR, 0, "schedule", FIELD(schedule), "SPEC",
+      "learning rate of every step, as in thalweg-schedule(7) [constant]", 0, 0, NULL },
+    { TW_OPT_REAL, 0, "lr", FIELD(lr), "X", "the schedule's largest rate [its peak=]", 0, 1e6,
+      NULL },
+    { TW_OPT_SIZE, 0, "steps", FIELD(steps), "N", "updates [the schedule's total=]", 1, 1073741824,
+      NULL },
+    { TW_OPT_REAL, 0, "epochs", FIELD(epochs), "X", "the same in passes over the samples", 0, 1e9,
+      NULL },
+    { TW_OPT_STR, 0, "batch", FIELD(batch), "N", "samples of an update, or full [64]", 0, 0, NULL },
+    { TW_OPT_FLAG, 0, "drop-last", FIELD(drop_last), NULL,
+      "leave out what is left at the end of an epoch, where it is no full batch", 0, 0, NULL },
+    { TW_OPT_REAL, 0, "clip", FIELD(clip), "X", "largest norm of the gradient [none]", 0, 1e300,
+      NULL },
+    { TW_OPT_STR, 0, "loss", FIELD(net.loss), "LOSS",
+      "as in thalweg-eval(1): cross-entropy(label_smoothing=0.1), ... [by the targets]", 0, 0,
+      NULL },
+    { TW_OPT_REAL, 0, "temperature", FIELD(temperature), "T",
+      "take the loss of the outputs divided by T [1]", 1e-6, 1e6, NULL },
+    { TW_OPT_STR, 0, "spike", FIELD(spike), "STEP:FACTOR",
+      "multiply the rate of the update after step STEP, or of all from there (STEP+:FACTOR)", 0, 0,
+      NULL },
+    { TW_OPT_STR, 0, "on-nan", FIELD(on_nan), "stop|record",
+      "when a loss or a parameter is not finite: stop the run, or go on [stop]", 0, 0, NULL },
+    { TW_OPT_FLAG, 0, "double", FIELD(net.real64), NULL, "compute in double precision", 0, 0,
+      NULL },
+    { TW_OPT_REAL, 0, "memory-limit", FIELD(net.memory), "MB",
+      "refuse to use more for one network, in megabytes [none]", 1, 1e9, NULL },
+    { TW_OPT_HEAD, 0, "Seeds (each is --seed unless given)", 0, NULL, NULL, 0, 0, NULL },
+    { TW_OPT_STR, 0, "init-seed", FIELD(init_seed), "N", "initial values", 0, 0, NULL },
+    { TW_OPT_STR, 0, "data-seed", FIELD(data_seed), "N", "order of the samples", 0, 0, NULL },
+    { TW_OPT_STR, 0, "dropout-seed", FIELD(dropout_seed), "N", "what dropout drops", 0, 0, NULL },
+    { TW_OPT_STR, 0, "split-seed", FIELD(split_seed), "N", "which samples --validation takes", 0, 0,
+      NULL },
+    { TW_OPT_STR, 0, "noise-seed", FIELD(noise_seed), "N", "which labels --label-noise changes", 0,
+      0, NULL },
+    { TW_OPT_HEAD, 0, "What is kept", 0, NULL, NULL, 0, 0, NULL },
+    { TW_OPT_STR, 0, "log", FIELD(log), "SERIES,...",
+      "lr, loss, acc, val_loss, val_acc, grad_norm, update_norm, param_norm "
+      "[lr,loss,acc,val_loss,val_acc,grad_norm]",
+      0, 0, NULL },
+    { TW_OPT_SIZE, 0, "log-every", FIELD(log_every), "N",
+      "updates from one row of the log to the next [at most 1000 rows]", 1, 1e15, NULL },
+    { TW_OPT_SIZE, 0, "eval-every", FIELD(eval_every), "N",
+      "updates from one validation to the next [at most 50]", 1, 1e15, NULL },
+    { TW_OPT_STR, 0, "checkpoint", FIELD(checkpoint), "STEP,...",
+      "checkpoints beside the first and the last: steps, every=N", 0, 0, NULL },
+    { TW_OPT_HEAD, 0, "Several runs", 0, NULL, NULL, 0, 0, NULL },
+    { TW_OPT_LIST, 0, "sweep", FIELD(sweep), "OPTION=V,...",
+      "a run with each value, as lr=1e-4,3e-4 or seed=0..4; given again, with each pair", 0, 0,
+      NULL },
+    { TW_OPT_SIZE, 0, "spawn", FIELD(spawn), "STEP",
+      "runs that are one up to this step, and from there see the data in different orders", 1,
+      1073741824, NULL },
+    { TW_OPT_SIZE, 0, "branches", FIELD(branches), "N", "how many those are [2]", 2, 26, NULL },
+    { TW_OPT_STR, 0, "resume", FIELD(resume), "FILE",
+      "go on with a file that was not finished, with its own options", 0, 0, NULL },
+    { .type = TW_OPT_END },
+};
+
+/* ---- going on --------------------------------------------------------------------------------- */
+
+static const struct train_opts defaults = { .net = TW_NET_DEFAULTS,
+                                            .optimizer = "adamw",
+                                            .lr = (double)NAN,
+                                            .epochs = (double)NAN,
+                                            .temperature = 1.0,
+                                            .branches = 2,
+                                            .on_nan = "stop",
+                                            .log = "lr,loss,acc,val_loss,val_acc,grad_norm" };
+
+/* The options recorded in the file become the call's; `text` keeps them. Lines that say what is so
+ * without them are left out. */
+static enum tw_status take_options(struct tw_call *call, const char *record, struct tw_str *text)
+{
+    struct train_opts *o = call->opts;
+    const char *file = o->resume;
+    struct tw_common fresh = { 0 };
+    struct tw_str standard = { 0 };
+    char **argv = NULL;
+    int argc = 1, operands;
+    size_t lines = 2;
+    enum tw_status rc = TW_OK;
+
+    tw_opt_record(opts, call->cmd->uses, &fresh, &defaults, &standard);
+    tw_str_add(text, record);
+    for (const char *p = record; *p; p++)
+        lines += *p == '\n';
+    argv = tw_alloc(lines, sizeof *argv);
+    if (!argv || standard.failed || text->failed)
+        rc = tw_err_set(&call->err, TW_ENOMEM, "out of memory");
+    for (char *p = text->s, *end; rc == TW_OK && *p; p = end + 1) {
+        const char *same;
+
+        end = p + strcspn(p, "\n");
+        if (*end != '\n')
+            break;
+        *end = '\0';
+        same = strstr(standard.s, p);
+        if (same && same[strlen(p)] == '\n')
+            continue;
+        if (end - p > 5 && !strcmp(end - 5, "=true"))
+            end[-5] = '\0'; /* a flag */
+        argv[argc++] = p;
+    }
+    if (rc == TW_OK) {
+        argv[0] = call->argv[-1];
+        tw_opt_release(opts, o);
+        *o = defaults;
+        rc = tw_opt_parse(argc, argv, call->cmd->uses, opts, &call->common, o, &operands,
+                          &call->err);
+        o->resume = file;
+        call->common.output = file;
+    }
+    free(argv);
+    tw_str_release(&standard);
+    return rc;
+}
+
+/* The options that a file was made with. */
+static enum tw_status read_options(const char *path, char **record, struct tw_err *err)
+{
+    struct tw_result *r = tw_result_open(path, "train", err);
+    enum tw_status rc =
+        r ? tw_result_get_text(r, "/provenance/options", record, err) : err->code;
+
+    tw_result_done(r);
+    return rc;
+}
+
+/* An output that is there: the same work, to be gone on with? */
+static enum tw_status check_same(struct train_work *w, const char *path)
+{
+    struct tw_err *err = &w->call->err;
+    struct tw_run_list list = { 0 };
+    char *record = NULL;
+    enum tw_status rc = read_options(path, &record, err);
+
+    if (rc == TW_OK)
+        rc = tw_run_list_read(path, &list, err);
+    if (rc == TW_OK && strcmp(record, w->prov.options.s) != 0)
+        rc = tw_err_set(err, TW_EIO,
+                        "%s exists, and was made with other options ('thalweg info -v' shows "
+                        "them); use --force to replace it",
+                        path);
+    for (size_t i = 0; i < w->plan.n && rc == TW_OK; i++) {
+        const struct tw_run_info *run = tw_run_find(&list, w->plan.run[i].name);
+        const char *digest = run ? tw_run_attr(run, "data_digest") : NULL;
+
+        if (!digest || strcmp(digest, w->data.digest) != 0)
+            rc = tw_err_set(err, TW_EIO,
+                            "%s exists, and was made from other data than %s holds now; use "
+                            "--force to replace it",
+                            path, w->o->net.data);
+    }
+    tw_run_list_release(&list);
+    free(record);
+    return rc;
+}
+
+static enum tw_status load_states(struct train_work *w, const char *path, size_t *slot)
+{
+    enum tw_status rc = TW_OK;
+
+    for (size_t i = 0; i < w->plan.n && rc == TW_OK; i++) {
+        struct train_job *j = &w->job[i];
+        struct tw_run_state s;
+
+        rc = tw_run_state_read(path, j->run->name, &s, &w->call->err);
+        slot[i] = s.slot;
+        if (rc == TW_OK && s.x && (s.n != j->nstate || s.step > j->run->schedule.n))
+            rc = tw_err_set(&w->call->err, TW_EFORMAT, "%s: the state of run '%s' does not fit it",
+                            path, j->run->name);
+        if (rc == TW_OK && s.x)
+            train_job_load(j, s.step, s.x);
+        free(s.x);
+    }
+    return rc;
+}
+
+/* ---- the file --------------------------------------------------------------------------------- */
+
+enum { MOST_ATTRS = 24 };
+
+static void put_text(struct tw_run_plan *p, struct tw_run_attr *attr, const char *name,
+                     const char *text)
+{
+    if (text)
+        attr[p->nattr++] = (struct tw_run_attr){ name, text, 0 };
+}
+
+static void put_number(struct tw_run_plan *p, struct tw_run_attr *attr, const char *name,
+                       uint64_t x)
+{
+    attr[p->nattr++] = (struct tw_run_attr){ name, NULL, (int64_t)x };
+}
+
+/* What the run is, for the file; texts that are made here are kept in `texts`. */
+static enum tw_status describe(const struct train_work *w, size_t i, struct tw_run_plan *p,
+                               struct tw_run_series *series, struct tw_run_attr *attr,
+                               struct tw_str texts[2])
+{
+    const struct train_run *r = &w->plan.run[i];
+    const struct train_job *j = &w->job[i];
+
+    for (size_t k = 0; k < r->nseries; k++)
+        series[k] = train_series[r->series[k]];
+    tw_optimizer_print(&r->optimizer, &texts[0]);
+    tw_loss_print(tw_problem_loss(j->problem), &texts[1]);
+    if (texts[0].failed || texts[1].failed)
+        return tw_err_set(&w->call->err, TW_ENOMEM, "out of memory");
+    *p = (struct tw_run_plan){ .name = r->name,
+                               .nseries = r->nseries,
+                               .nrow = r->nrow,
+                               .ncheckpoint = r->ncheckpoint,
+                               .ntensor = j->problem->layout->nparam + j->problem->layout->nbuffer,
+                               .nstate = j->nstate,
+                               .attr = attr,
+                               .series = series,
+                               .checkpoint = r->checkpoint,
+                               .tensor = j->tensor };
+    put_text(p, attr, "model", r->model);
+    put_text(p, attr, "weights", r->o.weights);
+    put_text(p, attr, "data", r->o.net.data);
+    put_text(p, attr, "data_digest", w->data.digest);
+    put_text(p, attr, "optimizer", texts[0].s);
+    put_text(p, attr, "schedule", r->schedule.spec);
+    put_text(p, attr, "loss", texts[1].s);
+    put_text(p, attr, "cell", *r->cell ? r->cell : NULL);
+    put_text(p, attr, "spike", r->o.spike);
+    put_number(p, attr, "steps", r->schedule.n);
+    put_number(p, attr, "batch", r->batch);
+    put_number(p, attr, "samples", w->data.is_text ? w->data.ntext : j->problem->n);
+    put_number(p, attr, "parameters", j->problem->dim);
+    put_number(p, attr, "seed", r->seed);
+    put_number(p, attr, "init_seed", r->init_seed);
+    put_number(p, attr, "data_seed", r->data_seed);
+    if (r->o.spawn) {
+        put_number(p, attr, "spawn", r->o.spawn);
+        put_number(p, attr, "branch", r->branch);
+    }
+    return TW_OK;
+}
+
+static enum tw_status open_file(struct train_work *w)
+{
+    const char *path = w->call->common.output;
+    const size_t n = w->plan.n;
+    struct tw_run_series(*series)[TRAIN_NSERIES] = tw_alloc(n, sizeof *series);
+    struct tw_run_attr(*attr)[MOST_ATTRS] = tw_alloc(n, sizeof *attr);
+    struct tw_str(*texts)[2] = tw_alloc(n, sizeof *texts);
+    size_t *slot = tw_alloc(n, sizeof *slot);
+    enum tw_status rc = TW_OK;
+
+    w->file_plan = tw_alloc(n, sizeof *w->file_plan);
+    if (!series || !attr || !texts || !slot || !w->file_plan)
+        rc = tw_err_set(&w->call->err, TW_ENOMEM, "out of memory");
+    for (size_t i = 0; i < n && rc == TW_OK; i++)
+        rc = describe(w, i, &w->file_plan[i], series[i], attr[i], texts[i]);
+    if (rc == TW_OK && !w->call->common.force && access(path, F_OK) == 0) {
+        rc = check_same(w, path);
+        if (rc == TW_OK)
+            rc = load_states(w, path, slot);
+        if (rc == TW_OK)
+            w->file = tw_run_reopen(path, n, w->file_plan, slot, &w->call->err);
+    } else if (rc == TW_OK) {
+        w->file = tw_run_create(path, w->call->common.force, &w->prov.record, n, w->file_plan,
+                                &w->call->err);
+    }
+    for (size_t i = 0; texts && i < n; i++)
+        for (int k = 0; k < 2; k++)
+            tw_str_release(&texts[i][k]);
+    /* Names of series are asked for as rows are written. */
+    w->series = series;
+    free(attr);
+    free(texts);
+    free(slot);
+    return w->file ? TW_OK : w->call->err.code;
+}
+
+/* ---- results ---------------------------------------------------------------------------------- */
+
+static double last_of(const struct tw_log *log, const char *run, const char *series)
+{
+    for (size_t i = 0; i < log->nruns; i++)
+        for (size_t k = 0; !strcmp(log->runs[i].name, run) && k < log->runs[i].nseries; k++)
+            if (!strcmp(log->runs[i].series[k].name, series))
+                return log->runs[i].series[k].y[log->runs[i].series[k].n - 1];
+    return NAN;
+}
+
+static enum tw_status report(struct train_work *w)
+{
+    static const char *const head[] = { "run", "steps", "loss", "acc %", "val loss", "val acc %" };
+    const char *path = w->call->common.output;
+    const struct tw_log_opts lo = { 0 };
+    struct tw_json *json = &w->call->json;
+    struct tw_log log = { 0 };
+    struct tw_table t = { 0 };
+    struct tw_err none = { 0 };
+
+    if (tw_log_read(path, &lo, &log, &none) != TW_OK)
+        tw_log_release(&log); /* stopped before the first row */
+    tw_table_head(&t, head, 6);
+    tw_json_text(json, "file", path);
+    tw_json_open(json, "runs", '[');
+    for (size_t i = 0; i < w->plan.n; i++) {
+        const char *name = w->plan.run[i].name;
+        const size_t steps = tw_trainer_steps(w->job[i].trainer);
+
+        tw_table_text(&t, name);
+        tw_table_size(&t, steps);
+        tw_json_open(json, NULL, '{');
+        tw_json_text(json, "name", name);
+        tw_json_size(json, "steps", steps);
+        tw_json_size(json, "of", w->plan.run[i].schedule.n);
+        for (int k = TRAIN_LOSS; k <= TRAIN_VAL_ACC; k++) {
+            const double x = last_of(&log, name, train_series[k].name);
+            const bool share = k == TRAIN_ACC || k == TRAIN_VAL_ACC;
+
+            tw_table_real(&t, share ? "%.4g" : "%.5g", share ? 100.0 * x : x);
+            tw_json_real(json, train_series[k].name, x);
+        }
+        tw_json_close(json, '}');
+    }
+    tw_json_close(json, ']');
+    tw_table_print(&t);
+    tw_str_release(&t.cells);
+    tw_log_release(&log);
+    return TW_OK;
+}
+
+static int verdict(struct train_work *w)
+{
+    size_t diverged = 0, stopped = 0;
+
+    for (size_t i = 0; i < w->plan.n; i++) {
+        const struct train_job *j = &w->job[i];
+
+        stopped += j->stopped;
+        diverged += j->diverged;
+        if (j->diverged)
+            tw_cmd_warn(w->call, "%s: not finite after update %zu, and stopped there",
+                        j->run->name, tw_trainer_steps(j->trainer));
+    }
+    if (stopped) {
+        tw_cmd_note(w->call, "stopped; the same command, or thalweg train --resume %s, goes on",
+                    w->call->common.output);
+        return TW_EXIT_STOPPED;
+    }
+    return diverged ? TW_EXIT_NUMERIC : TW_EXIT_OK;
+}
+
+/* ---- all -------------------------------------------------------------------------------------- */
+
+/* Tokens that the network takes; 0: it takes none. */
+static enum tw_status find_ctx(struct train_work *w, size_t *ctx)
+{
+    struct tw_net_opts o = w->o->net;
+    struct tw_net *net;
+    const struct tw_value *in;
+
+    o.model = w->plan.run[0].model;
+    net = tw_load_net(w->call, &o, NULL, &w->prov);
+    if (!net)
+        return w->call->err.code;
+    in = net->ninput ? &net->value[net->input[0]] : NULL;
+    *ctx = in && in->rank == 2 && !tw_dtype_is_real(in->dtype) && in->dims[1] > 0
+               ? (size_t)in->dims[1]
+               : 0;
+    tw_net_free(net);
+    return TW_OK;
+}
+
+static enum tw_status set_up(struct train_work *w)
+{
+    struct tw_call *call = w->call;
+    const struct train_data *d = &w->data;
+    size_t ctx = 0, n;
+    bool validation;
+    enum tw_status rc = tw_cmd_provenance_start(&w->prov, call, &call->err);
+
+    if (rc == TW_OK)
+        rc = train_plan_make(call, w->o, opts, &w->plan);
+    if (rc == TW_OK)
+        rc = find_ctx(w, &ctx);
+    if (rc == TW_OK)
+        rc = train_data_load(call, w->o, ctx, &w->data, &w->prov);
+    if (rc != TW_OK)
+        return rc;
+    w->job = tw_alloc(w->plan.n, sizeof *w->job);
+    if (!w->job)
+        return tw_err_set(&call->err, TW_ENOMEM, "out of memory");
+    n = d->is_text ? d->ntext / d->ctx : d->train.x.dims[0];
+    validation = d->validation.x.dtype != TW_NONE;
+    rc = train_plan_size(&w->plan, n);
+    for (size_t i = 0; i < w->plan.n && rc == TW_OK; i++) {
+        rc = train_job_make(call, &w->plan.run[i], i, d, &w->job[i], &w->prov);
+        if (rc == TW_OK)
+            rc = train_plan_log(&w->plan, i, w->job[i].problem->has_error, validation);
+    }
+    return rc == TW_OK ? open_file(w) : rc;
+}
+
+static void release(struct train_work *w)
+{
+    tw_run_abandon(w->file);
+    for (size_t i = 0; w->job && i < w->plan.n; i++)
+        train_job_release(&w->job[i]);
+    free(w->job);
+    free(w->file_plan);
+    free(w->series);
+    train_data_release(&w->data);
+    train_plan_release(&w->plan);
+    tw_cmd_provenance_release(&w->prov);
+}
+
+static int run(struct tw_call *call)
+{
+    struct train_opts *o = call->opts;
+    struct train_work w = { .call = call, .o = o };
+    struct tw_str kept = { 0 };
+    char *record = NULL;
+    int code;
+    enum tw_status rc = TW_OK;
+
+    if (o->resume) {
+        rc = read_options(o->resume, &record, &call->err);
+        if (rc == TW_OK)
+            rc = take_options(call, record, &kept);
+    } else if (call->argc > 1) {
+        return tw_cmd_usage(call, "one network, please");
+    } else if (call->argc == 1) {
+        o->net.model = call->argv[0];
+    }
+    if (rc == TW_OK && !o->net.model)
+        return tw_cmd_usage(call, "no network given, as in 'mlp(64,32,10)'");
+    if (rc == TW_OK && !o->net.data)
+        return tw_cmd_usage(call, "no data given: --data=FILE");
+    if (rc == TW_OK && !call->common.output)
+        return tw_cmd_usage(call, "no file given for the run: -o FILE");
+    if (rc == TW_OK)
+        rc = set_up(&w);
+    if (rc == TW_OK)
+        rc = train_work_run(&w);
+    if (rc == TW_OK) {
+        rc = tw_run_close(w.file, &call->err);
+        w.file = NULL;
+    }
+    if (rc == TW_OK)
+        rc = report(&w);
+    code = rc == TW_OK ? verdict(&w) : tw_cmd_fail(call);
+    release(&w);
+    tw_str_release(&kept);
+    free(record);
+    return code;
+}
+
+const struct tw_cmd tw_cmd_train = {
+    "train",
+    "Networks",
+    "train a network, with losses and checkpoints in one file",
+    "NET",
+    TW_USES_OUTPUT | TW_USES_SEED | TW_USES_THREADS | TW_USES_JSON,
+    opts,
+    sizeof defaults,
+    &defaults,
+    run,
+};

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* cli/scan.h - what the files of `thalweg scan` share: its options, the chart that its operands
+ * make, the computation of points. */
+#ifndef TW_CLI_SCAN_H
+#define TW_CLI_SCAN_H
+
+#include "checkpoint.h"
+#include "figopts.h"
+#include "netload.h"
+#include "scanfile.h"
+
+struct scan_opts {
+    struct tw_net_opts net;
+    struct tw_figure_cli figure;
+    const char *mesh, *range, *normalise, *biases, *bn, *centre, *figure_kind;
+    double radius, margin, tol, target_error;
+    bool trajectory;
+};
+
+enum scan_chart { SCAN_RANDOM, SCAN_LINE, SCAN_TRIANGLE, SCAN_TRAJECTORY };
+
+struct scan {
+    struct tw_call *call;
+    const struct scan_opts *o;
+    struct tw_cmd_provenance prov;
+    struct tw_checkpoint_list list; /* none: the network's own values */
+    struct tw_net *net;
+    struct tw_dataset data;
+    struct tw_problem *problem;
+    bool batch_norm; /* the network has running statistics */
+    /* --bn=recalibrate: the same in training mode, and a point with its statistics; else NULL. */
+    struct tw_problem *training;
+    float *point, *point_buffers;
+    double *statistics;
+    enum scan_chart kind;
+    size_t nx, ny; /* ny 1: a line */
+    struct tw_chart chart;
+    float *anchor[TW_CHART_ANCHORS], *buffers[TW_CHART_ANCHORS];
+    struct tw_scan out;
+    struct tw_str path, settings;
+    struct tw_result *file;
+    struct tw_progress progress;
+    size_t evaluations, done; /* by this run; by all */
+    bool stopped;
+};
+
+/* scan_chart.c: what the operands and --trajectory ask for, before anything is read. */
+enum tw_status scan_plan(struct scan *s) TW_CHECKED;
+/* Network, data, problem. */
+enum tw_status scan_load(struct scan *s) TW_CHECKED;
+/* Anchors and coordinates; s->out is made. */
+enum tw_status scan_place(struct scan *s) TW_CHECKED;
+const char *scan_checkpoint(const struct scan *s, size_t k); /* NULL: the network's own values */
+
+/* scan_points.c: open or continue the file and compute what is missing. */
+enum tw_status scan_open(struct scan *s) TW_CHECKED;
+enum tw_status scan_run(struct scan *s) TW_CHECKED;
+/* --target-error: how many samples give it at the checkpoint that needs most. */
+enum tw_status scan_pilot(struct scan *s, size_t *n) TW_CHECKED;
+
+#endif

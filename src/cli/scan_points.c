@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The points of a scan: those that a file has already, and the others one by one. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "resume.h"
+#include "scan.h"
+
+/* ---- the file -------------------------------------------------------------------------------- */
+
+static enum tw_status take_over(struct scan *s, struct tw_scan *old)
+{
+    const size_t n = s->nx * s->ny;
+
+    if (old->nx != s->nx || old->ny != s->ny ||
+        !old->field[SCAN_ERROR] != !s->out.field[SCAN_ERROR])
+        return tw_err_set(&s->call->err, TW_EFORMAT, "%s does not fit its own settings", s->path.s);
+    for (size_t k = 0; k < SCAN_FIELDS; k++)
+        if (s->out.field[k])
+            memcpy(s->out.field[k], old->field[k], n * sizeof *old->field[k]);
+    memcpy(s->out.status, old->status, n);
+    for (size_t i = 0; i < n; i++)
+        s->done += s->out.status[i] == TW_POINT_DONE || s->out.status[i] == TW_POINT_FAILED;
+    s->out.stated_error = old->stated_error;
+    return TW_OK;
+}
+
+static enum tw_status make_settings(struct scan *s)
+{
+    enum tw_status rc = tw_resume_settings(&s->prov, &s->settings, &s->call->err);
+
+    /* Digests name files, not the checkpoints in them. */
+    for (size_t k = 0; k < s->list.n; k++)
+        if (s->list.v[k].has_step)
+            tw_str_addf(&s->settings, "checkpoint %zu=%s:%.17g\n", k + 1, s->list.v[k].run,
+                        s->list.v[k].step);
+    if (rc == TW_OK && s->settings.failed)
+        rc = tw_err_set(&s->call->err, TW_ENOMEM, "out of memory");
+    return rc;
+}
+
+enum tw_status scan_open(struct scan *s)
+{
+    const bool force = s->call->common.force;
+    struct tw_err *err = &s->call->err;
+    struct tw_scan old = { 0 };
+    bool there = false;
+    enum tw_status rc = make_settings(s);
+
+    if (rc == TW_OK && !force)
+        rc = tw_resume_check(s->path.s, tw_scan_kind(&s->out), s->settings.s, &there, err);
+    if (rc != TW_OK)
+        return rc;
+    if (!there) {
+        s->file = tw_scan_create(s->path.s, &s->out, s->settings.s, force, &s->prov.record, err);
+        return s->file ? TW_OK : err->code;
+    }
+    rc = tw_scan_read(s->path.s, &old, err);
+    if (rc == TW_OK)
+        rc = take_over(s, &old);
+    tw_scan_release(&old);
+    if (rc != TW_OK)
+        return rc;
+    tw_cmd_note(s->call, "%s has %zu of %zu points already", s->path.s, s->done, s->nx * s->ny);
+    s->file = tw_result_reopen(s->path.s, tw_scan_kind(&s->out), err);
+    return s->file ? TW_OK : err->code;
+}
+
+/* ---- points ---------------------------------------------------------------------------------- */
+
+static void enter(struct tw_scan *out, size_t i, const struct tw_values *v)
+{
+    const double values[SCAN_FIELDS] = { v->loss.value, v->loss.se, v->error.value, v->error.se };
+
+    for (size_t k = 0; k < SCAN_FIELDS; k++)
+        if (out->field[k])
+            out->field[k][i] = values[k];
+    out->status[i] = isfinite(v->loss.value) ? TW_POINT_DONE : TW_POINT_FAILED;
+}
+
+/* Means and variances of what comes to each normalisation at this point, over the samples of the
+ * scan in batches, as running statistics with PyTorch's momentum=None end after a pass. */
+static enum tw_status recalibrate(struct scan *s, const double *weights, struct tw_err *err)
+{
+    enum { BATCH = 1000 };
+    const size_t nb = s->problem->layout->nb, n = s->chart.nanchor;
+    struct tw_vector a[TW_CHART_ANCHORS], b[TW_CHART_ANCHORS];
+    struct tw_values values;
+    const struct tw_request r = { .at = { .f = s->point },
+                                  .buffers = s->point_buffers,
+                                  .batch = BATCH,
+                                  .statistics = s->statistics,
+                                  .values = &values };
+    enum tw_status rc;
+
+    for (size_t k = 0; k < n; k++) {
+        a[k] = (struct tw_vector){ s->anchor[k], NULL };
+        b[k] = (struct tw_vector){ s->buffers[k], NULL };
+    }
+    tw_mix(n, a, weights, s->problem->dim, s->point, NULL);
+    tw_mix(n, b, weights, nb, s->point_buffers, NULL);
+    for (size_t i = 0; i < nb; i++)
+        s->statistics[i] = (double)s->point_buffers[i];
+    rc = tw_problem_eval(s->training, &r, err);
+    for (size_t i = 0; rc == TW_OK && i < nb; i++)
+        s->point_buffers[i] = (float)s->statistics[i];
+    return rc;
+}
+
+static enum tw_status evaluate(struct scan *s, const double *weights, struct tw_values *values,
+                               struct tw_err *err)
+{
+    struct tw_request r = { .weights = weights, .values = values };
+    enum tw_status rc = TW_OK;
+
+    if (s->training) {
+        rc = recalibrate(s, weights, err);
+        r = (struct tw_request){ .at = { .f = s->point },
+                                 .buffers = s->point_buffers,
+                                 .values = values };
+    }
+    return rc == TW_OK ? tw_problem_eval(s->problem, &r, err) : rc;
+}
+
+static enum tw_status compute(void *ctx, size_t i, struct tw_err *err)
+{
+    struct scan *s = ctx;
+    double weights[TW_CHART_ANCHORS];
+    struct tw_values values;
+    enum tw_status rc;
+
+    if (s->out.status[i] == TW_POINT_DONE || s->out.status[i] == TW_POINT_FAILED)
+        return TW_OK;
+    if (s->evaluations && tw_stop_requested())
+        return TW_ESTOP;
+    tw_chart_weights(&s->chart, s->out.x[i % s->nx], s->out.y[i / s->nx], weights);
+    rc = evaluate(s, weights, &values, err);
+    if (rc != TW_OK)
+        return rc;
+    enter(&s->out, i, &values);
+    s->evaluations++;
+    s->done++;
+    rc = tw_scan_write(s->file, &s->out, i, 1, err);
+    tw_progress_step(&s->progress, s->done, NULL);
+    return rc;
+}
+
+static enum tw_status compute_all(struct scan *s)
+{
+    const size_t n = s->nx * s->ny;
+    size_t *order = tw_alloc(n, sizeof *order);
+    enum tw_status rc = order ? tw_grid_order(s->nx, s->ny, order, &s->call->err)
+                              : tw_err_set(&s->call->err, TW_ENOMEM, "out of memory");
+
+    for (size_t k = 0; rc == TW_OK && k < n; k++)
+        rc = compute(s, order[k], &s->call->err);
+    free(order);
+    return rc;
+}
+
+static enum tw_status fill(struct scan *s)
+{
+    struct tw_surface surface = { .nx = s->nx, .ny = s->ny, .x = s->out.x, .y = s->out.y };
+    const size_t n = s->nx * s->ny;
+    struct tw_surface_report report;
+    enum tw_status rc;
+
+    for (size_t k = 0; k < SCAN_FIELDS; k++)
+        if (s->out.field[k] && !(k % 2 && s->problem->n < 2))
+            surface.field[surface.nfield++] = s->out.field[k];
+    surface.status = s->out.status;
+    rc = tw_surface_fill(&surface, s->o->tol, compute, s, &report, &s->call->err);
+    if (rc != TW_OK)
+        return rc;
+    s->out.stated_error = report.error;
+    for (size_t i = 0; rc == TW_OK && i < n; i++)
+        if (s->out.status[i] == TW_POINT_INTERPOLATED)
+            rc = tw_scan_write(s->file, &s->out, i, 1, &s->call->err);
+    if (rc == TW_OK)
+        rc = tw_result_write_reals(s->file, "/stated_error", 0, &report.error, 1, &s->call->err);
+    return rc;
+}
+
+enum tw_status scan_run(struct scan *s)
+{
+    enum tw_status rc;
+
+    (void)tw_stop_requested(); /* from here on there is something to save */
+    tw_progress_start(&s->progress, s->call, "points", s->nx * s->ny);
+    s->progress.base = s->done;
+    rc = s->o->tol > 0.0 ? fill(s) : compute_all(s);
+    tw_progress_end(&s->progress);
+    s->stopped = rc == TW_ESTOP;
+    if (s->stopped)
+        rc = TW_OK;
+    if (rc != TW_OK || s->stopped) {
+        tw_result_abandon(s->file);
+        s->file = NULL;
+    } else {
+        rc = tw_result_close(s->file, &s->call->err);
+        s->file = NULL;
+    }
+    return rc;
+}
+
+/* ---- a pilot --------------------------------------------------------------------------------- */
+
+/* A standard error falls as 1 / sqrt(n). */
+enum tw_status scan_pilot(struct scan *s, size_t *n)
+{
+    enum { PILOT = 1000 };
+    struct tw_problem_options po = { 0 };
+    struct tw_net_opts net = s->o->net;
+    struct tw_problem *p;
+    struct tw_values v;
+    float *params, *buffers;
+    double most = 0.0, want;
+    enum tw_status rc = TW_OK;
+
+    net.limit = PILOT;
+    p = tw_load_problem(s->call, &net, s->net, &s->data, &po);
+    if (!p)
+        return s->call->err.code;
+    params = tw_alloc(p->dim, sizeof *params);
+    buffers = tw_alloc(p->layout->nb, sizeof *buffers);
+    if (!params || !buffers)
+        rc = tw_err_set(&s->call->err, TW_ENOMEM, "out of memory");
+    for (size_t k = 0; rc == TW_OK && (k < s->list.n || k == 0); k++) {
+        rc = tw_load_weights(s->call, &net, scan_checkpoint(s, k), tw_problem_graph(p), s->net,
+                             params, buffers, NULL);
+        if (rc == TW_OK)
+            rc = tw_problem_eval(
+                p, &(struct tw_request){ .at = { .f = params }, .buffers = buffers, .values = &v },
+                &s->call->err);
+        if (rc == TW_OK)
+            most = fmax(most, v.loss.se * sqrt((double)p->n));
+    }
+    want = ceil(most / s->o->target_error * (most / s->o->target_error));
+    *n = want < (double)p->all ? (size_t)fmax(want, 2.0) : p->all;
+    if (rc == TW_OK)
+        tw_cmd_note(s->call, "a standard error of %.3g takes %.0f samples; %zu of %zu are used",
+                    s->o->target_error, want, *n, p->all);
+    free(params);
+    free(buffers);
+    tw_problem_free(p);
+    /* The loss was appended to that network: begin again. */
+    tw_net_free(s->net);
+    s->net = rc == TW_OK ? tw_load_net(s->call, &s->o->net, scan_checkpoint(s, 0), NULL) : NULL;
+    return rc == TW_OK && !s->net ? s->call->err.code : rc;
+}

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Figures of scans. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "scanfile.h"
+
+/* What the figure rests on, in words for its foot. */
+static void note(const struct tw_scan *s, struct tw_str *t)
+{
+    const struct tw_scan_range r = tw_scan_range_of(s);
+    const size_t points = s->nx * s->ny;
+
+    if (s->ny > 1)
+        tw_str_addf(t, "%zu × %zu points", s->nx, s->ny);
+    else
+        tw_str_addf(t, "%zu points", s->nx);
+    if (r.interpolated)
+        tw_str_addf(t, ", %zu computed, the others within %.2g %% of the range", r.computed,
+                    100.0 * s->stated_error);
+    if (r.computed + r.interpolated < points)
+        tw_str_addf(t, ", unfinished (%zu missing)", points - r.computed - r.interpolated);
+    if (r.failed)
+        tw_str_addf(t, ", %zu not finite (grey)", r.failed);
+    if (s->n)
+        tw_str_addf(t, "; n = %zu%s", s->n, s->n < s->n_data ? " (a subset)" : "");
+    if (r.largest_se > 0.0)
+        tw_str_addf(t, ", standard error up to %.2g", r.largest_se);
+    if (*s->normalise)
+        tw_str_addf(t, "; %s%s directions",
+                    strcmp(s->normalise, "none") != 0 ? s->normalise : "raw",
+                    strcmp(s->normalise, "none") != 0 ? "-normalised" : " Gaussian");
+    if (*s->biases)
+        tw_str_addf(t, ", biases %s",
+                    !strcmp(s->biases, "ignore")    ? "fixed"
+                    : !strcmp(s->biases, "weights") ? "scaled"
+                                                    : "random");
+    if (*s->bn)
+        tw_str_addf(t, "; batch statistics %s",
+                    !strcmp(s->bn, "keep")          ? "kept"
+                    : !strcmp(s->bn, "interpolate") ? "interpolated"
+                                                    : "recalibrated");
+    if (s->off_plane) {
+        double off = 0.0, far = 0.0;
+
+        for (size_t k = 0; k < s->nmark; k++) {
+            off = fmax(off, s->off_plane[k]);
+            far = fmax(far, s->distance[k]);
+        }
+        tw_str_addf(
+            t,
+            "; the path is up to %.3g off the plane, its start %.3g away; %.0f + %.0f %% of "
+            "its variance",
+            off, far, 100.0 * s->explained[0], 100.0 * s->explained[1]);
+    }
+}
+
+/* "runs/a.h5" -> "a": short enough for a mark. */
+static char *short_name(const char *name)
+{
+    const char *slash = strrchr(name, '/'), *base = slash ? slash + 1 : name;
+    const char *dot = strrchr(base, '.');
+
+    return tw_strndup(base,
+                      dot && dot > base && !strchr(dot, ':') ? (size_t)(dot - base) : strlen(base));
+}
+
+static enum tw_status draw_plane(const struct tw_scan *s, bool relief, const char *path,
+                                 const struct tw_figure_opts *o, struct tw_err *err)
+{
+    const bool checkpoints = !strcmp(s->chart, "triangle") || s->off_plane;
+    char **names = tw_alloc(s->nmark, sizeof *names);
+    struct tw_str t = { 0 };
+    struct tw_figure_surface f = { .x_label = "direction 1", .y_label = "direction 2" };
+    bool good = names != NULL;
+    enum tw_status rc;
+
+    note(s, &t);
+    for (size_t k = 0; good && !s->off_plane && checkpoints && k < s->nmark; k++) {
+        names[k] = short_name(s->mark[k]);
+        good = names[k] != NULL;
+    }
+    if (checkpoints) {
+        f.x_label = s->off_plane ? "first principal component" : "distance along the first side";
+        f.y_label = s->off_plane ? "second principal component" : "distance from it";
+    }
+    f.z_label = "loss";
+    f.nx = s->nx;
+    f.ny = s->ny;
+    f.x = s->x;
+    f.y = s->y;
+    f.z = s->field[SCAN_LOSS];
+    f.equal = checkpoints;
+    f.relief = relief;
+    f.path = s->off_plane != NULL;
+    f.nmark = checkpoints ? s->nmark : 0;
+    f.mark_x = s->mark_x;
+    f.mark_y = s->mark_y;
+    f.mark = (const char *const *)names;
+    f.note = t.s;
+    rc = good && !t.failed ? tw_figure_surface(path, &f, o, err)
+                           : tw_err_set(err, TW_ENOMEM, "out of memory");
+    for (size_t k = 0; names && k < s->nmark; k++)
+        free(names[k]);
+    free(names);
+    tw_str_release(&t);
+    return rc;
+}
+
+static enum tw_status draw_line(const struct tw_scan *s, const char *path,
+                                const struct tw_figure_opts *o, struct tw_err *err)
+{
+    const size_t n = s->nx;
+    const double *loss = s->field[SCAN_LOSS], *se = s->field[SCAN_LOSS_SE];
+    double *lo = tw_alloc(n, sizeof *lo), *hi = tw_alloc(n, sizeof *hi);
+    struct tw_figure_layer layer[2] = { { 0 } };
+    struct tw_figure_plane f = { .y_label = "loss", .x_lo = s->x[0], .x_hi = s->x[n - 1] };
+    enum tw_status rc;
+
+    f.y_lo = f.y_hi = NAN;
+    f.x_label = !strcmp(s->chart, "line") ? "from the first checkpoint (0) to the second (1)"
+                                          : "distance along the direction";
+    for (size_t i = 0; lo && hi && i < n; i++) {
+        lo[i] = loss[i] - (se ? 2.0 * se[i] : 0.0);
+        hi[i] = loss[i] + (se ? 2.0 * se[i] : 0.0);
+    }
+    layer[0] = (struct tw_figure_layer){
+        .mark = TW_FIGURE_BAND, .name = "±2 standard errors", .n = n, .x = s->x, .y = lo, .y2 = hi
+    };
+    layer[1] = (struct tw_figure_layer){
+        .mark = TW_FIGURE_LINE, .name = "loss", .n = n, .x = s->x, .y = loss
+    };
+    f.n = se ? 2 : 1;
+    f.layers = se ? layer : layer + 1;
+    rc = lo && hi ? tw_figure_plane(path, &f, o, err) : tw_err_set(err, TW_ENOMEM, "out of memory");
+    free(lo);
+    free(hi);
+    return rc;
+}
+
+enum tw_status tw_scan_draw(const struct tw_scan *s, enum tw_scan_figure kind, const char *path,
+                            const struct tw_figure_opts *o, struct tw_err *err)
+{
+    if (s->ny == 1)
+        return draw_line(s, path, o, err);
+    return draw_plane(s, kind == TW_SCAN_FIGURE_SURFACE, path, o, err);
+}

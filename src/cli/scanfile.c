@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "scanfile.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct {
+    const char *path, *unit, *meaning;
+} fields[SCAN_FIELDS] = {
+    { "/loss", "nats", "mean loss; interpolated where /status is 3" },
+    { "/loss_se", "nats", "its standard error, for the population of the samples" },
+    { "/error", "", "share of wrong answers" },
+    { "/error_se", "", "its standard error" },
+};
+
+/* ---- memory ---------------------------------------------------------------------------------- */
+
+enum tw_status tw_scan_make(struct tw_scan *s, size_t nx, size_t ny, bool error, struct tw_err *err)
+{
+    const size_t n = nx <= SIZE_MAX / (ny ? ny : 1) ? nx * ny : SIZE_MAX;
+    bool good;
+
+    *s = (struct tw_scan){ .nx = nx, .ny = ny, .stated_error = NAN };
+    s->axis_length[0] = s->axis_length[1] = s->explained[0] = s->explained[1] = NAN;
+    s->x = tw_alloc(nx, sizeof *s->x);
+    s->y = tw_alloc(ny, sizeof *s->y);
+    s->status = tw_alloc(n, 1);
+    good = s->x && s->y && s->status;
+    for (size_t k = 0; good && k < (error ? SCAN_FIELDS : SCAN_ERROR); k++) {
+        s->field[k] = tw_alloc(n, sizeof *s->field[k]);
+        good = s->field[k] != NULL;
+        for (size_t i = 0; good && i < n; i++)
+            s->field[k][i] = NAN;
+    }
+    return good ? TW_OK : tw_err_set(err, TW_ENOMEM, "out of memory");
+}
+
+void tw_scan_release(struct tw_scan *s)
+{
+    free(s->x);
+    free(s->y);
+    free(s->status);
+    for (size_t k = 0; k < SCAN_FIELDS; k++)
+        free(s->field[k]);
+    free(s->chart);
+    free(s->normalise);
+    free(s->biases);
+    free(s->bn);
+    free(s->objective);
+    for (size_t i = 0; s->mark && i < s->nmark; i++)
+        free(s->mark[i]);
+    free(s->mark);
+    free(s->mark_x);
+    free(s->mark_y);
+    free(s->distance);
+    free(s->off_plane);
+    *s = (struct tw_scan){ 0 };
+}
+
+const char *tw_scan_kind(const struct tw_scan *s)
+{
+    return s->ny > 1 ? "scan-2d" : "scan-1d";
+}
+
+struct tw_scan_range tw_scan_range_of(const struct tw_scan *s)
+{
+    struct tw_scan_range r = { .lo = NAN, .hi = NAN, .largest_se = NAN };
+
+    for (size_t i = 0; i < s->nx * s->ny; i++) {
+        const double v = s->field[SCAN_LOSS][i];
+
+        r.computed += s->status[i] == TW_POINT_DONE || s->status[i] == TW_POINT_FAILED;
+        r.interpolated += s->status[i] == TW_POINT_INTERPOLATED;
+        r.failed += s->status[i] == TW_POINT_FAILED;
+        if (s->status[i] == TW_POINT_TODO || !isfinite(v))
+            continue;
+        if (s->field[SCAN_LOSS_SE])
+            r.largest_se = fmax(r.largest_se, s->field[SCAN_LOSS_SE][i]);
+        if (!(v >= r.lo)) {
+            r.lo = v;
+            r.at_lo = i;
+        }
+        if (!(v <= r.hi)) {
+            r.hi = v;
+            r.at_hi = i;
+        }
+    }
+    return r;
+}
+
+/* ---- writing --------------------------------------------------------------------------------- */
+
+static enum tw_status put_chart(struct tw_result *r, const struct tw_scan *s, const char *settings,
+                                struct tw_err *err)
+{
+    const struct {
+        const char *path, *text, *meaning;
+    } texts[] = {
+        { "/settings", settings, "what the numbers depend on" },
+        { "/chart/kind", s->chart, "random, line, triangle or trajectory" },
+        { "/chart/normalise", s->normalise, "how random directions were scaled" },
+        { "/chart/biases", s->biases, "what random directions are in biases and norms" },
+        { "/chart/bn", s->bn, "statistics of batch normalisation" },
+        { "/chart/objective", s->objective, "the loss" },
+    };
+    const size_t two = 2;
+    enum tw_status rc = TW_OK;
+
+    for (size_t i = 0; rc == TW_OK && i < sizeof texts / sizeof texts[0]; i++)
+        rc = tw_result_put_text(r, texts[i].path, texts[i].text ? texts[i].text : "",
+                                texts[i].meaning, err);
+    if (rc == TW_OK)
+        rc = tw_result_put_size(r, "/chart/n", s->n, "", "samples used at every point", err);
+    if (rc == TW_OK)
+        rc = tw_result_put_size(r, "/chart/n_data", s->n_data, "", "samples of the data", err);
+    if (rc == TW_OK)
+        rc = tw_result_put_reals(r, "/chart/axis_length", 1, &two, s->axis_length, "",
+                                 "distance in parameters that one unit of each axis is", err);
+    return rc;
+}
+
+static enum tw_status put_marks(struct tw_result *r, const struct tw_scan *s, struct tw_err *err)
+{
+    const size_t n = s->nmark, two = 2;
+    enum tw_status rc = tw_result_put_texts(r, "/checkpoints/name", n, (const char *const *)s->mark,
+                                            "checkpoints that lie in the chart, or near it", err);
+
+    if (rc == TW_OK)
+        rc = tw_result_put_reals(r, "/checkpoints/x", 1, &n, s->mark_x, "", "where they are", err);
+    if (rc == TW_OK)
+        rc = tw_result_put_reals(r, "/checkpoints/y", 1, &n, s->mark_y, "", "where they are", err);
+    if (rc != TW_OK || !s->distance)
+        return rc;
+    rc = tw_result_put_reals(r, "/trajectory/distance", 1, &n, s->distance, "",
+                             "distance of each checkpoint from the last", err);
+    if (rc == TW_OK)
+        rc = tw_result_put_reals(r, "/trajectory/off_plane", 1, &n, s->off_plane, "",
+                                 "distance of each checkpoint from the plane", err);
+    if (rc == TW_OK)
+        rc = tw_result_put_reals(r, "/trajectory/explained_variance", 1, &two, s->explained, "",
+                                 "shares of the variance along the two axes", err);
+    return rc;
+}
+
+/* For loss-landscape's scripts, which take Z[iy][ix] of square planes. */
+static enum tw_status put_other_names(struct tw_result *r, const struct tw_scan *s, int rank,
+                                      const size_t *dims, struct tw_err *err)
+{
+    enum tw_status rc;
+
+    if (s->ny > 1 && s->ny != s->nx)
+        return TW_OK;
+    rc = tw_result_link(r, "/x", "/xcoordinates", err);
+    if (rc == TW_OK && s->ny > 1)
+        rc = tw_result_link(r, "/y", "/ycoordinates", err);
+    if (rc == TW_OK)
+        rc = tw_result_link(r, "/loss", "/train_loss", err);
+    if (rc == TW_OK && s->field[SCAN_ERROR])
+        rc = tw_result_reserve_reals(r, "/train_acc", rank, dims, "per cent",
+                                     "share of right answers", err);
+    return rc;
+}
+
+static enum tw_status reserve(struct tw_result *r, const struct tw_scan *s, struct tw_err *err)
+{
+    const size_t plane[2] = { s->ny, s->nx }, one = 1;
+    const int rank = s->ny > 1 ? 2 : 1;
+    const size_t *dims = s->ny > 1 ? plane : &s->nx;
+    enum tw_status rc = tw_result_put_reals(r, "/x", 1, &s->nx, s->x, "", "first coordinate", err);
+
+    if (rc == TW_OK && rank == 2)
+        rc = tw_result_put_reals(r, "/y", 1, &s->ny, s->y, "", "second coordinate", err);
+    for (size_t k = 0; rc == TW_OK && k < SCAN_FIELDS; k++)
+        if (s->field[k])
+            rc = tw_result_reserve_reals(r, fields[k].path, rank, dims, fields[k].unit,
+                                         fields[k].meaning, err);
+    if (rc == TW_OK)
+        rc = tw_result_reserve_bytes(
+            r, "/status", rank, dims,
+            "0 todo, 1 computed, 2 computed and not finite, 3 interpolated", err);
+    if (rc == TW_OK)
+        rc = tw_result_reserve_reals(r, "/stated_error", 1, &one, "",
+                                     "largest error of interpolation that was seen, as a share of "
+                                     "the range of the loss; NaN: every point is computed",
+                                     err);
+    return rc == TW_OK ? put_other_names(r, s, rank, dims, err) : rc;
+}
+
+struct tw_result *tw_scan_create(const char *path, const struct tw_scan *s, const char *settings,
+                                 bool force, const struct tw_provenance *prov, struct tw_err *err)
+{
+    struct tw_result *r =
+        tw_result_create(path, tw_scan_kind(s), TW_RESULT_INPLACE, force, prov, err);
+    enum tw_status rc = r ? put_chart(r, s, settings, err) : err->code;
+
+    if (rc == TW_OK)
+        rc = put_marks(r, s, err);
+    if (rc == TW_OK)
+        rc = reserve(r, s, err);
+    if (rc == TW_OK)
+        rc = tw_result_begin(r, err);
+    if (rc == TW_OK)
+        return r;
+    tw_result_abandon(r);
+    return NULL;
+}
+
+enum tw_status tw_scan_write(struct tw_result *r, const struct tw_scan *s, size_t first, size_t n,
+                             struct tw_err *err)
+{
+    enum tw_status rc = TW_OK;
+
+    for (size_t k = 0; rc == TW_OK && k < SCAN_FIELDS; k++)
+        if (s->field[k])
+            rc = tw_result_write_reals(r, fields[k].path, first, s->field[k] + first, n, err);
+    for (size_t i = first; rc == TW_OK && s->field[SCAN_ERROR] && i < first + n; i++) {
+        const double acc = 100.0 * (1.0 - s->field[SCAN_ERROR][i]);
+
+        if (s->ny == 1 || s->ny == s->nx)
+            rc = tw_result_write_reals(r, "/train_acc", i, &acc, 1, err);
+    }
+    return rc == TW_OK ? tw_result_write_bytes(r, "/status", first, s->status + first, n, err) : rc;
+}
+
+/* ---- reading --------------------------------------------------------------------------------- */
+
+static enum tw_status get(struct tw_result *r, const char *path, int rank, const size_t *want,
+                          double **x, struct tw_err *err)
+{
+    size_t dims[TW_RESULT_MAX_RANK];
+    enum tw_status rc;
+
+    free(*x);
+    *x = NULL;
+    rc = tw_result_get_reals(r, path, rank, dims, x, err);
+    for (int i = 0; rc == TW_OK && i < rank; i++)
+        if (dims[i] != want[i])
+            rc = tw_err_set(err, TW_EFORMAT, "%s does not fit the other arrays", path);
+    return rc;
+}
+
+static enum tw_status read_marks(struct tw_result *r, struct tw_scan *s, struct tw_err *err)
+{
+    const size_t two = 2;
+    double *pair = NULL;
+    enum tw_status rc = tw_result_get_texts(r, "/checkpoints/name", &s->nmark, &s->mark, err);
+
+    if (rc == TW_OK)
+        rc = get(r, "/checkpoints/x", 1, &s->nmark, &s->mark_x, err);
+    if (rc == TW_OK)
+        rc = get(r, "/checkpoints/y", 1, &s->nmark, &s->mark_y, err);
+    if (rc != TW_OK || !tw_result_has(r, "/trajectory/distance"))
+        return rc;
+    rc = get(r, "/trajectory/distance", 1, &s->nmark, &s->distance, err);
+    if (rc == TW_OK)
+        rc = get(r, "/trajectory/off_plane", 1, &s->nmark, &s->off_plane, err);
+    if (rc == TW_OK)
+        rc = get(r, "/trajectory/explained_variance", 1, &two, &pair, err);
+    if (rc == TW_OK)
+        memcpy(s->explained, pair, sizeof s->explained);
+    free(pair);
+    return rc;
+}
+
+static enum tw_status read_chart(struct tw_result *r, struct tw_scan *s, struct tw_err *err)
+{
+    const size_t two = 2;
+    double *pair = NULL;
+    const struct {
+        const char *path;
+        char **text;
+    } texts[] = {
+        { "/chart/kind", &s->chart },          { "/chart/normalise", &s->normalise },
+        { "/chart/biases", &s->biases },       { "/chart/bn", &s->bn },
+        { "/chart/objective", &s->objective },
+    };
+    enum tw_status rc = TW_OK;
+
+    for (size_t i = 0; rc == TW_OK && i < sizeof texts / sizeof texts[0]; i++)
+        rc = tw_result_get_text(r, texts[i].path, texts[i].text, err);
+    if (rc == TW_OK)
+        rc = tw_result_get_size(r, "/chart/n", &s->n, err);
+    if (rc == TW_OK)
+        rc = tw_result_get_size(r, "/chart/n_data", &s->n_data, err);
+    if (rc == TW_OK)
+        rc = get(r, "/chart/axis_length", 1, &two, &pair, err);
+    if (rc == TW_OK)
+        memcpy(s->axis_length, pair, sizeof s->axis_length);
+    free(pair);
+    return rc == TW_OK ? read_marks(r, s, err) : rc;
+}
+
+static enum tw_status read_points(struct tw_result *r, struct tw_scan *s, int rank,
+                                  struct tw_err *err)
+{
+    const size_t plane[2] = { s->ny, s->nx }, one = 1;
+    const size_t *dims = rank == 2 ? plane : &s->nx;
+    size_t found[TW_RESULT_MAX_RANK];
+    double *stated = NULL;
+    enum tw_status rc = get(r, "/x", 1, &s->nx, &s->x, err);
+
+    if (rc == TW_OK && rank == 2)
+        rc = get(r, "/y", 1, &s->ny, &s->y, err);
+    for (size_t k = 0; rc == TW_OK && k < SCAN_FIELDS; k++)
+        if (s->field[k])
+            rc = get(r, fields[k].path, rank, dims, &s->field[k], err);
+    if (rc == TW_OK) {
+        free(s->status);
+        s->status = NULL;
+        rc = tw_result_get_bytes(r, "/status", rank, found, &s->status, err);
+    }
+    for (int i = 0; rc == TW_OK && i < rank; i++)
+        if (found[i] != dims[i])
+            rc = tw_err_set(err, TW_EFORMAT, "/status does not fit the other arrays");
+    if (rc == TW_OK)
+        rc = get(r, "/stated_error", 1, &one, &stated, err);
+    if (rc == TW_OK)
+        s->stated_error = stated[0];
+    free(stated);
+    return rc;
+}
+
+/* The extents of /loss. */
+static enum tw_status extents(struct tw_result *r, int rank, size_t *nx, size_t *ny,
+                              struct tw_err *err)
+{
+    size_t dims[TW_RESULT_MAX_RANK] = { 0, 0 };
+    double *x = NULL;
+    enum tw_status rc = tw_result_get_reals(r, "/loss", rank, dims, &x, err);
+
+    free(x);
+    *nx = dims[rank - 1];
+    *ny = rank == 2 ? dims[0] : 1;
+    if (rc == TW_OK && (*nx < 2 || (rank == 2 && *ny < 2)))
+        rc = tw_err_set(err, TW_EFORMAT, "/loss has too few points");
+    return rc;
+}
+
+enum tw_status tw_scan_read(const char *path, struct tw_scan *s, struct tw_err *err)
+{
+    struct tw_result *r = tw_result_open(path, NULL, err);
+    size_t nx = 0, ny = 0;
+    enum tw_status rc;
+    int rank;
+
+    *s = (struct tw_scan){ 0 };
+    if (!r)
+        return err->code;
+    rank = !strcmp(tw_result_kind(r), "scan-2d") ? 2 : 1;
+    if (rank == 1 && strcmp(tw_result_kind(r), "scan-1d") != 0)
+        rc = tw_err_set(err, TW_EFORMAT, "expected a scan, found a result of kind '%s'",
+                        tw_result_kind(r));
+    else
+        rc = extents(r, rank, &nx, &ny, err);
+    if (rc == TW_OK)
+        rc = tw_scan_make(s, nx, ny, tw_result_has(r, "/error"), err);
+    if (rc == TW_OK)
+        rc = read_points(r, s, rank, err);
+    if (rc == TW_OK)
+        rc = read_chart(r, s, err);
+    tw_result_done(r);
+    if (rc != TW_OK) {
+        tw_scan_release(s);
+        return tw_err_ctx(err, rc, "%s", path);
+    }
+    return TW_OK;
+}

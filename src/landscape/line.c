@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Which point of a line to evaluate next, and evaluating it. */
+#include "line.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+
+enum { START = 9, BORDER = 256 };
+
+/* Two points are never nearer than this part of the interval. */
+static const double APART = 1e-6;
+
+/* ---- points -----------------------------------------------------------------------------------
+ */
+
+enum tw_status tw_line_init(struct tw_line *l, const struct tw_line_options *o, struct tw_err *err)
+{
+    *l = (struct tw_line){ .o = *o };
+    if (l->o.start == 0)
+        l->o.start = START < o->max_points ? START : o->max_points;
+    if (!(o->lo < o->hi) || !isfinite(o->hi - o->lo))
+        return tw_err_set(err, TW_EINVAL, "a line from %g to %g: the first must be the smaller",
+                          o->lo, o->hi);
+    if (l->o.start < 3 || o->max_points < l->o.start)
+        return tw_err_set(err, TW_EINVAL,
+                          "a line of at most %zu points that starts with %zu: it takes 3 at least, "
+                          "and no more at the start than in all",
+                          o->max_points, l->o.start);
+    l->point = tw_alloc(o->max_points, sizeof *l->point);
+    l->order = tw_alloc(o->max_points, sizeof *l->order);
+    return l->point && l->order ? TW_OK : tw_err_set(err, TW_ENOMEM, "out of memory");
+}
+
+void tw_line_release(struct tw_line *l)
+{
+    free(l->point);
+    free(l->order);
+    *l = (struct tw_line){ 0 };
+}
+
+enum tw_status tw_line_add(struct tw_line *l, const struct tw_line_point *p, struct tw_err *err)
+{
+    size_t k = 0;
+
+    if (l->n == l->o.max_points)
+        return tw_err_set(err, TW_EINVAL, "a line of %zu points is full", l->n);
+    while (k < l->n && line_t(l, k) < p->t)
+        k++;
+    if (!(p->t >= l->o.lo && p->t <= l->o.hi) || (k < l->n && line_t(l, k) == p->t))
+        return tw_err_set(err, TW_EINVAL, "t = %.17g is off the line, or there already", p->t);
+    for (size_t i = l->n; i > k; i--)
+        l->order[i] = l->order[i - 1];
+    l->order[k] = l->n;
+    l->point[l->n++] = *p;
+    return TW_OK;
+}
+
+/* ---- the next point ---------------------------------------------------------------------------
+ */
+
+/* Point k of an even grid of n; its ends to the bit. */
+static double grid(const struct tw_line *l, size_t k, size_t n)
+{
+    const double s = (double)k / (double)(n - 1);
+
+    return k == 0 ? l->o.lo : k + 1 == n ? l->o.hi : l->o.lo + s * (l->o.hi - l->o.lo);
+}
+
+static bool has(const struct tw_line *l, double t)
+{
+    for (size_t i = 0; i < l->n; i++)
+        if (l->point[i].t == t)
+            return true;
+    return false;
+}
+
+/* What is asked for: in all the curve, rounding at the least. */
+static double tolerance(const struct tw_line *l, enum tw_line_curve which)
+{
+    double lo = (double)INFINITY, hi = -lo, tol = l->o.error_tol;
+
+    for (size_t k = 0; k < l->n; k++) {
+        const double y = line_value(l, which, k);
+
+        if (isfinite(y))
+            lo = fmin(lo, y);
+        if (isfinite(y))
+            hi = fmax(hi, y);
+    }
+    if (which == TW_LINE_LOSS)
+        tol = l->o.tol > 0.0 ? l->o.tol : 1e-3 * (hi - lo);
+    return fmax(tol, 64.0 * DBL_EPSILON * fmax(fabs(lo), fabs(hi)));
+}
+
+/* ... and at piece k. */
+static double tolerance_at(const struct tw_line *l, enum tw_line_curve which, double tol, size_t k)
+{
+    const struct tw_values *a = &l->point[l->order[k]].values,
+                           *b = &l->point[l->order[k + 1]].values;
+    const double se =
+        which == TW_LINE_ERROR ? fmin(a->error.se, b->error.se) : fmin(a->loss.se, b->loss.se);
+
+    return isfinite(se) ? fmax(tol, l->o.noise * se) : tol;
+}
+
+static bool is_border(const struct tw_line *l, enum tw_line_curve which, size_t k)
+{
+    return !isfinite(line_value(l, which, k)) != !isfinite(line_value(l, which, k + 1));
+}
+
+/* The piece that is furthest from what is asked for, and its error in tolerances; l->n: all are
+ * good. */
+static size_t worst_piece(const struct tw_line *l, enum tw_line_curve which, double *error)
+{
+    const double tol = tolerance(l, which), whole = l->o.hi - l->o.lo;
+    double worst = 1.0;
+    size_t at = l->n;
+
+    for (size_t k = 0; k + 1 < l->n; k++) {
+        const double h = line_t(l, k + 1) - line_t(l, k);
+        const double e = line_piece_error(l, which, k) / tolerance_at(l, which, tol, k);
+        const bool border = is_border(l, which, k) && h > 1.5 * whole / BORDER;
+
+        if (h < 2.0 * APART * whole || !((border && isfinite(worst)) || e > worst))
+            continue;
+        worst = border ? (double)INFINITY : e;
+        at = k;
+    }
+    *error = worst;
+    return at;
+}
+
+/* A place in piece k that cuts it into as many parts as its error asks for, fourth powers of their
+ * lengths: the middle, a third, two fifths. The other cuts follow. */
+static double cut(const struct tw_line *l, size_t k, double error)
+{
+    const double a = line_t(l, k), b = line_t(l, k + 1);
+    const double parts = isfinite(error) ? fmin(fmax(ceil(pow(error, 0.25)), 2.0), 5.0) : 2.0;
+    const double s = floor(0.5 * parts) / parts;
+
+    return s == 0.5 ? 0.5 * (a + b) : a + s * (b - a);
+}
+
+/* A maximum between points that stands out by a tenth of the tolerance. */
+static bool missed_top(const struct tw_line *l, enum tw_line_curve which, bool excess, double *t)
+{
+    const double tol = tolerance(l, which);
+    const double top = tw_line_top(l, which, excess, t);
+    double c = 0.0, best = -INFINITY;
+
+    for (size_t k = 0; k < l->n; k++) {
+        const double s = (line_t(l, k) - l->o.lo) / (l->o.hi - l->o.lo);
+
+        if (excess)
+            c = (1.0 - s) * line_value(l, which, 0) + s * line_value(l, which, l->n - 1);
+        best = fmax(best, line_value(l, which, k) - c);
+        if (fabs(line_t(l, k) - *t) < APART * (l->o.hi - l->o.lo))
+            return false;
+    }
+    return top > best + 0.1 * tol;
+}
+
+static enum tw_line_curve last_curve(const struct tw_line *l)
+{
+    return l->o.error_tol > 0.0 ? TW_LINE_ERROR : TW_LINE_LOSS;
+}
+
+bool tw_line_next(const struct tw_line *l, double *t)
+{
+    const size_t first = l->o.even ? l->o.max_points : l->o.start;
+
+    if (l->n == l->o.max_points)
+        return false;
+    /* Both ends come first: whoever looks on sees what the line is between. */
+    for (size_t k = 0; k < first; k++) {
+        *t = grid(l, k == 1 ? first - 1 : k > 1 ? k - 1 : k, first);
+        if (!has(l, *t))
+            return true;
+    }
+    for (int c = TW_LINE_LOSS; !l->o.even && c <= (int)last_curve(l); c++) {
+        double error;
+        const size_t k = worst_piece(l, (enum tw_line_curve)c, &error);
+
+        if (k < l->n) {
+            *t = cut(l, k, error);
+            return true;
+        }
+    }
+    for (int c = TW_LINE_LOSS; !l->o.even && c <= (int)last_curve(l); c++)
+        if (missed_top(l, (enum tw_line_curve)c, true, t) ||
+            missed_top(l, (enum tw_line_curve)c, false, t))
+            return true;
+    return false;
+}
+
+bool tw_line_converged(const struct tw_line *l)
+{
+    double error;
+
+    for (int c = TW_LINE_LOSS; c <= (int)last_curve(l); c++)
+        if (l->n < l->o.start || worst_piece(l, (enum tw_line_curve)c, &error) < l->n)
+            return false;
+    return true;
+}
+
+/* ---- evaluating ---------------------------------------------------------------------------------
+ */
+
+/* An anchor whose weight does not change keeps it to the bit. */
+static void weights_at(const struct tw_line_path *path, double t, double *weights)
+{
+    for (size_t k = 0; k < path->nanchors; k++) {
+        const double a = path->from[k], b = path->to[k];
+
+        weights[k] = a == b ? a : (1.0 - t) * a + t * b;
+    }
+}
+
+static enum tw_status evaluate(struct tw_line *l, struct tw_problem *p,
+                               const struct tw_line_path *path, double t, double *weights,
+                               struct tw_err *err)
+{
+    const size_t row = l->n * l->samples, n = l->samples;
+    struct tw_line_point point = { .t = t, .slope = (double)NAN };
+    double *miss = l->miss && p->has_error ? l->miss + row : NULL;
+    const struct tw_request r = {
+        .weights = weights,
+        .ndirections = path->direction ? 1 : 0,
+        .directions = path->direction,
+        .slopes = path->direction ? &point.slope : NULL,
+        .values = &point.values,
+        .loss = l->loss ? l->loss + row : NULL,
+        .weight = l->weight,
+        .correct = miss,
+    };
+    enum tw_status rc;
+
+    weights_at(path, t, weights);
+    rc = tw_problem_eval(p, &r, err);
+    for (size_t i = 0; rc == TW_OK && miss && i < n; i++)
+        miss[i] = l->weight[i] - miss[i];
+    return rc == TW_OK ? tw_line_add(l, &point, err) : rc;
+}
+
+enum tw_status tw_line_sample(struct tw_line *l, struct tw_problem *p,
+                              const struct tw_line_path *path, tw_line_done_fn *done, void *ctx,
+                              struct tw_err *err)
+{
+    double *weights;
+    enum tw_status rc = TW_OK;
+    double t;
+
+    if ((l->loss || l->miss) && (l->samples != p->n || !l->weight))
+        return tw_err_set(err, TW_EINVAL, "room for %zu samples, but the problem has %zu",
+                          l->samples, p->n);
+    weights = tw_alloc(path->nanchors, sizeof *weights);
+    if (!weights)
+        return tw_err_set(err, TW_ENOMEM, "out of memory");
+    while (rc == TW_OK && tw_line_next(l, &t)) {
+        rc = evaluate(l, p, path, t, weights, err);
+        if (rc == TW_OK && done)
+            rc = done(ctx, l, l->n - 1, err);
+    }
+    free(weights);
+    return rc;
+}

@@ -1,0 +1,87 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Evaluator processes as a user has them: thalweg eval, thalweg evaluator check.
+# shellcheck source=tests/support/tap.sh
+. "$(dirname "$0")/../support/tap.sh"
+
+# shellcheck disable=SC2154  # tap.sh sets it
+cd "$tmp" || exit 1
+good="'$build/test/evaluator' 5 40"
+if [ ! -x "$build/test/evaluator" ] || [ ! -x "$build/test/faulty_evaluator" ]; then
+    skip 'evaluators' 'test/evaluator is not built'
+    done_testing
+    exit
+fi
+faulty() { # FAULT [FILE]
+    echo "'$build/test/faulty_evaluator' $1 ${2:--}"
+}
+
+expect_out 'eval: the loss at its own checkpoints' 0 '^checkpoint 1 +0\.[0-9]+ ' \
+    thalweg eval --evaluator "$good"
+expect_json 'JSON' 0 thalweg eval --evaluator "$good" --json --workers 2
+loss=$(sed -n 's/.*"file":"checkpoint 0",[^}]*"loss":\([^,]*\),.*/\1/p' out)
+expect 'a loss that is expected' 1 - \
+    thalweg eval -q --evaluator "$good" --expect-loss "$loss" --tol 1e-12
+expect_err 'of two, the other is not' 1 'checkpoint 1: loss .*expected' \
+    thalweg eval --evaluator "$good" --expect-loss "$loss" --tol 1e-12
+expect_err 'no more data with it' 2 'brings its own network, checkpoints and data' \
+    thalweg eval --evaluator "$good" -d "$data/digits.h5"
+expect_err 'no file of samples' 2 'do not go with --evaluator' \
+    thalweg eval --evaluator "$good" --per-sample s.h5
+expect_err 'nor one without checkpoints' 3 'has no checkpoints of its own' thalweg eval --evaluator \
+    "printf '{\"twep\":1,\"can\":[\"loss\"],\"tensors\":[{\"name\":\"w\",\"shape\":[2]}]}\n{\"id\":1}\n' >&4; cat <&3"
+
+# What goes wrong is said, with what the evaluator printed.
+expect_err 'a traceback is shown' 3 '\| ModuleNotFoundError: torch' \
+    thalweg eval --evaluator 'echo "ModuleNotFoundError: torch" >&2; exit 1'
+expect_err 'and the reason' 3 'ended with exit code 1 before it greeted' \
+    thalweg eval --evaluator 'echo "ModuleNotFoundError: torch" >&2; exit 1'
+expect_err 'nothing that a terminal would obey' 3 '\| \?\[31mred' \
+    thalweg eval --evaluator 'printf "\033[31mred\n"; exit 1'
+expect_err 'a failed point' 4 'checkpoint 0: the evaluator says: CUDA out of memory' \
+    thalweg eval --evaluator "$(faulty oom)"
+expect_out 'beside one that did not fail' 4 '^checkpoint 1 .*0\.' \
+    thalweg eval -q --evaluator "$(faulty oom)"
+expect_err 'three lost workers' 4 'checkpoint 1: 3 times in a row the evaluator was killed by signal 9' \
+    thalweg eval --evaluator "$(faulty kill)"
+expect 'a worker that dies is replaced' 0 - thalweg eval -q --evaluator "$(faulty kill first)"
+expect_err 'losses that are NaN' 4 'have a loss that is not finite' \
+    thalweg eval --evaluator "$(faulty nan)"
+expect 'what it prints goes to a file' 0 - \
+    thalweg eval -q --evaluator "$(faulty chatter)" --evaluator-log log
+grep -q '^{"id":3,"loss":7} chatter$' log
+report $? 'that is kept'
+
+# Checks.
+expect_out 'check: all is well' 0 '^gradient, fc1.weight  *good ' thalweg evaluator check "$good"
+expect_out 'and what a call costs' 0 '^hvp +[0-9.]+$' thalweg evaluator check "$good"
+expect_json 'in JSON' 0 thalweg evaluator check --json "$good"
+expect_err 'a gradient one per cent off in one tensor' 1 \
+    'warning: gradient, fc1.bias: the gradient is not the derivative of the loss' \
+    thalweg evaluator check "$(faulty gradient)"
+expect_err 'a loss that has a memory' 1 'depends on the point that was asked before' \
+    thalweg evaluator check "$(faulty stateful)"
+expect_err 'a loss that is random' 1 'the same point asked twice has two losses' \
+    thalweg evaluator check "$(faulty random)"
+expect_err 'no such checkpoint' 2 'there is no number 2' \
+    thalweg evaluator check "$good" --checkpoint 2
+expect_err 'words without quotes' 2 'quoted as one word' thalweg evaluator check python3 x.py
+expect_err 'no action' 2 'neither check nor adapter' thalweg evaluator chekc x
+
+expect_out 'the adapter' 0 '^def torch\(' thalweg evaluator adapter
+thalweg evaluator adapter >thalweg_eval.py
+expect 'is the one in the source' 0 - cmp thalweg_eval.py "$root/src/share/thalweg_eval.py"
+python=$(command -v /usr/bin/python3 || command -v python3)
+if "$python" -c 'import numpy' 2>/dev/null; then
+    cp "$root/analyses/evaluator/numpy_eval.py" .
+    expect_out 'serves a model in NumPy' 0 '^parameters matter  *good' \
+        thalweg evaluator check "$python numpy_eval.py"
+    sed 's/return {"loss": .*/raise MemoryError("CUDA out of memory")/' numpy_eval.py >oom.py
+    expect_err 'an exception is a failed point' 4 'says: MemoryError: CUDA out of memory' \
+        thalweg eval --evaluator "$python oom.py"
+    expect_err 'and its story is shown' 4 '\| Traceback' thalweg eval --evaluator "$python oom.py"
+    expect_err 'run by itself it says what it is' 1 'this is an evaluator' "$python" numpy_eval.py
+else
+    skip 'the adapter serves' 'no python3 with numpy'
+fi
+done_testing

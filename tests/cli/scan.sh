@@ -1,0 +1,188 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-3.0-or-later
+# thalweg scan and export: lines, planes, files that are continued, other programs' files.
+# shellcheck source=tests/support/tap.sh
+. "$(dirname "$0")/../support/tap.sh"
+
+# shellcheck disable=SC2154  # tap.sh sets it
+cd "$tmp" || exit 1
+export SOURCE_DATE_EPOCH=1700000000
+cp "$data/digits-mlp-1.h5" a.h5 && cp "$data/digits-mlp-2.h5" b.h5
+
+# scan ARG...: of the digits' test images.
+scan() { thalweg scan --data "$data/digits.h5" --scale 0.0625 --split test --threads 1 -q "$@"; }
+value() { sed -n "s/.*\"result\":{.*\"$1\":\([^,}]*\).*/\1/p" out; }
+# loss FILE X [Y]: of a table.
+loss() { awk -F, -v x="$2" -v y="${3-}" '$1 == x && (y == "" || $2 == y) { print y == "" ? $2 : $3 }' "$1"; }
+
+# Lines.
+expect_out 'a line between two checkpoints' 0 '^21 points, loss 0\.[0-9]* at [01.]* to .* at 0\.5, ' \
+    scan a.h5 b.h5 --mesh 21 -o line.h5
+expect 'as a table' 0 - thalweg export line.h5 --csv line.csv -q
+for end in 0:a 1:b; do
+    want=$(thalweg eval -d "$data/digits.h5" --scale 0.0625 --split test --json "${end#*:}.h5" |
+        sed 's/.*"loss":\([^,]*\).*/\1/')
+    [ "$(loss line.csv "${end%:*}")" = "$want" ]
+    report $? "its end ${end%:*} has the loss of checkpoint ${end#*:}"
+done
+expect_json 'beyond its ends, in JSON' 0 scan a.h5 b.h5 --mesh 5 --range -0.5:1.5 -o far.h5 --json
+[ "$(value points)" = 5 ] && [ "$(value evaluations)" = 5 ] && [ "$(value kind)" = '"scan-1d"' ]
+report $? 'with what was done'
+thalweg export far.h5 --csv far.csv -q
+[ "$(loss far.csv 0.5)" = "$(loss line.csv 0.5)" ]
+report $? 'and the same bits at the same place'
+
+# Planes.
+expect_out 'a plane along random directions' 0 '^9×7 points' \
+    scan a.h5 --mesh 9x7 --radius 0.5 --seed 7 -o plane.h5
+scan a.h5 --mesh 9 --radius 0.5 --seed 7 -o row.h5 >/dev/null
+thalweg export plane.h5 --csv plane.csv -q && thalweg export row.h5 --csv row.csv -q
+awk -F, '$2 == 0 { print $1 "," $3 "," $4 }' plane.csv >in-plane
+awk -F, 'NR > 1 { print $1 "," $2 "," $3 }' row.csv | cmp -s - in-plane
+report $? 'its middle row is the line along the first direction, to the bit'
+[ "$(loss plane.csv 0 0)" = "$(loss line.csv 0)" ]
+report $? 'its middle is the checkpoint'
+scan a.h5 --mesh 9x7 --radius 0.5 --seed 8 -o other.h5 >/dev/null
+thalweg export other.h5 --csv other.csv -q && ! cmp -s other.csv plane.csv
+report $? 'another seed, another plane'
+mkdir two && (cd two && cp ../a.h5 . && thalweg scan --data "$data/digits.h5" --scale 0.0625 \
+    --split test -q a.h5 --mesh 9x7 --radius 0.5 --seed 7 -o plane.h5 --threads 2 >/dev/null)
+thalweg export two/plane.h5 --csv two.csv -q && cmp -s two.csv plane.csv
+report $? 'the same bits with two threads'
+for how in layer weight none; do
+    expect_out "directions scaled by $how" 0 '^3×3 points' \
+        scan a.h5 --mesh 3x3 --normalize $how --biases random -o "$how.h5"
+done
+expect_out 'more samples for a smaller standard error' 0 ', n 29[0-9]$' \
+    scan a.h5 --mesh 3x3 --target-error 0.035 -o pilot.h5
+
+# A file goes on where it was left.
+whole="a.h5 --mesh 41x41 --seed 3 -o killed.h5"
+mkdir kill && cp a.h5 kill && cd kill || exit 1
+for wait in 0.01 0.04 0.08; do
+    # shellcheck disable=SC2086
+    thalweg scan --data "$data/digits.h5" --scale 0.0625 --split test --threads 1 -q $whole \
+        >/dev/null 2>&1 &
+    until [ -e killed.h5 ] || ! kill -0 $! 2>/dev/null; do sleep 0.01; done
+    sleep $wait
+    kill -9 $! 2>/dev/null
+    wait $! 2>/dev/null
+done
+# shellcheck disable=SC2086
+expect_out 'a killed scan is finished by the same command' 0 '^41×41 points' scan $whole
+cd .. && mkdir once && cp a.h5 once && cd once || exit 1
+# shellcheck disable=SC2086
+scan $whole >/dev/null
+cd .. && cmp kill/killed.h5 once/killed.h5 2>/dev/null
+report $? 'and has the bytes of one that was not killed'
+expect_json 'once more: nothing is left to do' 0 scan a.h5 --mesh 9x7 --radius 0.5 --seed 7 \
+    -o plane.h5 --json
+[ "$(value evaluations)" = 0 ] && [ "$(value computed)" = 63 ]
+report $? 'and nothing is done'
+expect_err 'other settings are refused' 2 'plane.h5 was made with other settings \(--radius=0.5 there, --radius=1 now\)' \
+    scan a.h5 --mesh 9x7 --seed 7 -o plane.h5
+expect_err 'another kind too' 2 "of kind 'scan-2d', and this one would be 'scan-1d'" \
+    scan a.h5 --mesh 9 -o plane.h5
+expect_err 'and another checkpoint' 2 'input 2=' \
+    scan b.h5 --mesh 9x7 --radius 0.5 --seed 7 -o plane.h5
+expect 'but with --force' 0 - scan a.h5 --mesh 9x7 --seed 7 -o plane.h5 --force
+
+# Few points.
+expect_json 'a tolerance' 0 scan a.h5 --mesh 65x65 --tol 0.01 -o few.h5 --json --limit 100
+awk -v n="$(value evaluations)" -v e="$(value stated_error)" \
+    'BEGIN { exit !(n > 100 && n * 8 <= 4225 && e > 0 && e <= 0.01) }'
+report $? 'takes an eighth of the points, and tells its error'
+scan a.h5 --mesh 65x65 -o many.h5 --limit 100 >/dev/null
+thalweg export few.h5 --csv few.csv -q && thalweg export many.h5 --csv many.csv -q
+paste -d, few.csv many.csv | awk -F, 'NR > 1 {
+    d = log($3 / $10); d = d < 0 ? -d : d; most = d > most ? d : most
+    lo = NR == 2 || $10 < lo ? $10 : lo; hi = $10 > hi ? $10 : hi
+} END { exit !(most <= 0.01 * log(hi / lo)) }'
+report $? 'which is true of every point'
+
+# Three checkpoints, a trajectory.
+if /usr/bin/python3 -c 'import h5py' 2>/dev/null; then
+    cat >make.py <<'PY'
+import h5py, numpy as np
+a, b = (h5py.File(f, "r") for f in ("a.h5", "b.h5"))
+names = []
+a.visititems(lambda n, o: names.append(n) if isinstance(o, h5py.Dataset) else None)
+def put(path, f):
+    with h5py.File(path, "w") as w:
+        w.attrs["model"] = a.attrs["model"]
+        for n in names:
+            w[n] = f(n, a[n][()], b[n][()]).astype("f4")
+rng = np.random.default_rng(0)
+put("c.h5", lambda n, x, y: x + 0.3 * rng.standard_normal(x.shape) * abs(x))
+for k in range(5):
+    t = k / 4
+    put(f"t{k}.h5", lambda n, x, y: (1 - t) * x + t * y + t * (1 - t) * np.sin(x + y))
+PY
+    /usr/bin/python3 make.py
+    expect_json 'the plane of three checkpoints' 0 \
+        scan a.h5 b.h5 c.h5 --mesh 9x9 --margin 0 -o tri.h5 --json
+    [ "$(value chart)" = '"triangle"' ]
+    report $? 'is what three make'
+    expect_out 'the plane of a trajectory' 0 '^5 checkpoints up to .* off the plane, which explains 9' \
+        scan t0.h5 t1.h5 t2.h5 t3.h5 t4.h5 --trajectory --mesh 5x5 -o traj.h5
+    expect_out 'its path is in the file' 0 '^/trajectory/off_plane *float64 *5 ' thalweg info traj.h5
+    expect 'a figure of it' 0 - thalweg plot traj.h5 -q -o traj.svg
+    # Files of loss-landscape: not square ones declare the wrong shape.
+    cat >theirs.py <<'PY'
+import h5py, numpy as np
+x, y = np.linspace(-1, 1, 5), np.linspace(0, 1, 3)
+X, Y = np.meshgrid(x, y)
+with h5py.File("theirs.h5", "w") as f:
+    f["dir_file"] = "d.h5"
+    f["xcoordinates"], f["ycoordinates"] = x, y
+    f["train_loss"] = (10 * X + Y).ravel().reshape(5, 3)
+with h5py.File("scalars.h5", "w") as f:
+    for i in range(4):
+        for j in range(5):
+            f[f"loss_{i}_{j}"] = 1.0 + i * j
+ours, out = h5py.File("square.h5", "r"), h5py.File("out.h5", "r")
+assert sorted(out) == ["dir_file", "train_acc", "train_loss", "xcoordinates", "ycoordinates"]
+assert out["train_loss"].dtype == "f8" and h5py.check_string_dtype(out["dir_file"].dtype)
+for f in (ours, out):
+    assert (f["train_loss"][()] == ours["loss"][()]).all()
+    assert (f["train_acc"][()] == 100 * (1 - ours["error"][()])).all()
+    assert (f["xcoordinates"][()] == ours["x"][()]).all()
+PY
+    scan a.h5 --mesh 5x5 -o square.h5 >/dev/null
+    expect 'written for loss-landscape' 0 - thalweg export square.h5 --loss-landscape out.h5 -q
+    expect 'as its scripts read it, and our own file too' 0 - /usr/bin/python3 theirs.py
+    expect 'theirs are read' 0 - thalweg export theirs.h5 --csv theirs.csv -q
+    [ "$(loss theirs.csv 0.5 1)" = 6 ] && [ "$(loss theirs.csv 0.5 0)" = 5 ]
+    report $? 'with the values where they belong'
+    expect 'and drawn' 0 - thalweg plot theirs.h5 -q -o theirs.svg
+    expect 'numbers without coordinates too' 0 - thalweg plot scalars.h5 -q -o scalars.svg
+else
+    skip 'checkpoints and surfaces of others' 'no h5py to make them with'
+fi
+expect_err 'a plane that is not square is not written for it' 2 'only square planes' \
+    thalweg export plane.h5 --loss-landscape no.h5
+expect 'a file for ParaView' 0 - thalweg export plane.h5 --vtp plane.vtp -q
+[ "$(grep -c 'DataArray type' plane.vtp)" = 11 ] && grep -q 'NumberOfPolys="48"' plane.vtp
+report $? 'has points and quadrilaterals'
+expect_err 'which is not overwritten' 3 'plane.vtp exists' thalweg export plane.h5 --vtp plane.vtp
+expect_err 'a line has no surface' 2 'a line has no surface' thalweg export line.h5 --vtp line.vtp
+expect_err 'a file that is no scan' 3 'a.h5' thalweg export a.h5 --csv no.csv
+
+# Figures.
+expect 'a map with the scan' 0 - scan a.h5 --mesh 9x9 --plot map.svg
+grep -q 'filter-normalised directions' map.gp && [ -s map.h5 ] && [ -s map.bin ]
+report $? 'says how it was made, and keeps its numbers'
+expect 'the surface from above' 0 - thalweg plot map.h5 --figure surface -q -o relief.svg
+expect 'a line' 0 - thalweg plot line.h5 -q -o line.svg
+expect_err 'a figure that a scan has not' 2 'map or surface' thalweg plot map.h5 --figure isoflop
+
+# What is wrong is said.
+expect_err 'no data' 2 'no data given' thalweg scan a.h5
+expect_err 'a mesh that is none' 2 "'4xx' is not like 51 or 51x51" scan a.h5 --mesh 4xx
+expect_err 'a plane of two' 2 'two checkpoints make a line' scan a.h5 b.h5 --mesh 5x5
+expect_err 'four checkpoints' 2 '4 checkpoints: .* more a --trajectory' scan a.h5 b.h5 a.h5 b.h5
+expect_err 'a trajectory of two' 2 'at least 3 checkpoints, not 2' scan a.h5 b.h5 --trajectory
+expect_err 'three on a line' 4 'on one line' scan a.h5 b.h5 a.h5 --mesh 5x5
+expect_err 'a range that is none' 2 "'1:0' is not like -0.5:1.5" scan a.h5 b.h5 --range 1:0
+expect_err 'kept statistics between two' 2 'of neither are right' scan a.h5 b.h5 --bn keep
+done_testing
