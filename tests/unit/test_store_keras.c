@@ -7,6 +7,7 @@
 #include "nets.h"
 #include "thalweg/graph_match.h"
 #include "thalweg/problem.h"
+#include "thalweg/store_data.h"
 #include "thalweg/store_net.h"
 #include "thalweg/store_weights.h"
 
@@ -376,6 +377,117 @@ static void nesting_has_an_end(void **state)
     check_message(&err, "models are nested more than 16 deep");
 }
 
+/* ---- derivatives ----------------------------------------------------------------------------- */
+
+struct point {
+    struct tw_problem *p;
+    double *at, *moved, *d, *gradient, *hvp[3];
+    float *buffers;
+};
+
+static double eval(struct point *q, double t, double *gradient)
+{
+    struct tw_values v;
+    struct tw_err err = { 0 };
+
+    for (size_t i = 0; i < q->p->dim; i++)
+        q->moved[i] = q->at[i] + t * q->d[i];
+    if (tw_problem_eval(q->p,
+                        &(struct tw_request){ .at = { .d = q->moved },
+                                              .buffers = q->buffers,
+                                              .values = &v,
+                                              .gradient = gradient },
+                        &err) != TW_OK)
+        fail_msg("%s", err.msg);
+    return v.loss.value;
+}
+
+static double dot(size_t n, const double *x, const double *y)
+{
+    double s = 0.0;
+
+    for (size_t i = 0; i < n; i++)
+        s += x[i] * y[i];
+    return s;
+}
+
+/* Slope, gradient and Hessian product along a direction against differences of size t. */
+static void check_derivatives(const char *model, const char *data)
+{
+    const double t = 1e-5;
+    struct point q = { 0 };
+    struct tw_dataset d;
+    struct tw_loss_spec loss;
+    struct tw_err err = { 0 };
+    struct tw_net *net = reads(keras_sample(model));
+    struct tw_rng rng = tw_rng_stream(5, TW_RNG_TEST, 0);
+    struct tw_vector direction;
+    float *stored;
+    double slope, difference;
+    size_t n;
+
+    assert_int_equal(tw_store_data_read(keras_sample(data), NULL, NULL, &d, NULL, NULL, &err),
+                     TW_OK);
+    assert_int_equal(tw_loss_parse(net->loss, &loss, &err), TW_OK);
+    q.p = tw_problem_new(
+        net, &d,
+        &(struct tw_problem_options){ .loss = &loss,
+                                      .exec = { .real64 = true, .gradient = true, .tangents = 1 } },
+        &err);
+    if (!q.p)
+        fail_msg("%s: %s", model, err.msg);
+    n = q.p->dim;
+    q.at = calloc(n * 7, sizeof *q.at);
+    q.moved = q.at + n;
+    q.d = q.at + 2 * n;
+    q.gradient = q.at + 3 * n;
+    for (size_t k = 0; k < 3; k++)
+        q.hvp[k] = q.at + (4 + k) * n;
+    stored = calloc(n, sizeof *stored);
+    q.buffers = calloc(q.p->layout->nb + 1, sizeof *q.buffers);
+    tw_graph_initial(tw_problem_graph(q.p), stored, q.buffers);
+    for (size_t i = 0; i < n; i++) {
+        q.at[i] = (double)stored[i];
+        q.d[i] = tw_rng_normal(&rng);
+    }
+    direction.f = NULL;
+    direction.d = q.d;
+    assert_int_equal(tw_problem_eval(q.p,
+                                     &(struct tw_request){ .at = { .d = q.at },
+                                                           .buffers = q.buffers,
+                                                           .ndirections = 1,
+                                                           .directions = &direction,
+                                                           .slopes = &slope,
+                                                           .gradient = q.gradient,
+                                                           .hvp = q.hvp },
+                                     &err),
+                     TW_OK);
+    difference = (eval(&q, t, q.hvp[1]) - eval(&q, -t, q.hvp[2])) / (2 * t);
+    check_close(slope, difference, 1e-7 * (1.0 + fabs(slope)), 1e-6);
+    check_close(dot(n, q.gradient, q.d), slope, 1e-12 * (1.0 + fabs(slope)), 1e-10);
+    for (size_t i = 0; i < n; i++)
+        check_close(q.hvp[0][i], (q.hvp[1][i] - q.hvp[2][i]) / (2 * t), 1e-5, 1e-4);
+    free(q.at);
+    free(stored);
+    free(q.buffers);
+    tw_problem_free(q.p);
+    tw_dataset_release(&d);
+    tw_net_free(net);
+}
+
+static void layers_have_derivatives(void **state)
+{
+    static const char *const files[][2] = {
+        { "cnn.keras", "cnn.npz" },    { "gpt.h5", "gpt.npz" },  { "text.keras", "text.npz" },
+        { "conv1d.h5", "conv1d.npz" }, { "ae.keras", "ae.npz" }, { "acts.h5", "acts.npz" },
+        { "mlp.h5", "mlp.npz" }
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
+        check_derivatives(files[i][0], files[i][1]);
+}
+
 /* ---- the same layers under other names ------------------------------------------------------- */
 
 static void other_numbers_of_the_same_layers_match(void **state)
@@ -418,6 +530,7 @@ int main(void)
         folder_test(the_last_activation_goes_into_the_loss_it_is_meant_for),
         folder_test(what_is_wrong_is_said),
         folder_test(nesting_has_an_end),
+        cmocka_unit_test(layers_have_derivatives),
         cmocka_unit_test(other_numbers_of_the_same_layers_match),
     };
 
