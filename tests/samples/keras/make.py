@@ -405,12 +405,13 @@ def cnn():
     m.add("DepthwiseConv2D", "dw", {"kernel_size": [3, 3], "strides": [2, 2], "padding": "same",
                                     "depth_multiplier": 2, "activation": "swish"}, w,
           lambda w, x: ACTS["swish"](depthwise(x, w["kernel"], (2, 2), "same") + w["bias"]))
-    w = {"depthwise_kernel": weight(2, 2, 4, 1, fan=4), "pointwise_kernel": weight(1, 1, 4, 5),
+    m.plain("Concatenate", "cc", lambda a, b: np.concatenate((a, b), 3), "r1", "a1", axis=-1)
+    w = {"depthwise_kernel": weight(2, 2, 8, 1, fan=4), "pointwise_kernel": weight(1, 1, 8, 5),
          "bias": weight(5)}
     m.add("SeparableConv2D", "sc", {"filters": 5, "kernel_size": [2, 2], "strides": [1, 1],
                                     "padding": "valid", "activation": "tanh"}, w,
           lambda w, x: np.tanh(conv(depthwise(x, w["depthwise_kernel"], (1, 1), "valid"),
-                                    w["pointwise_kernel"], (1, 1)) + w["bias"]), "a1")
+                                    w["pointwise_kernel"], (1, 1)) + w["bias"]))
     m.pool("MaxPooling2D", "mp", (2, 2), (2, 2), "same")
     m.plain("ZeroPadding2D", "zp", lambda x: np.pad(x, [(0, 0), (1, 0), (0, 1), (0, 0)]),
             padding=[[1, 0], [0, 1]])
@@ -453,11 +454,12 @@ def transformer(causal, head):
     m.add("LayerNormalization", "ln", {"axis": [2], "epsilon": 0.001, "scale": True,
                                        "center": True}, norm_w, layer_norm)
     w = {}
-    for what in ("query", "key", "value"):
-        w[what + "/kernel"], w[what + "/bias"] = weight(6, 2, 4), 0.3 * weight(2, 4, fan=1)
-    w["attention_output/kernel"] = weight(2, 4, 6, fan=8)
+    for what, size in (("query", 4), ("key", 4), ("value", 3)):
+        w[what + "/kernel"] = weight(6, 2, size)
+        w[what + "/bias"] = 0.3 * weight(2, size, fan=1)
+    w["attention_output/kernel"] = weight(2, 3, 6, fan=6)
     w["attention_output/bias"] = 0.3 * weight(6)
-    m.add("MultiHeadAttention", "mha", {"num_heads": 2, "key_dim": 4, "value_dim": 4,
+    m.add("MultiHeadAttention", "mha", {"num_heads": 2, "key_dim": 4, "value_dim": 3,
                                         "dropout": 0.1, "use_bias": True}, w,
           lambda w, q, v: attention(q, v, w, 2, causal), "ln", "ln",
           use_causal_mask=causal)
@@ -503,6 +505,7 @@ def autoencoder():
     m.add("Conv2DTranspose", "dec2", {"filters": 2, "kernel_size": [2, 1], "strides": [1, 2],
                                       "padding": "valid"}, w,
           lambda w, x: conv_transpose(x, w["kernel"], (1, 2), "valid") + w["bias"])
+    m.plain("Concatenate", "tall", lambda a, b: np.concatenate((a, b), 1), "dec2", "dec2", axis=1)
     m.plain("UpSampling2D", "up", lambda x: x.repeat(2, 1), size=[2, 1])
     m.plain("Cropping2D", "crop", lambda x: x[:, 2:-3, 1:-2], cropping=[[2, 3], [1, 2]])
     m.conv("out", (1, 1), 2, 1)
