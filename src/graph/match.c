@@ -400,19 +400,29 @@ static const char *alias_of(const struct tw_net *net, const char *name)
     return value >= 0 ? net->value[value].alias : NULL;
 }
 
-/* Names by alias, sorted; those of the layout, or of the checkpoint if layout is NULL. */
-static size_t list_aliases(const struct tw_layout *layout, const struct tw_net *net,
-                           const struct tw_named_list *from, struct match_key *key)
+/* The names of the layout by alias, sorted. */
+static size_t aliases_of_net(const struct tw_layout *layout, const struct tw_net *net,
+                             struct match_key *key)
 {
-    const size_t all = layout ? layout->nparam + layout->nbuffer : from->n;
     size_t n = 0;
 
-    for (size_t i = 0; i < all; i++) {
-        const char *alias = layout ? alias_of(net, layout->param[i].name) : from->item[i].alias;
+    for (size_t i = 0; i < layout->nparam + layout->nbuffer; i++) {
+        const char *alias = alias_of(net, layout->param[i].name);
 
         if (alias)
             key[n++] = (struct match_key){ alias, i };
     }
+    match_sort(key, n);
+    return n;
+}
+
+static size_t aliases_of(const struct tw_named_list *from, struct match_key *key)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < from->n; i++)
+        if (from->item[i].alias)
+            key[n++] = (struct match_key){ from->item[i].alias, i };
     match_sort(key, n);
     return n;
 }
@@ -432,8 +442,8 @@ static enum tw_status rename_all(const struct tw_layout *layout, const struct tw
     if (!mine || !theirs || !item)
         rc = tw_err_set(err, TW_ENOMEM, "out of memory");
     if (rc == TW_OK) {
-        n = list_aliases(layout, net, NULL, mine);
-        m = list_aliases(NULL, NULL, from, theirs);
+        n = aliases_of_net(layout, net, mine);
+        m = aliases_of(from, theirs);
         for (size_t i = 0; i < n; i++)
             found += match_find(theirs, m, mine[i].name, &count) < m;
         for (size_t i = 0; i < all && n; i++)

@@ -298,7 +298,7 @@ static enum tw_status not_there(const struct content *c, const struct names *s, 
 {
     struct tw_str has = { 0 }, wants = { 0 };
 
-    for (size_t i = 0; i < c->list.n && i < 8; i++)
+    for (size_t i = 0; c->list.item && i < c->list.n && i < 8; i++)
         tw_str_addf(&has, "%s'%.40s'", i ? ", " : "", c->list.item[i].name);
     for (size_t i = 0; i < s->n && !s->given; i++)
         tw_str_addf(&wants, "%s'%s'", i ? ", " : "", s->name[i]);

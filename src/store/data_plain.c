@@ -303,6 +303,7 @@ static enum tw_status list_folder(const char *path, const char *split, struct fi
 
     if (!d)
         return tw_err_set(err, TW_EIO, "%s", strerror(errno));
+    /* cppcheck-suppress readdirCalled ; the folder is this call's alone */
     while (rc == TW_OK && (e = readdir(d)) != NULL)
         if (split_of(e->d_name) >= 0 && (want < 0 || want == split_of(e->d_name)))
             rc = add_file(f, &cap, path, e->d_name, err);
@@ -389,6 +390,50 @@ bool data_is_llmc(const unsigned char *head, size_t n)
 /* ---- which one
  * ----------------------------------------------------------------------------------- */
 
+enum plain { TEXT, LLMC, TOKENS, CIFAR, UNKNOWN };
+
+static enum plain kind_of(const char *path, enum data_as as, const unsigned char *head, size_t n,
+                          struct file *f)
+{
+    const bool bin = has_end(path, ".bin");
+
+    if (as == DATA_TEXT || (as == DATA_ANY && has_end(path, ".txt")))
+        return TEXT;
+    if (data_is_llmc(head, n))
+        return LLMC;
+    if (as == DATA_ANY && bin)
+        f->labels = cifar_labels(f->fd, f->size);
+    if (f->labels)
+        return CIFAR;
+    return bin || as == DATA_TOKENS ? TOKENS : UNKNOWN;
+}
+
+static enum tw_status read_as(enum plain kind, struct files *f, bool *known, struct data_parts *p,
+                              struct tw_err *err)
+{
+    const int fd = f->v[0].fd;
+    const uint64_t size = f->v[0].size;
+    enum tw_status rc;
+
+    switch (kind) {
+    case TEXT:
+        return read_stream(fd, 0, size, TW_U8, p, err);
+    case LLMC:
+        return read_llmc(fd, size, p, err);
+    case TOKENS:
+        return read_stream(fd, 0, size, TW_U16, p, err);
+    case CIFAR:
+        rc = read_cifar(f, p, err);
+        tw_array_release(&p->split); /* a single file has none */
+        tw_str_clear(&p->files);
+        return rc;
+    case UNKNOWN:
+        break;
+    }
+    *known = false;
+    return TW_OK;
+}
+
 enum tw_status data_read_plain(const char *path, enum data_as as, bool *known, struct data_parts *p,
                                struct tw_err *err)
 {
@@ -406,23 +451,13 @@ enum tw_status data_read_plain(const char *path, enum data_as as, bool *known, s
     f.v[0].path = tw_strdup(path);
     if (fd < 0)
         rc = TW_EIO;
+    else if (!f.v[0].path)
+        rc = tw_err_set(err, TW_ENOMEM, "out of memory");
     if (rc == TW_OK)
         rc = tw_file_read(fd, 0, head, size < HEAD ? (size_t)size : HEAD, err);
-    if (rc != TW_OK)
-        ;
-    else if (as == DATA_TEXT || (as == DATA_ANY && has_end(path, ".txt")))
-        rc = read_stream(fd, 0, size, TW_U8, p, err);
-    else if (data_is_llmc(head, size < HEAD ? (size_t)size : HEAD))
-        rc = read_llmc(fd, size, p, err);
-    else if (as == DATA_TOKENS)
-        rc = read_stream(fd, 0, size, TW_U16, p, err);
-    else if (has_end(path, ".bin") && (f.v[0].labels = cifar_labels(fd, size)) != 0) {
-        rc = f.v[0].path ? read_cifar(&f, p, err) : tw_err_set(err, TW_ENOMEM, "out of memory");
-        tw_array_release(&p->split);
-    } else if (has_end(path, ".bin"))
-        rc = read_stream(fd, 0, size, TW_U16, p, err);
-    else
-        *known = false;
+    if (rc == TW_OK)
+        rc = read_as(kind_of(path, as, head, size < HEAD ? (size_t)size : HEAD, &f.v[0]), &f, known,
+                     p, err);
     release(&f);
     return rc;
 }

@@ -227,6 +227,28 @@ static void place(struct keras_call *c, const char *name, struct tw_str *folder)
     tw_str_addf(folder, "%s/%s%svars/%zu", c->folder, sub ? sub : "", sub ? "/" : "", c->next++);
 }
 
+/* The array as an initializer, if it is one that can be. */
+static int take(struct keras_call *c, const char *name, struct tw_array *a, const char *full,
+                const char *folder, int rank, const int64_t *dims)
+{
+    struct tw_net_build *b = &c->k->b;
+    int value = -1;
+
+    if (!a)
+        keras_fail(c, "the file has no weight '%.100s'", c->k->file->by_class ? folder : full);
+    else if (!tw_dtype_is_real(a->dtype))
+        keras_fail(c, "its %s is %s; bfloat16 and whole numbers are not read", name,
+                   tw_dtype_name(a->dtype));
+    else if (!same_shape(a, rank, dims))
+        wrong_shape(c, name, a, rank, dims);
+    else
+        value = tw_net_init(b->net, full, a, b->err);
+    b->failed = b->failed || value < 0;
+    if (!b->failed && !(b->net->value[value].alias = tw_strdup(folder)))
+        no_memory(c);
+    return value;
+}
+
 int keras_param(struct keras_call *c, const char *name, const char *other, int rank,
                 const int64_t *dims)
 {
@@ -248,19 +270,10 @@ int keras_param(struct keras_call *c, const char *name, const char *other, int r
     }
     if (full.failed || folder.failed)
         no_memory(c);
-    else if ((value = tw_net_find(b->net, full.s)) >= 0)
-        ; /* the layer is called again */
-    else if (!a)
-        keras_fail(c, "the file has no weight '%.100s'", c->k->file->by_class ? folder.s : full.s);
-    else if (!tw_dtype_is_real(a->dtype))
-        keras_fail(c, "its %s is %s; bfloat16 and whole numbers are not read", name,
-                   tw_dtype_name(a->dtype));
-    else if (!same_shape(a, rank, dims))
-        wrong_shape(c, name, a, rank, dims);
-    else if ((value = tw_net_init(b->net, full.s, a, b->err)) < 0)
-        b->failed = true;
-    else if (!(b->net->value[value].alias = tw_strdup(folder.s)))
-        no_memory(c);
+    else
+        value = tw_net_find(b->net, full.s); /* there if the layer is called again */
+    if (!b->failed && value < 0)
+        value = take(c, name, a, full.s, folder.s, rank, dims);
     tw_str_release(&full);
     tw_str_release(&folder);
     return b->failed ? -1 : value;

@@ -401,9 +401,10 @@ static void run_functional(struct model *m, struct json_object *config, size_t n
 static void run_sequential(struct model *m, struct json_object *config, size_t nin,
                            struct keras_tensor **in, size_t *nout, struct keras_tensor **out)
 {
-    struct json_object *first = m->layer[0].config, *shape = keras_get(config, "build_input_shape");
+    struct json_object *shape = keras_get(config, "build_input_shape");
+    struct json_object *first = m->n ? m->layer[0].config : NULL;
     struct keras_tensor t = { .last = -1, .first = -1 }, *pt = &t;
-    const bool named = !strcmp(m->layer[0].class, "InputLayer");
+    const bool named = m->n && !strcmp(m->layer[0].class, "InputLayer");
 
     if (named || nin > 0 || batch_shape(first))
         bind_input(m, named ? m->layer[0].name : "input", first, 0, nin, in, &t);

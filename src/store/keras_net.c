@@ -76,7 +76,7 @@ static enum tw_status of_model(struct keras_file *f, const char *source, struct 
     struct tw_net *net = NULL;
     enum tw_status rc = keras_net(f, source, &net, NULL, err);
 
-    for (size_t i = 0; rc == TW_OK && i < net->nvalue; i++) {
+    for (size_t i = 0; rc == TW_OK && net && i < net->nvalue; i++) {
         struct tw_value *v = &net->value[i];
 
         if (!v->is_init || !v->alias)

@@ -52,22 +52,18 @@ static void add_ref(struct keras_refs *r, struct json_object *o)
 static void add_refs(struct keras_refs *r, struct json_object *o, int depth)
 {
     const char *class = keras_word(o, "class_name");
+    const bool tensor = class && !strcmp(class, "__keras_tensor__");
+    struct json_object *history =
+        tensor ? keras_get(keras_get(o, "config"), "keras_history") : NULL;
 
-    if (depth > 8) {
+    /* Neither numbers among the operands, nor endless lists. */
+    if (depth > 8 || (tensor && !is_ref(history)) || json_object_is_type(o, json_type_int) ||
+        json_object_is_type(o, json_type_double))
         r->failed = true;
-    } else if (class && !strcmp(class, "__keras_tensor__")) {
-        struct json_object *history = keras_get(keras_get(o, "config"), "keras_history");
-
-        if (is_ref(history))
-            add_ref(r, history);
-        else
-            r->failed = true;
-    } else if (json_object_is_type(o, json_type_array)) {
-        for (size_t i = 0; i < keras_length(o); i++)
-            add_refs(r, keras_at(o, i), depth + 1);
-    } else if (json_object_is_type(o, json_type_int) || json_object_is_type(o, json_type_double)) {
-        r->failed = true; /* a number among the operands */
-    }
+    else if (tensor)
+        add_ref(r, history);
+    for (size_t i = 0; !r->failed && i < keras_length(o); i++)
+        add_refs(r, keras_at(o, i), depth + 1);
 }
 
 /* Tensors that are given by name: those of attention, in this order. */
