@@ -413,6 +413,9 @@ static enum tw_status finish(struct reading *r)
     struct tw_array *x = &r->out->x, *y = &r->out->y;
     enum tw_status rc;
 
+    /* Rows of nothing cost no byte of the file, but memory here. */
+    if (x->n == 0)
+        return tw_err_set(r->err, TW_EFORMAT, "x holds no numbers");
     r->report->samples = x->dims[0];
     if (r->out->stream && (r->o->split || r->o->limit || r->o->scale != 0.0 || r->o->nmean ||
                            r->o->nstd || y->dtype != TW_NONE))

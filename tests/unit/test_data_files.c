@@ -138,6 +138,7 @@ static void numbers_of_idx_are_big_endian(void **state)
         check_close(tw_array_real(&r.d.x, 0), cases[i].value, 0.0, 0.0);
         done(&r);
     }
+    fails(file("x", "\0\0\10\2\377\377\377\377\0\0\0\0", 12), NULL, "x holds no numbers");
     fails(file("x", images, sizeof images - 2), NULL, "12 bytes of numbers, which 27 bytes");
     fails(file("x", "\0\0\10\3\377\377\377\377\377\377\377\377\377\377\377\377", 16), NULL,
           "more numbers than can be");
