@@ -414,7 +414,7 @@ static enum tw_status finish(struct reading *r)
     enum tw_status rc;
 
     /* Rows of nothing cost no byte of the file, but memory here. */
-    if (x->n == 0)
+    if (x->n == 0 && x->dims[0] > 0)
         return tw_err_set(r->err, TW_EFORMAT, "x holds no numbers");
     r->report->samples = x->dims[0];
     if (r->out->stream && (r->o->split || r->o->limit || r->o->scale != 0.0 || r->o->nmean ||

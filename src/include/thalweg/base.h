@@ -138,6 +138,7 @@ enum tw_purpose {
     TW_RNG_INIT = 9,            /* initial parameters of built-in networks */
     TW_RNG_DROPOUT = 10,        /* who is dropped: seed, Dropout node and row */
     TW_RNG_DIRECTION = 20,      /* random directions of a landscape */
+    TW_RNG_BARRIER = 21,        /* multipliers of samples for barriers */
     TW_RNG_BATCH = 30,          /* order of the data in training */
     TW_RNG_LABEL = 31,          /* labels made wrong on purpose */
     TW_RNG_SPLIT = 32,          /* samples set apart for validation */

@@ -88,8 +88,9 @@ struct tw_train_step {
     const double *gradient; /* after clipping */
     const double *proposal; /* u */
     double gradient_norm, proposal_norm;
-    double lr;     /* in: the schedule's, spikes included; out: what is used */
-    double *extra; /* out: nextra numbers for the log */
+    uint64_t dropout_seed; /* of the update's evaluations */
+    double lr;             /* in: the schedule's, spikes included; out: what is used */
+    double *extra;         /* out: nextra numbers for the log */
 };
 typedef enum tw_status tw_train_control_fn(void *ctx, struct tw_train_step *s, struct tw_err *err);
 

@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The split of a barrier's height into layers, by integrating directional gradients. */
+#include "thalweg/landscape_split.h"
+
+#include <gsl/gsl_integration.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { NODES = 4, GRADIENTS = 256 };
+
+/* ---- groups and ends ---------------------------------------------------------------------------
+ */
+
+enum tw_status tw_groups_make(const struct tw_layout *layout, struct tw_groups *out,
+                              struct tw_err *err)
+{
+    const size_t n = layout->nparam + layout->nbuffer;
+
+    *out = (struct tw_groups){ 0 };
+    out->name = tw_alloc(n, sizeof *out->name);
+    out->of = tw_alloc(n, sizeof *out->of);
+    if (!out->name || !out->of)
+        return tw_err_set(err, TW_ENOMEM, "out of memory");
+    for (size_t i = 0; i < n; i++) {
+        const char *layer = layout->param[i].layer;
+        size_t k = 0;
+
+        while (k < out->n && strcmp(out->name[k], layer) != 0)
+            k++;
+        if (k == out->n)
+            out->name[out->n++] = layer;
+        out->of[i] = k;
+    }
+    return TW_OK;
+}
+
+void tw_groups_release(struct tw_groups *g)
+{
+    free(g->name);
+    free(g->of);
+    *g = (struct tw_groups){ 0 };
+}
+
+bool tw_ends_buffers_move(const struct tw_ends *e, const struct tw_layout *layout)
+{
+    for (size_t i = 0; e->buffers[0] && i < layout->nb; i++)
+        if (e->buffers[0][i] != e->buffers[1][i])
+            return true;
+    return false;
+}
+
+static enum tw_status anchor(struct tw_problem *p, const struct tw_ends *e, struct tw_err *err)
+{
+    return tw_problem_anchor(
+        p, 2, (struct tw_vector[]){ { .f = e->params[0] }, { .f = e->params[1] } },
+        e->buffers[0] ? (const float *const[]){ e->buffers[0], e->buffers[1] } : NULL, err);
+}
+
+/* ---- pieces ------------------------------------------------------------------------------------
+ */
+
+struct piece {
+    double a, b, fa, fb;
+    double factor; /* 1 - t left of t, -t right of it */
+    double doubt;  /* of a part, before the factor */
+    size_t row;    /* of its integrals */
+};
+
+struct work {
+    struct tw_problem *p;
+    const struct tw_ends *ends;
+    const struct tw_groups *g;
+    gsl_integration_glfixed_table *rule;
+    double *gradient;     /* dim */
+    double *parts;        /* (room, groups) */
+    struct piece *piece;  /* (room) */
+    size_t n, rows, room; /* pieces, rows in use, and for how many there is room */
+    bool buffers_move;
+    struct tw_parts *out;
+};
+
+static enum tw_status loss_at(struct work *w, double t, double *loss, struct tw_err *err)
+{
+    struct tw_values v;
+    const struct tw_request r = { .weights = (const double[]){ 1.0 - t, t }, .values = &v };
+    const enum tw_status rc = tw_problem_eval(w->p, &r, err);
+
+    w->out->losses++;
+    *loss = v.loss.value;
+    return rc;
+}
+
+/* <g_l, d_l> of each group, times `by`, is added to sum. */
+static void add_products(const struct work *w, double by, double *sum)
+{
+    const struct tw_layout *l = w->p->layout;
+
+    for (size_t i = 0; i < l->nparam; i++) {
+        const size_t from = l->param[i].offset;
+        double s = 0.0;
+
+        for (size_t k = from; k < from + l->param[i].n; k++)
+            s += w->gradient[k] * ((double)w->ends->params[1][k] - (double)w->ends->params[0][k]);
+        sum[w->g->of[i]] += by * s;
+    }
+}
+
+static enum tw_status integrate(struct work *w, struct piece *p, struct tw_err *err)
+{
+    double *sum = w->parts + p->row * w->g->n;
+    enum tw_status rc = TW_OK;
+
+    for (size_t k = 0; k < w->g->n; k++)
+        sum[k] = 0.0;
+    for (size_t i = 0; i < NODES && rc == TW_OK; i++) {
+        double s, weight;
+
+        gsl_integration_glfixed_point(p->a, p->b, i, &s, &weight, w->rule);
+        rc = tw_problem_eval(w->p,
+                             &(struct tw_request){ .weights = (const double[]){ 1.0 - s, s },
+                                                   .gradient = w->gradient },
+                             err);
+        w->out->gradients++;
+        add_products(w, weight, sum);
+    }
+    return rc;
+}
+
+/* How far the piece's integrals may be off: their sum is known, unless buffers move. */
+static double piece_error(const struct work *w, const struct piece *p)
+{
+    const double *part = w->parts + p->row * w->g->n;
+    double sum = 0.0;
+
+    for (size_t k = 0; k < w->g->n; k++)
+        sum += part[k];
+    return fabs(p->factor) * fmax(p->doubt, w->buffers_move ? 0.0 : fabs(p->fb - p->fa - sum));
+}
+
+/* Halve a piece; the halves share what the parts changed by. */
+static enum tw_status halve(struct work *w, size_t k, struct tw_err *err)
+{
+    struct piece *left = &w->piece[k], *right = &w->piece[w->n];
+    const double mid = 0.5 * (left->a + left->b);
+    const double *old = w->parts + left->row * w->g->n;
+    double change = 0.0, f;
+    enum tw_status rc = loss_at(w, mid, &f, err);
+
+    *right = (struct piece){ mid, left->b, f, left->fb, left->factor, 0.0, w->rows + 1 };
+    *left = (struct piece){ left->a, mid, left->fa, f, left->factor, 0.0, w->rows };
+    w->rows += 2;
+    w->n++;
+    if (rc == TW_OK)
+        rc = integrate(w, left, err);
+    if (rc == TW_OK)
+        rc = integrate(w, right, err);
+    for (size_t i = 0; i < w->g->n; i++)
+        change = fmax(change, fabs(w->parts[left->row * w->g->n + i] +
+                                   w->parts[right->row * w->g->n + i] - old[i]));
+    left->doubt = right->doubt = 0.5 * change;
+    return rc;
+}
+
+static enum tw_status refine(struct work *w, const struct tw_parts_options *o, struct tw_err *err)
+{
+    enum tw_status rc = TW_OK;
+
+    while (rc == TW_OK) {
+        double total = 0.0, worst = -1.0;
+        size_t at = 0;
+
+        for (size_t k = 0; k < w->n; k++) {
+            const double e = piece_error(w, &w->piece[k]);
+
+            total += e;
+            if (e > worst || isnan(e)) {
+                worst = isnan(e) ? HUGE_VAL : e;
+                at = k;
+            }
+        }
+        w->out->doubt = total;
+        w->out->converged = total <= o->tol;
+        if (w->out->converged || w->rows + 2 > w->room || isnan(total))
+            return TW_OK;
+        rc = halve(w, at, err);
+    }
+    return rc;
+}
+
+static void add_up(struct work *w)
+{
+    struct tw_parts *s = w->out;
+    double sum = 0.0;
+
+    for (size_t k = 0; k < w->n; k++)
+        for (size_t i = 0; i < w->g->n; i++)
+            s->part[i] += w->piece[k].factor * w->parts[w->piece[k].row * w->g->n + i];
+    for (size_t i = 0; i < w->g->n; i++)
+        sum += s->part[i];
+    if (w->buffers_move)
+        s->buffers = s->whole - sum;
+    else
+        s->residual = s->whole - sum;
+}
+
+static enum tw_status start(struct work *w, double t, struct tw_err *err)
+{
+    double f[3] = { 0 };
+    enum tw_status rc = loss_at(w, 0.0, &f[0], err);
+
+    if (rc == TW_OK)
+        rc = loss_at(w, t, &f[1], err);
+    if (rc == TW_OK)
+        rc = loss_at(w, 1.0, &f[2], err);
+    w->out->whole = f[1] - (1.0 - t) * f[0] - t * f[2];
+    for (int side = 0; side < 2 && rc == TW_OK; side++) {
+        struct piece *p = &w->piece[w->n++];
+
+        *p = (struct piece){ side ? t : 0.0, side ? 1.0 : t,      f[side],
+                             f[side + 1],    side ? -t : 1.0 - t, HUGE_VAL, /* always cut once */
+                             w->rows++ };
+        rc = integrate(w, p, err);
+    }
+    return rc;
+}
+
+enum tw_status tw_parts_measure(struct tw_problem *p, const struct tw_ends *ends,
+                                const struct tw_groups *g, const struct tw_parts_options *o,
+                                struct tw_parts *out, struct tw_err *err)
+{
+    const size_t gradients = o->max_gradients ? o->max_gradients : GRADIENTS;
+    struct work w = { .p = p, .ends = ends, .g = g, .out = out };
+    enum tw_status rc = TW_OK;
+
+    *out = (struct tw_parts){ .n = g->n, .residual = (double)NAN, .buffers = (double)NAN };
+    if (!(o->t > 0.0 && o->t < 1.0))
+        return tw_err_set(err, TW_EINVAL, "a split at t = %g: it is for t between 0 and 1", o->t);
+    w.room = gradients / NODES < 6 ? 6 : gradients / NODES;
+    w.rule = gsl_integration_glfixed_table_alloc(NODES);
+    w.gradient = tw_alloc(p->dim, sizeof *w.gradient);
+    w.parts = tw_alloc(w.room, g->n * sizeof *w.parts);
+    w.piece = tw_alloc(w.room, sizeof *w.piece);
+    w.buffers_move = tw_ends_buffers_move(ends, p->layout);
+    out->part = tw_alloc(g->n, sizeof *out->part);
+    if (!w.rule || !w.gradient || !w.parts || !w.piece || !out->part)
+        rc = tw_err_set(err, TW_ENOMEM, "out of memory");
+    if (rc == TW_OK)
+        rc = anchor(p, ends, err);
+    if (rc == TW_OK)
+        rc = start(&w, o->t, err);
+    if (rc == TW_OK)
+        rc = refine(&w, o, err);
+    if (rc == TW_OK)
+        add_up(&w);
+    if (w.rule)
+        gsl_integration_glfixed_table_free(w.rule);
+    free(w.gradient);
+    free(w.parts);
+    free(w.piece);
+    return rc;
+}
+
+void tw_parts_release(struct tw_parts *s)
+{
+    free(s->part);
+    *s = (struct tw_parts){ 0 };
+}
+
+/* ---- curvature ---------------------------------------------------------------------------------
+ */
+
+enum tw_status tw_curvature_guess(struct tw_problem *p, const struct tw_ends *ends,
+                                  struct tw_curvature_guess *out, struct tw_err *err)
+{
+    double *delta = tw_alloc(p->dim, sizeof *delta), *product = tw_alloc(p->dim, sizeof *product);
+    const struct tw_vector direction = { .d = delta };
+    enum tw_status rc =
+        delta && product ? anchor(p, ends, err) : tw_err_set(err, TW_ENOMEM, "out of memory");
+    double slope[3] = { 0 };
+
+    for (size_t i = 0; rc == TW_OK && i < p->dim; i++)
+        delta[i] = (double)ends->params[1][i] - (double)ends->params[0][i];
+    for (int k = 0; k < 3 && rc == TW_OK; k++) {
+        const double t = 0.5 * k;
+        const struct tw_request r = { .weights = (const double[]){ 1.0 - t, t },
+                                      .ndirections = 1,
+                                      .directions = &direction,
+                                      .slopes = &slope[k],
+                                      .hvp = (double *const[]){ product } };
+
+        rc = tw_problem_eval(p, &r, err);
+        out->bend[k] = tw_sum_dot(product, delta, p->dim);
+    }
+    out->slope[0] = slope[0];
+    out->slope[1] = slope[2];
+    out->by_slopes = (slope[0] - slope[2]) / 8.0;
+    out->by_ends = -(out->bend[0] + out->bend[2]) / 16.0;
+    out->by_middle = -out->bend[1] / 8.0;
+    out->by_three = -(out->bend[0] + 10.0 * out->bend[1] + out->bend[2]) / 96.0;
+    free(delta);
+    free(product);
+    return rc;
+}
