@@ -173,13 +173,6 @@ static enum tw_status add_part(struct content *c, const char *name, struct tw_ar
     return rc;
 }
 
-static bool has_end(const char *s, const char *end)
-{
-    const size_t n = strlen(s), m = strlen(end);
-
-    return n >= m && !strcmp(s + n - m, end);
-}
-
 /* IDX, CIFAR, tokens, text, tables; else why it is none of them. */
 static enum tw_status read_plain(const char *path, const char *head, size_t n, enum data_as as,
                                  struct content *c, const struct tw_data_options *o,
@@ -194,7 +187,7 @@ static enum tw_status read_plain(const char *path, const char *head, size_t n, e
 
     if (as == DATA_ANY && (packed || data_is_idx(bytes, n)))
         rc = data_read_idx(path, &p.x, err);
-    else if (as == DATA_ANY && (has_end(path, ".csv") || has_end(path, ".tsv")))
+    else if (as == DATA_ANY && (data_has_end(path, ".csv") || data_has_end(path, ".tsv")))
         rc = data_read_csv(path, &table, &p, remarks, err);
     else
         rc = data_read_plain(path, as, &known, &p, err);
@@ -276,7 +269,7 @@ static enum tw_status read_content(const char *path, struct content *c,
     if (rc != TW_OK)
         return rc;
     /* A table or tokens may begin as an ONNX model does. */
-    if (kind == TW_KIND_ONNX && (has_end(path, ".bin") || has_end(path, ".txt")))
+    if (kind == TW_KIND_ONNX && (data_has_end(path, ".bin") || data_has_end(path, ".txt")))
         kind = TW_KIND_OTHER;
     switch (kind) {
     case TW_KIND_HDF5:

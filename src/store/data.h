@@ -11,6 +11,7 @@ struct data_parts {
     bool stream;                 /* x is one sequence of tokens */
     struct tw_str files;         /* of a folder: those that were read, a line each */
 };
+bool data_has_end(const char *s, const char *end);
 /* Is it an IDX file, unpacked? */
 bool data_is_idx(const unsigned char *head, size_t n);
 /* The file of labels beside one of pictures; NULL: there is none. The caller frees it. */

@@ -14,7 +14,7 @@
 
 enum { HEAD = 16 };
 
-static bool has_end(const char *s, const char *end)
+bool data_has_end(const char *s, const char *end)
 {
     const size_t n = strlen(s), m = strlen(end);
 
@@ -269,7 +269,7 @@ static int by_path(const void *a, const void *b)
 /* 0 train, 1 test, -1 neither. */
 static int split_of(const char *name)
 {
-    if (!has_end(name, ".bin"))
+    if (!data_has_end(name, ".bin"))
         return -1;
     if (!strncmp(name, "data_batch_", 11) || !strcmp(name, "train.bin"))
         return 0;
@@ -395,9 +395,9 @@ enum plain { TEXT, LLMC, TOKENS, CIFAR, UNKNOWN };
 static enum plain kind_of(const char *path, enum data_as as, const unsigned char *head, size_t n,
                           struct file *f)
 {
-    const bool bin = has_end(path, ".bin");
+    const bool bin = data_has_end(path, ".bin");
 
-    if (as == DATA_TEXT || (as == DATA_ANY && has_end(path, ".txt")))
+    if (as == DATA_TEXT || (as == DATA_ANY && data_has_end(path, ".txt")))
         return TEXT;
     if (data_is_llmc(head, n))
         return LLMC;
