@@ -35,10 +35,22 @@ bool match_ignored(const char *name)
     return !strcmp(last_part(name), "num_batches_tracked");
 }
 
+/* As strcmp, but that a slash is a dot: HDF5 files of Keras's tensors may come with either. */
+static int compare(const char *a, const char *b)
+{
+    for (;; a++, b++) {
+        const unsigned char x = (unsigned char)(*a == '/' ? '.' : *a);
+        const unsigned char y = (unsigned char)(*b == '/' ? '.' : *b);
+
+        if (x != y || x == '\0')
+            return x - y;
+    }
+}
+
 static int by_name(const void *pa, const void *pb)
 {
     const struct match_key *a = pa, *b = pb;
-    int c = strcmp(a->name, b->name);
+    int c = compare(a->name, b->name);
 
     return c ? c : (a->index > b->index) - (a->index < b->index);
 }
@@ -56,12 +68,12 @@ size_t match_find(const struct match_key *key, size_t n, const char *name, size_
     while (lo < hi) {
         size_t mid = lo + (hi - lo) / 2;
 
-        if (strcmp(key[mid].name, name) < 0)
+        if (compare(key[mid].name, name) < 0)
             lo = mid + 1;
         else
             hi = mid;
     }
-    for (*count = 0; lo + *count < n && !strcmp(key[lo + *count].name, name); ++*count)
+    for (*count = 0; lo + *count < n && !compare(key[lo + *count].name, name); ++*count)
         ;
     return *count ? lo : n;
 }

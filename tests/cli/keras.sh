@@ -39,6 +39,11 @@ expect_out 'norms of its tensors' 0 '^dense_3/kernel *float32\[6,5\] *[0-9.]+ ' 
 expect_out 'another loss may be asked for' 0 '"objective":"mse"' \
     thalweg eval -q --json "$keras/cnn.keras" -d "$keras/cnn.npz" --loss mse
 
+expect 'it is trained' 0 - thalweg train -q "$keras/mlp.h5" --data "$keras/mlp.npz" --lr 1e-2 --steps 3 \
+    -o run.h5
+expect 'from what the file holds' 0 - thalweg eval -q --double run.h5:init -d "$keras/mlp.npz" \
+    --expect-loss "$(loss_of mlp.h5)" --tol 1e-8
+
 # Channels first in the data, last in the network.
 cat >turn.py <<EOF2
 import numpy as np
