@@ -98,9 +98,10 @@ static enum tw_status go_to(struct spans *s, bool packed, uint64_t at, struct tw
             at - s->entry_at < sizeof skipped ? (size_t)(at - s->entry_at) : sizeof skipped;
 
         if (packed && s->again < k)
-            return tw_err_set(err, TW_EFORMAT,
-                              "tensors lie to and fro in a packed part of the archive; unpack it "
-                              "and pack it without compression");
+            return tw_err_set(
+                err, TW_EFORMAT,
+                "tensors lie forwards and back in a packed part of the archive; unpack it "
+                "and pack it without compression");
         s->again -= packed ? k : 0;
         rc = archive_next(s->entry, skipped, k, err);
         s->entry_at += k;

@@ -247,9 +247,9 @@ static bool is_optimizer(const struct torch *t, pickle_id key)
 
 static enum tw_status consider(struct torch *t, pickle_id key, pickle_id value, void *ctx)
 {
-    static const char *const known[] = { "state_dict", "model_state_dict", "model",  "net",
-                                         "network",    "module",           "params", "ema" };
-    const int nknown = sizeof known / sizeof known[0];
+    static const char *const listed[] = { "state_dict", "model_state_dict", "model",  "net",
+                                          "network",    "module",           "params", "ema" };
+    const int nlisted = sizeof listed / sizeof listed[0];
     struct choice *c = ctx;
     struct tally inside = { 0 };
     bool module, mostly;
@@ -265,12 +265,12 @@ static enum tw_status consider(struct torch *t, pickle_id key, pickle_id value, 
     rc = tally_item(t, key, value, &inside);
     if (rc != TW_OK || inside.tensors == 0)
         return rc;
-    while (rank < nknown && !pickle_is_text(&t->k, key, known[rank]))
+    while (rank < nlisted && !pickle_is_text(&t->k, key, listed[rank]))
         rank++;
-    if (rank == nknown && is_optimizer(t, key))
+    if (rank == nlisted && is_optimizer(t, key))
         return TW_OK;
     module = t->k.v[value].kind == PICKLE_OBJECT && is_module(t, t->k.v[value].object.state);
-    mostly = rank < nknown || module || 2 * inside.tensors > inside.leaves;
+    mostly = rank < nlisted || module || 2 * inside.tensors > inside.leaves;
     if (c->value == 0 || rank < c->rank) {
         c->rank = rank;
         c->equals = 1;

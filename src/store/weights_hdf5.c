@@ -78,8 +78,9 @@ static char *name_of(const struct tw_h5_items *items, const struct tw_h5_item *i
     if (own && own->values == TW_H5_TEXTS && own->n == 1)
         return tw_strdup(own->data);
     name = tw_strdup(it->path + 1);
-    for (char *p = name; p && (p = strchr(p, '/')) != NULL;)
-        *p = '.';
+    for (size_t i = 0; name && name[i]; i++)
+        if (name[i] == '/')
+            name[i] = '.';
     return name;
 }
 
