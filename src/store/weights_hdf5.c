@@ -194,8 +194,7 @@ enum tw_status weights_hdf5(struct tw_weights_file *f, struct tw_str *remarks, s
     rc = tw_h5_items_read(f->path, NULL, 0, TW_H5_HEADERS, &items, err);
     if (rc == TW_OK)
         rc = tw_h5_refuse_keras(&items, err);
-    if (rc == TW_OK)
-        rc = spans_file(s, f->path, NULL, items.file_size, err);
+    spans_file(s, NULL, items.file_size);
     for (size_t i = 0; i < items.n && rc == TW_OK; i++)
         rc = add_item(f, h, s, &items, &items.v[i], remarks, err);
     tw_h5_items_release(&items);
