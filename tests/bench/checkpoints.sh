@@ -36,6 +36,7 @@ def measure(what, *command):
 
 
 measure("cp", "cp", "in.safetensors", "copy.safetensors")
+measure("cp, then sync", "sh", "-c", "cp in.safetensors copy.safetensors && sync copy.safetensors")
 measure("info", thalweg, "info", "in.safetensors")
 measure("info --stats", thalweg, "info", "--stats", "in.safetensors")
 measure("convert to safetensors", thalweg, "convert", "-q", "in.safetensors", "out.safetensors")

@@ -320,6 +320,10 @@ static void what_is_written_reads_the_same(void **state)
     (void)state;
     writes(f, in_folder("a.safetensors"), &w);
     same(SAMPLE("types.pt"), in_folder("a.safetensors"));
+    g = opens(in_folder("a.safetensors"), NULL); /* aligned: the largest elements first */
+    for (size_t i = 1; i < g->n; i++)
+        assert_true(tw_dtype_size(g->v[i - 1].dtype) >= tw_dtype_size(g->v[i].dtype));
+    tw_weights_close(g);
     w.format = TW_WEIGHTS_HDF5;
     writes(f, in_folder("a.h5"), &w);
     same(SAMPLE("types.pt"), in_folder("a.h5"));
