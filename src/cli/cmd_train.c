@@ -181,7 +181,7 @@ static double last_of(const struct tw_log *log, const char *run, const char *ser
              (log->nruns == 1 || !strcmp(log->runs[i].name, run)) && k < log->runs[i].nseries; k++)
             if (!strcmp(log->runs[i].series[k].name, series))
                 return log->runs[i].series[k].y[log->runs[i].series[k].n - 1];
-    return NAN;
+    return (double)NAN;
 }
 
 static enum tw_status report(struct train_work *w)

@@ -25,7 +25,7 @@ static enum tw_status check_same(struct train_work *w, const char *path)
 
     if (rc == TW_OK)
         rc = tw_run_list_read(path, &list, err);
-    if (rc == TW_OK && strcmp(record, w->prov.options.s) != 0)
+    if (rc == TW_OK && record && strcmp(record, w->prov.options.s) != 0)
         rc = tw_err_set(err, TW_EIO,
                         "%s exists, and was made with other options ('thalweg info -v' shows "
                         "them); use --force to replace it",
