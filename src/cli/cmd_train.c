@@ -316,12 +316,14 @@ static int run(struct tw_call *call)
 {
     struct train_opts *o = call->opts;
     struct train_work w = { .call = call, .o = o };
+    const bool resumed = o->resume != NULL;
     struct tw_str kept = { 0 };
     char *record = NULL;
     int code;
     enum tw_status rc = TW_OK;
 
-    if (o->resume) {
+    if (resumed) {
+        call->common.output = o->resume;
         rc = train_options_read(o->resume, &record, &call->err);
         if (rc == TW_OK)
             rc = take_options(call, record, &kept);
@@ -330,14 +332,20 @@ static int run(struct tw_call *call)
     } else if (call->argc == 1) {
         o->net.model = call->argv[0];
     }
-    if (rc == TW_OK && !o->net.model)
+    if (!resumed && !o->net.model)
         return tw_cmd_usage(call, "no network given, as in 'mlp(64,32,10)'");
-    if (rc == TW_OK && !o->net.data)
+    if (!resumed && !o->net.data)
         return tw_cmd_usage(call, "no data given: --data=FILE");
-    if (rc == TW_OK && !call->common.output)
+    if (!resumed && !call->common.output)
         return tw_cmd_usage(call, "no file given for the run: -o FILE");
+    if (rc == TW_OK && (!o->net.model || !o->net.data))
+        rc = tw_err_set(&call->err, TW_EFORMAT, "its options name no network or no data");
     if (rc == TW_OK)
         rc = set_up(&w);
+    if (rc != TW_OK && resumed) {
+        call->err.code = rc == TW_EINVAL ? TW_EFORMAT : rc; /* what is wrong is in the file */
+        rc = tw_err_ctx(&call->err, call->err.code, "%s", call->common.output);
+    }
     if (rc == TW_OK)
         rc = train_work_run(&w);
     if (rc == TW_OK) {
