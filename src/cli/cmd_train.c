@@ -268,6 +268,16 @@ static enum tw_status find_ctx(struct train_work *w, size_t *ctx)
     return TW_OK;
 }
 
+/* What no series shows need not be computed. */
+static void drop_validation(struct train_job *j)
+{
+    for (size_t k = 0; k < j->run->nseries; k++)
+        if (j->run->series[k] == TRAIN_VAL_LOSS || j->run->series[k] == TRAIN_VAL_ACC)
+            return;
+    tw_problem_free(j->validation);
+    j->validation = NULL;
+}
+
 static enum tw_status set_up(struct train_work *w)
 {
     struct tw_call *call = w->call;
@@ -294,6 +304,8 @@ static enum tw_status set_up(struct train_work *w)
         rc = train_job_make(call, &w->plan.run[i], i, d, &w->job[i], &w->prov);
         if (rc == TW_OK)
             rc = train_plan_log(&w->plan, i, w->job[i].problem->has_error, validation);
+        if (rc == TW_OK)
+            drop_validation(&w->job[i]);
     }
     (void)tw_stop_requested(); /* from the moment that there is a file, a signal is heard */
     return rc == TW_OK ? train_file_open(w) : rc;
