@@ -277,7 +277,7 @@ double ghost_odds(const struct tw_ghost *g, size_t m, double u, double *rate)
             first += g->b[k] * p;
         }
     *rate = g->b[m] - first / sum;
-    return g->l[m] + g->b[m] * u - top - log(sum);
+    return g->l[m] + g->b[m] * u - top - log(fmax(sum, 1.0)); /* one of them is exp(0) */
 }
 
 /* Newton's iteration on a concave function from where it is negative: it stays there and rises to
