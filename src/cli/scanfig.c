@@ -48,11 +48,12 @@ static void note(const struct tw_scan *s, struct tw_str *t)
             off = fmax(off, s->off_plane[k]);
             far = fmax(far, s->distance[k]);
         }
-        tw_str_addf(
-            t,
-            "; the path is up to %.3g off the plane, its start %.3g away; %.0f + %.0f %% of "
-            "its variance",
-            off, far, 100.0 * s->explained[0], 100.0 * s->explained[1]);
+        if (off < 1e-5 * far)
+            tw_str_add(t, "; the path lies in the plane");
+        else
+            tw_str_addf(t, "; the path is up to %.3g off the plane, its start %.3g away", off, far);
+        tw_str_addf(t, "; %.1f + %.1f %% of its variance", 100.0 * s->explained[0],
+                    100.0 * s->explained[1]);
     }
 }
 
