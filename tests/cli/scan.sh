@@ -122,12 +122,15 @@ paste -d, bent.csv straight.csv | awk -F, 'NR > 1 {
     lo = NR == 2 || $8 < lo ? $8 : lo; hi = $8 > hi ? $8 : hi
 } END { exit !(NR == 102 && most <= 0.01 * (hi - lo)) }'
 report $? 'and is true of all'
-mkdir bent && (cd bent && cp ../a.h5 ../b.h5 . && line="a.h5 b.h5 --mesh 101 --tol 0.01 -o bent.h5" &&
-    { thalweg scan --data "$data/digits.h5" --scale 0.0625 --split test --threads 1 -q $line \
-        >/dev/null 2>&1 &
-        until [ -e bent.h5 ] || ! kill -0 $! 2>/dev/null; do sleep 0.01; done
-        sleep 0.02
-        kill -9 $! 2>/dev/null; wait $! 2>/dev/null; scan $line >/dev/null; })
+mkdir bent && cp a.h5 b.h5 bent && cd bent || exit 1
+thalweg scan --data "$data/digits.h5" --scale 0.0625 --split test --threads 1 -q a.h5 b.h5 --mesh 101 \
+    --tol 0.01 -o bent.h5 >/dev/null 2>&1 &
+until [ -e bent.h5 ] || ! kill -0 $! 2>/dev/null; do sleep 0.01; done
+sleep 0.02
+kill -9 $! 2>/dev/null
+wait $! 2>/dev/null
+scan a.h5 b.h5 --mesh 101 --tol 0.01 -o bent.h5 >/dev/null
+cd ..
 thalweg export bent/bent.h5 --csv killed.csv -q && cmp -s killed.csv bent.csv
 report $? 'a killed one goes on to the same numbers'
 
