@@ -18,6 +18,14 @@ static const struct work {
       "  eprint = {2408.11029},\n"
       "  archivePrefix = {arXiv}\n"
       "}\n" },
+    { "sao2026ghosts", "'ghost'",
+      "@misc{sao2026ghosts,\n"
+      "  author = {P. Sao},\n"
+      "  title  = {Ghosts of Softmax},\n"
+      "  year   = {2026},\n"
+      "  eprint = {2603.13552},\n"
+      "  archivePrefix = {arXiv}\n"
+      "}\n" },
     { "kunsch1989jackknife", "the block bootstrap behind intervals",
       "@article{kunsch1989jackknife,\n"
       "  author  = {Hans R. K{\\\"u}nsch},\n"

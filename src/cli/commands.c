@@ -12,6 +12,7 @@ extern const struct tw_cmd tw_cmd_evaluator;
 extern const struct tw_cmd tw_cmd_export;
 extern const struct tw_cmd tw_cmd_fit;
 extern const struct tw_cmd tw_cmd_forecast;
+extern const struct tw_cmd tw_cmd_ghost;
 extern const struct tw_cmd tw_cmd_info;
 extern const struct tw_cmd tw_cmd_laws;
 extern const struct tw_cmd tw_cmd_log;
@@ -34,12 +35,13 @@ const struct tw_cmd *const tw_cmds[] = {
     &tw_cmd_compare,
     &tw_cmd_laws,
     /* Networks */
-    &tw_cmd_eval,
-    &tw_cmd_convert,
     &tw_cmd_train,
-    &tw_cmd_evaluator,
+    &tw_cmd_eval,
     &tw_cmd_scan,
     &tw_cmd_barrier,
+    &tw_cmd_ghost,
+    &tw_cmd_convert,
+    &tw_cmd_evaluator,
     /* Results */
     &tw_cmd_plot,
     &tw_cmd_export,

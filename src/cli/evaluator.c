@@ -76,29 +76,29 @@ enum tw_status tw_evaluator_own(struct tw_call *call, struct tw_problem *p,
                                 struct tw_own_checkpoints *own)
 {
     const struct tw_evaluator_info info = tw_evaluator_info(p);
+    const size_t n = info.checkpoints, dim = p->dim, nb = p->layout->nb;
     enum tw_status rc = has_any(call, p);
 
-    own->name = tw_alloc(info.checkpoints, sizeof *own->name);
-    own->at = tw_alloc(info.checkpoints, sizeof *own->at);
-    own->buffers = tw_alloc(info.checkpoints, sizeof *own->buffers);
-    if (rc == TW_OK && (!own->name || !own->at || !own->buffers))
-        rc = tw_err_set(&call->err, TW_ENOMEM, "out of memory");
-    for (; rc == TW_OK && own->n < info.checkpoints; own->n++) {
+    if (rc != TW_OK)
+        return rc;
+    own->name = tw_alloc(n, sizeof *own->name);
+    own->at = tw_alloc(n, sizeof *own->at);
+    own->buffers = tw_alloc(n, sizeof *own->buffers);
+    own->f = tw_alloc(info.real64 ? 0 : n, dim * sizeof *own->f); /* dim, nb: up to 2^48 */
+    own->d = tw_alloc(info.real64 ? n : 0, dim * sizeof *own->d);
+    own->b = tw_alloc(n, nb * sizeof *own->b);
+    if (!own->name || !own->at || !own->buffers || !own->f || !own->d || !own->b)
+        return tw_err_set(&call->err, TW_ENOMEM,
+                          "%zu checkpoints of %zu parameters do not fit in memory", n, dim);
+    for (; rc == TW_OK && own->n < n; own->n++) {
         const size_t i = own->n;
-        float *f = info.real64 ? NULL : tw_alloc(p->dim, sizeof *f);
-        double *d = info.real64 ? tw_alloc(p->dim, sizeof *d) : NULL;
-        float *b = tw_alloc(p->layout->nb, sizeof *b);
+        float *f = info.real64 ? NULL : own->f + i * dim, *b = own->b + i * nb;
+        double *d = info.real64 ? own->d + i * dim : NULL;
 
         own->name[i] = tw_evaluator_checkpoint(p, i);
         own->at[i] = (struct tw_vector){ f, d };
         own->buffers[i] = b;
-        if ((!f && !d) || !b)
-            rc = tw_err_set(&call->err, TW_ENOMEM,
-                            "%zu checkpoints of %zu parameters do not fit "
-                            "in memory",
-                            info.checkpoints, p->dim);
-        else
-            rc = tw_evaluator_get(p, i, f, d, b, &call->err);
+        rc = tw_evaluator_get(p, i, f, d, b, &call->err);
         if (rc == TW_EDOMAIN)
             rc = tw_err_ctx(&call->err, rc, "%s", own->name[i]);
     }
@@ -107,14 +107,12 @@ enum tw_status tw_evaluator_own(struct tw_call *call, struct tw_problem *p,
 
 void tw_own_checkpoints_release(struct tw_own_checkpoints *own)
 {
-    for (size_t i = 0; own->at && own->buffers && i < own->n; i++) {
-        free((void *)(uintptr_t)own->at[i].f);
-        free((void *)(uintptr_t)own->at[i].d);
-        free((void *)(uintptr_t)own->buffers[i]);
-    }
     free(own->name);
     free(own->at);
     free(own->buffers);
+    free(own->f);
+    free(own->d);
+    free(own->b);
     *own = (struct tw_own_checkpoints){ 0 };
 }
 

@@ -54,6 +54,9 @@ struct tw_own_checkpoints {
     const char **name;     /* the problem's */
     struct tw_vector *at;  /* dim reals each */
     const float **buffers; /* layout->nb reals each */
+    float *f;              /* where they are */
+    double *d;
+    float *b;
 };
 /* *own starts as {0}; release it in any case. TW_EFORMAT: it has none. */
 enum tw_status tw_evaluator_own(struct tw_call *call, struct tw_problem *p,

@@ -57,12 +57,17 @@ struct tw_net_opts {
 /* What a reader remarked, sentences and newlines: each a warning, or a note. */
 void tw_load_remarks(struct tw_call *call, const char *path, const struct tw_str *remarks,
                      bool warn);
+/* What network a checkpoint (checkpoint.h) says it is of; the caller frees it. NULL: it does not
+ * say, or call->err is set. */
+char *tw_load_model(struct tw_call *call, const char *checkpoint);
 /* A built-in network by its name, or a spec with arguments. */
 bool tw_is_family(const char *model);
 /* The network of --model, or of the checkpoint (checkpoint.h) if NULL. What its writer did wrong is
  * a warning; a file is an input of `prov` (NULL: none). NULL on failure, with call->err set. */
 struct tw_net *tw_load_net(struct tw_call *call, const struct tw_net_opts *o,
                            const char *checkpoint, struct tw_cmd_provenance *prov);
+/* Divide the first output by a temperature (1: nothing is changed). */
+enum tw_status tw_net_cool(struct tw_net *net, double temperature, struct tw_err *err) TW_CHECKED;
 /* The data, scaled. */
 enum tw_status tw_load_data(struct tw_call *call, const struct tw_net_opts *o,
                             struct tw_dataset *data, struct tw_cmd_provenance *prov) TW_CHECKED;

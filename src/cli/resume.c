@@ -6,10 +6,30 @@
 #include <unistd.h>
 
 /* Options that change no number of a result, or name inputs. */
-static const char *const beside[] = { "output",       "force",  "threads", "json",   "quiet",
-                                      "verbose",      "help",   "plot",    "figure", "venue",
-                                      "width",        "height", "font",    "format", "show",
-                                      "memory-limit", "model",  "data",    "labels", "weights" };
+static const char *const beside[] = { "output",
+                                      "force",
+                                      "threads",
+                                      "json",
+                                      "quiet",
+                                      "verbose",
+                                      "help",
+                                      "plot",
+                                      "figure",
+                                      "venue",
+                                      "width",
+                                      "height",
+                                      "font",
+                                      "format",
+                                      "show",
+                                      "memory-limit",
+                                      "model",
+                                      "data",
+                                      "labels",
+                                      "weights",
+                                      "workers",
+                                      "devices",
+                                      "evaluator-timeout",
+                                      "evaluator-log" };
 
 static bool counts(const char *line)
 {

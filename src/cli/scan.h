@@ -5,13 +5,16 @@
 #define TW_CLI_SCAN_H
 
 #include "checkpoint.h"
+#include "evaluator.h"
 #include "figopts.h"
 #include "netload.h"
 #include "scanfile.h"
 
 struct scan_opts {
     struct tw_net_opts net;
+    struct tw_evaluator_opts evaluator;
     struct tw_figure_cli figure;
+    struct tw_opt_list also;
     const char *mesh, *range, *normalise, *biases, *bn, *centre, *figure_kind;
     double radius, margin, tol, target_error;
     bool trajectory;
@@ -24,10 +27,12 @@ struct scan {
     const struct scan_opts *o;
     struct tw_cmd_provenance prov;
     struct tw_checkpoint_list list; /* none: the network's own values */
+    struct tw_own_checkpoints own;  /* of an evaluator: then there is no net and no data */
     struct tw_net *net;
     struct tw_dataset data;
     struct tw_problem *problem;
-    bool batch_norm; /* the network has running statistics */
+    struct tw_loss_spec *extra; /* --also */
+    bool batch_norm;            /* the network has running statistics */
     /* --bn=recalibrate: the same in training mode, and a point with its statistics; else NULL. */
     struct tw_problem *training;
     float *point, *point_buffers;
@@ -40,7 +45,8 @@ struct scan {
     struct tw_str path, settings;
     struct tw_result *file;
     struct tw_progress progress;
-    size_t evaluations, done; /* by this run; by all */
+    struct tw_values *extra_values; /* scratch */
+    size_t evaluations, done;       /* by this run; by all */
     bool stopped;
 };
 
@@ -50,6 +56,7 @@ enum tw_status scan_plan(struct scan *s) TW_CHECKED;
 enum tw_status scan_load(struct scan *s) TW_CHECKED;
 /* Anchors and coordinates; s->out is made. */
 enum tw_status scan_place(struct scan *s) TW_CHECKED;
+size_t scan_checkpoints(const struct scan *s);               /* how many were named */
 const char *scan_checkpoint(const struct scan *s, size_t k); /* NULL: the network's own values */
 
 /* scan_points.c: open or continue the file and compute what is missing. */

@@ -8,8 +8,15 @@
 #include "scan.h"
 #include "thalweg/store_run.h"
 
+size_t scan_checkpoints(const struct scan *s)
+{
+    return s->o->evaluator.command ? s->own.n : s->list.n;
+}
+
 const char *scan_checkpoint(const struct scan *s, size_t k)
 {
+    if (s->o->evaluator.command)
+        return s->own.name[k];
     return k < s->list.n ? s->list.v[k].name : NULL;
 }
 
@@ -36,6 +43,20 @@ static enum tw_status list_checkpoints(struct scan *s)
         tw_str_release(&all);
     }
     return rc;
+}
+
+/* Network, checkpoints and data in one. */
+static enum tw_status open_evaluator(struct scan *s)
+{
+    if (s->call->argc || s->o->net.data || s->o->net.model)
+        return tw_err_set(&s->call->err, TW_EINVAL,
+                          "--evaluator brings its own network, checkpoints and data: name none "
+                          "beside it");
+    if (s->o->target_error > 0.0 || s->o->also.n || (s->o->bn && !strcmp(s->o->bn, "recalibrate")))
+        return tw_err_set(&s->call->err, TW_EINVAL,
+                          "--target-error, --also and --bn=recalibrate do not go with --evaluator");
+    s->problem = tw_evaluator_open(s->call, &s->o->evaluator);
+    return s->problem ? tw_evaluator_own(s->call, s->problem, &s->own) : s->call->err.code;
 }
 
 /* "51", "51x41" */
@@ -74,8 +95,8 @@ static enum tw_status plan_mesh(struct scan *s)
 enum tw_status scan_plan(struct scan *s)
 {
     struct tw_err *err = &s->call->err;
-    enum tw_status rc = list_checkpoints(s);
-    const size_t n = s->list.n;
+    enum tw_status rc = s->o->evaluator.command ? open_evaluator(s) : list_checkpoints(s);
+    const size_t n = rc == TW_OK ? scan_checkpoints(s) : 0;
 
     if (rc != TW_OK)
         return rc;
@@ -139,15 +160,32 @@ static enum tw_status load_training(struct scan *s, const struct tw_net_opts *ne
                             "--bn=recalibrate: the network has other parameters in training");
 }
 
+/* --also */
+static enum tw_status read_extra(struct scan *s)
+{
+    const struct tw_opt_list *also = &s->o->also;
+    enum tw_status rc = TW_OK;
+
+    s->extra = tw_alloc(also->n, sizeof *s->extra);
+    if (!s->extra)
+        return no_memory(s);
+    for (size_t k = 0; rc == TW_OK && k < also->n; k++)
+        rc = tw_loss_parse(also->v[k], &s->extra[k], &s->call->err);
+    return rc;
+}
+
 enum tw_status scan_load(struct scan *s)
 {
-    const char *first = scan_checkpoint(s, 0);
     struct tw_problem_options po = { 0 };
     struct tw_net_opts net = s->o->net;
     struct tw_str loss = { 0 };
     enum tw_status rc;
 
-    s->net = tw_load_net(s->call, &net, first, &s->prov);
+    if (s->o->evaluator.command) {
+        s->batch_norm = s->problem->layout->nb > 0;
+        return TW_OK;
+    }
+    s->net = tw_load_net(s->call, &net, scan_checkpoint(s, 0), &s->prov);
     if (!s->net)
         return s->call->err.code;
     rc = find_batch_norm(s);
@@ -155,8 +193,12 @@ enum tw_status scan_load(struct scan *s)
         rc = tw_load_data(s->call, &net, &s->data, &s->prov);
     if (rc == TW_OK && s->o->target_error > 0.0)
         rc = scan_pilot(s, &net.limit);
+    if (rc == TW_OK)
+        rc = read_extra(s);
     if (rc != TW_OK)
         return rc;
+    po.nextra = s->o->also.n;
+    po.extra = s->extra;
     s->problem = tw_load_problem(s->call, &net, s->net, &s->data, &po);
     if (!s->problem)
         return s->call->err.code;
@@ -189,6 +231,13 @@ static enum tw_status new_anchors(struct scan *s, size_t n)
 
 static enum tw_status load(struct scan *s, size_t k, float *params, float *buffers)
 {
+    if (s->o->evaluator.command) {
+        const double one = 1.0;
+
+        tw_mix(1, &s->own.at[k], &one, s->problem->dim, params, NULL);
+        memcpy(buffers, s->own.buffers[k], s->problem->layout->nb * sizeof *buffers);
+        return TW_OK;
+    }
     return tw_load_weights(s->call, &s->o->net, scan_checkpoint(s, k), tw_problem_graph(s->problem),
                            s->net, params, buffers, &s->prov);
 }
@@ -247,7 +296,7 @@ static enum tw_status read_range(struct scan *s, double *lo, double *hi)
 
 static enum tw_status mark_all(struct scan *s)
 {
-    const size_t n = s->list.n ? s->list.n : 1;
+    const size_t n = scan_checkpoints(s) ? scan_checkpoints(s) : 1;
 
     s->out.mark = tw_alloc(n, sizeof *s->out.mark);
     s->out.mark_x = tw_alloc(n, sizeof *s->out.mark_x);
@@ -267,6 +316,16 @@ static enum tw_status mark_all(struct scan *s)
 
 /* ---- the kinds ------------------------------------------------------------------------------- */
 
+/* Where a word is among n; 0: nowhere, which the option table rules out. */
+static size_t place_of(const char *word, const char *const *list, size_t n)
+{
+    size_t i = n - 1;
+
+    while (i && strcmp(list[i], word) != 0)
+        i--;
+    return i;
+}
+
 static enum tw_status place_random(struct scan *s)
 {
     static const char *const how[] = { "none", "layer", "filter", "weight" };
@@ -283,10 +342,8 @@ static enum tw_status place_random(struct scan *s)
         rc = read_range(s, &lo, &hi);
     if (rc != TW_OK)
         return rc;
-    while (strcmp(how[o.normalise], s->o->normalise) != 0)
-        o.normalise++;
-    while (strcmp(rule[o.biases], s->o->biases) != 0)
-        o.biases++;
+    o.normalise = (enum tw_normalise)place_of(s->o->normalise, how, 4);
+    o.biases = (enum tw_bias_rule)place_of(s->o->biases, rule, 3);
     for (o.index = 0; o.index < (size_t)dim; o.index++)
         tw_direction_make(s->problem->layout, s->anchor[0], &o, s->anchor[o.index + 1]);
     s->chart = tw_chart_centre(dim);
@@ -348,7 +405,7 @@ static enum tw_status trajectory_point(void *ctx, size_t k, float *params, float
 static enum tw_status place_trajectory(struct scan *s)
 {
     const struct tw_trajectory_source source = {
-        .n = s->list.n,
+        .n = scan_checkpoints(s),
         .dim = s->problem->dim,
         .nbuffer = s->problem->layout->nb,
         .memory = (size_t)1 << 30,
@@ -391,7 +448,13 @@ static enum tw_status describe(struct scan *s)
     struct tw_str loss = { 0 };
     struct tw_scan *out = &s->out;
 
-    tw_loss_print(tw_problem_loss(s->problem), &loss);
+    if (s->o->evaluator.command) {
+        const char *name = tw_evaluator_info(s->problem).name;
+
+        tw_str_add(&loss, name ? name : "evaluator");
+    } else {
+        tw_loss_print(tw_problem_loss(s->problem), &loss);
+    }
     out->objective = loss.failed ? NULL : loss.s;
     out->chart = tw_strdup(chart[s->kind]);
     out->normalise = tw_strdup(random ? s->o->normalise : "");
@@ -413,6 +476,8 @@ enum tw_status scan_place(struct scan *s)
     struct tw_vector anchors[TW_CHART_ANCHORS] = { { NULL, NULL } };
     enum tw_status rc = tw_scan_make(&s->out, s->nx, s->ny, s->problem->has_error, &s->call->err);
 
+    if (rc == TW_OK)
+        rc = tw_scan_extra(&s->out, s->o->also.n, s->o->also.v, &s->call->err);
     if (rc == TW_OK)
         rc = mark_all(s);
     if (rc == TW_OK)

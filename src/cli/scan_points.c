@@ -14,12 +14,16 @@ static enum tw_status take_over(struct scan *s, struct tw_scan *old)
 {
     const size_t n = s->nx * s->ny;
 
-    if (old->nx != s->nx || old->ny != s->ny ||
+    if (old->nx != s->nx || old->ny != s->ny || old->nextra != s->out.nextra ||
         !old->field[SCAN_ERROR] != !s->out.field[SCAN_ERROR])
         return tw_err_set(&s->call->err, TW_EFORMAT, "%s does not fit its own settings", s->path.s);
     for (size_t k = 0; k < SCAN_FIELDS; k++)
         if (s->out.field[k])
             memcpy(s->out.field[k], old->field[k], n * sizeof *old->field[k]);
+    if (s->out.nextra) { /* the settings name the same ones */
+        memcpy(s->out.extra, old->extra, s->out.nextra * n * sizeof *old->extra);
+        memcpy(s->out.extra_se, old->extra_se, s->out.nextra * n * sizeof *old->extra_se);
+    }
     memcpy(s->out.status, old->status, n);
     for (size_t i = 0; i < n; i++)
         s->done += s->out.status[i] == TW_POINT_DONE || s->out.status[i] == TW_POINT_FAILED;
@@ -70,13 +74,21 @@ enum tw_status scan_open(struct scan *s)
 
 /* ---- points ---------------------------------------------------------------------------------- */
 
-static void enter(struct tw_scan *out, size_t i, const struct tw_values *v)
+/* extra: those of other losses, NULL where there are none or the point failed. */
+static void enter(struct tw_scan *out, size_t i, const struct tw_values *v,
+                  const struct tw_values *extra)
 {
+    const size_t points = out->nx * out->ny;
+
     const double values[SCAN_FIELDS] = { v->loss.value, v->loss.se, v->error.value, v->error.se };
 
     for (size_t k = 0; k < SCAN_FIELDS; k++)
         if (out->field[k])
             out->field[k][i] = values[k];
+    for (size_t k = 0; extra && k < out->nextra; k++) {
+        out->extra[k * points + i] = extra[k].loss.value;
+        out->extra_se[k * points + i] = extra[k].loss.se;
+    }
     out->status[i] = isfinite(v->loss.value) ? TW_POINT_DONE : TW_POINT_FAILED;
 }
 
@@ -110,36 +122,37 @@ static enum tw_status recalibrate(struct scan *s, const double *weights, struct 
 }
 
 static enum tw_status evaluate(struct scan *s, const double *weights, struct tw_values *values,
-                               struct tw_err *err)
+                               struct tw_values *extra, struct tw_err *err)
 {
-    struct tw_request r = { .weights = weights, .values = values };
+    struct tw_request r = { .weights = weights, .values = values, .extra_values = extra };
     enum tw_status rc = TW_OK;
 
     if (s->training) {
         rc = recalibrate(s, weights, err);
         r = (struct tw_request){ .at = { .f = s->point },
                                  .buffers = s->point_buffers,
-                                 .values = values };
+                                 .values = values,
+                                 .extra_values = extra };
     }
     return rc == TW_OK ? tw_problem_eval(s->problem, &r, err) : rc;
 }
 
-static enum tw_status compute(void *ctx, size_t i, struct tw_err *err)
+static bool is_done(const struct scan *s, size_t i)
 {
-    struct scan *s = ctx;
-    double weights[TW_CHART_ANCHORS];
-    struct tw_values values;
+    return s->out.status[i] == TW_POINT_DONE || s->out.status[i] == TW_POINT_FAILED;
+}
+
+/* Take a point's values, or why it failed, and put it into the file. */
+static enum tw_status take(struct scan *s, size_t i, const struct tw_values *v,
+                           const struct tw_values *extra, const struct tw_err *failure,
+                           struct tw_err *err)
+{
+    static const struct tw_values none = { .loss = { NAN, NAN, NAN }, .error = { NAN, NAN, NAN } };
     enum tw_status rc;
 
-    if (s->out.status[i] == TW_POINT_DONE || s->out.status[i] == TW_POINT_FAILED)
-        return TW_OK;
-    if (s->evaluations && tw_stop_requested())
-        return TW_ESTOP;
-    tw_chart_weights(&s->chart, s->out.x[i % s->nx], s->out.y[i / s->nx], weights);
-    rc = evaluate(s, weights, &values, err);
-    if (rc != TW_OK)
-        return rc;
-    enter(&s->out, i, &values);
+    if (failure)
+        tw_cmd_warn(s->call, "%s", failure->msg);
+    enter(&s->out, i, failure ? &none : v, failure ? NULL : extra);
     s->evaluations++;
     s->done++;
     rc = tw_scan_write(s->file, &s->out, i, 1, err);
@@ -147,15 +160,105 @@ static enum tw_status compute(void *ctx, size_t i, struct tw_err *err)
     return rc;
 }
 
-static enum tw_status compute_all(struct scan *s)
+static void weights_at(const struct scan *s, size_t i, double weights[TW_CHART_ANCHORS])
+{
+    tw_chart_weights(&s->chart, s->out.x[i % s->nx], s->out.y[i / s->nx], weights);
+}
+
+/* One point, as tw_surface_fill asks for it. */
+static enum tw_status compute(void *ctx, size_t i, struct tw_err *err)
+{
+    struct scan *s = ctx;
+    double weights[TW_CHART_ANCHORS];
+    struct tw_err why = { 0 };
+    struct tw_values values, *extra = s->extra_values;
+    enum tw_status rc;
+
+    if (is_done(s, i))
+        return TW_OK;
+    if (s->evaluations && tw_stop_requested())
+        return TW_ESTOP;
+    weights_at(s, i, weights);
+    rc = evaluate(s, weights, &values, extra, &why);
+    if (rc != TW_OK && rc != TW_EDOMAIN)
+        return tw_err_set(err, rc, "%s", why.msg);
+    return take(s, i, &values, extra, rc == TW_OK ? NULL : &why, err);
+}
+
+/* Many points at once: who evaluates may work on several. */
+enum { BLOCK = 512 };
+
+/* Where values of the other losses go, for point k of a block; NULL: there are none. */
+static struct tw_values *extra_of(const struct scan *s, size_t k)
+{
+    return s->extra_values ? s->extra_values + k * s->out.nextra : NULL;
+}
+
+struct block {
+    struct scan *s;
+    size_t n, *at;
+    struct tw_request *request;
+    struct tw_values *values;
+    double (*weights)[TW_CHART_ANCHORS];
+    enum tw_status rc;
+};
+
+static bool done(void *ctx, size_t k, const struct tw_err *failure)
+{
+    struct block *b = ctx;
+
+    if (b->rc == TW_OK)
+        b->rc = take(b->s, b->at[k], &b->values[k], extra_of(b->s, k), failure, &b->s->call->err);
+    return b->rc == TW_OK && !tw_stop_requested();
+}
+
+static enum tw_status compute_block(struct block *b)
+{
+    enum tw_status rc;
+
+    for (size_t k = 0; k < b->n; k++) {
+        weights_at(b->s, b->at[k], b->weights[k]);
+        b->request[k] = (struct tw_request){ .weights = b->weights[k],
+                                             .values = &b->values[k],
+                                             .extra_values = extra_of(b->s, k) };
+    }
+    rc = b->n ? tw_problem_eval_many(b->s->problem, b->n, b->request, done, b, &b->s->call->err)
+              : TW_OK;
+    return b->rc != TW_OK ? b->rc : rc;
+}
+
+/* All that are missing, in that order. Statistics that are taken anew make two passes of each. */
+static enum tw_status compute_in(struct scan *s, const size_t *order)
 {
     const size_t n = s->nx * s->ny;
-    size_t *order = tw_alloc(n, sizeof *order);
+    size_t at[BLOCK];
+    struct tw_request request[BLOCK];
+    struct tw_values values[BLOCK];
+    double weights[BLOCK][TW_CHART_ANCHORS];
+    struct block b = { s, 0, at, request, values, weights, TW_OK };
+    enum tw_status rc = TW_OK;
+
+    for (size_t k = 0; rc == TW_OK && k < n; k++) {
+        if (s->training)
+            rc = compute(s, order[k], &s->call->err);
+        else if (!is_done(s, order[k]))
+            at[b.n++] = order[k];
+        if (b.n == BLOCK) {
+            rc = compute_block(&b);
+            b.n = 0;
+        }
+    }
+    return rc == TW_OK ? compute_block(&b) : rc;
+}
+
+static enum tw_status compute_all(struct scan *s)
+{
+    size_t *order = tw_alloc(s->nx * s->ny, sizeof *order);
     enum tw_status rc = order ? tw_grid_order(s->nx, s->ny, order, &s->call->err)
                               : tw_err_set(&s->call->err, TW_ENOMEM, "out of memory");
 
-    for (size_t k = 0; rc == TW_OK && k < n; k++)
-        rc = compute(s, order[k], &s->call->err);
+    if (rc == TW_OK)
+        rc = compute_in(s, order);
     free(order);
     return rc;
 }
@@ -187,6 +290,11 @@ enum tw_status scan_run(struct scan *s)
 {
     enum tw_status rc;
 
+    if (s->out.nextra) {
+        s->extra_values = tw_alloc(s->out.nextra, BLOCK * sizeof *s->extra_values);
+        if (!s->extra_values)
+            return tw_err_set(&s->call->err, TW_ENOMEM, "out of memory");
+    }
     (void)tw_stop_requested(); /* from here on there is something to save */
     tw_progress_start(&s->progress, s->call, "points", s->nx * s->ny);
     s->progress.base = s->done;
@@ -214,7 +322,7 @@ enum tw_status scan_pilot(struct scan *s, size_t *n)
     struct tw_problem_options po = { 0 };
     struct tw_net_opts net = s->o->net;
     struct tw_problem *p;
-    struct tw_values v;
+    struct tw_values v = { .n = 0 };
     float *params, *buffers;
     double most = 0.0, want;
     enum tw_status rc = TW_OK;

@@ -7,6 +7,7 @@
 #include "thalweg/schedule.h"
 #include "thalweg/store_run.h"
 #include "thalweg/train.h"
+#include "thalweg/train_ghost.h"
 
 struct train_opts {
     struct tw_net_opts net;
@@ -15,7 +16,8 @@ struct train_opts {
     struct tw_opt_list train, freeze;
     double temperature;
     const char *optimizer, *schedule, *batch, *init_seed, *data_seed, *dropout_seed, *spike;
-    double lr, epochs, clip;
+    double lr, epochs, clip, ghost_cap, ghost_rate;
+    const char *ghost_on;
     size_t steps, spawn, branches, log_every, eval_every;
     bool drop_last;
     const char *log, *checkpoint, *on_nan, *resume;
@@ -52,6 +54,19 @@ enum tw_status train_windows_make(struct train_windows *w, const struct train_da
                                   size_t batch, uint64_t seed, struct tw_err *err) TW_CHECKED;
 enum tw_status train_windows_fill(void *ctx, size_t step, uint64_t branch, struct tw_err *err);
 
+/* ---- sweeps (trainsweep.c) ------------------------------------------------------------------- */
+
+struct train_cells {
+    char **v; /* "lr=0.1,seed=3" */
+    size_t n, cap;
+};
+/* Every combination of "OPTION=a,b,c" and the like; one empty cell without any. */
+enum tw_status train_cells_make(const struct tw_opt_list *sweep, struct train_cells *c,
+                                struct tw_err *err) TW_CHECKED;
+void train_cells_release(struct train_cells *c);
+/* The next value of "a,b(c,d),e", as long as *n; NULL after the last. */
+const char *train_next_value(const char **p, size_t *n);
+
 /* ---- what is to be done (trainplan.c) -------------------------------------------------------- */
 
 enum train_series {
@@ -64,6 +79,8 @@ enum train_series {
     TRAIN_GRAD_NORM,
     TRAIN_UPDATE_NORM,
     TRAIN_PARAM_NORM,
+    TRAIN_RHO_A,
+    TRAIN_R,
     TRAIN_NSERIES
 };
 
@@ -98,10 +115,13 @@ enum tw_status train_plan_make(struct tw_call *call, const struct train_opts *o,
 enum tw_status train_plan_size(struct train_plan *p, size_t n) TW_CHECKED;
 enum tw_status train_plan_log(struct train_plan *p, size_t run, bool accuracy,
                               bool validation) TW_CHECKED;
+/* Is the normalised step measured, or kept? */
+bool train_has_ghost(const struct train_opts *o);
 void train_plan_release(struct train_plan *p);
 extern const struct tw_run_series train_series[TRAIN_NSERIES];
 
-/* ---- doing it (trainjob.c, trainrun.c) -------------------------------------------------------- */
+/* ---- doing it (trainjob.c, trainrun.c) --------------------------------------------------------
+ */
 
 /* One run at work. */
 struct train_job {
@@ -111,6 +131,7 @@ struct train_job {
     struct tw_net *net, *val_net;
     struct tw_problem *problem, *validation; /* validation: NULL without one */
     struct tw_trainer *trainer;
+    struct tw_train_ghost ghost;
     struct train_windows windows;
     struct tw_run_tensor *tensor; /* parameters, then buffers, as in the layout */
     const float **value;
@@ -148,5 +169,12 @@ struct train_work {
 };
 /* Train all runs to their ends, or until a stop is asked for. */
 enum tw_status train_work_run(struct train_work *w) TW_CHECKED;
+
+/* ---- the file (trainfile.c) ------------------------------------------------------------------ */
+
+/* The options that a file was made with, one a line; the caller frees them. */
+enum tw_status train_options_read(const char *path, char **record, struct tw_err *err) TW_CHECKED;
+/* Make w->file, or open it and take the states of the runs, if it is of the same work. */
+enum tw_status train_file_open(struct train_work *w) TW_CHECKED;
 
 #endif

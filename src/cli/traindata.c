@@ -167,11 +167,14 @@ static enum tw_status divide(struct tw_dataset *all, const struct parts *p, uint
 static bool read_part(struct tw_call *call, const struct train_opts *o, const char *split,
                       struct tw_dataset *to)
 {
+    const bool quiet = call->common.quiet;
     struct tw_net_opts net = o->net;
     bool good;
 
     net.split = split;
+    call->common.quiet = quiet || strcmp(split, "train") != 0; /* said once */
     good = tw_load_data(call, &net, to, NULL) == TW_OK;
+    call->common.quiet = quiet;
     if (!good)
         call->err = (struct tw_err){ 0 };
     return good;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "thalweg/tensor_build.h"
 #include "train.h"
 
 enum { SUMS = 3 }; /* beside the trainer's state: the sums since the last row */
@@ -30,24 +31,6 @@ void train_job_release(struct train_job *j)
 
 /* ---- networks -------------------------------------------------------------------------------- */
 
-/* The first output divided by T. */
-static enum tw_status cool(struct tw_net *net, double temperature, struct tw_err *err)
-{
-    int in[2], out;
-
-    if (temperature == 1.0)
-        return TW_OK;
-    in[0] = net->output[0];
-    in[1] = tw_net_real(net, NULL, temperature, err);
-    out = in[1] < 0 ? -1 : tw_net_op(net, "Div", NULL, 2, in, err);
-    if (out < 0)
-        return err->code;
-    net->value[net->output[0]].is_output = false;
-    net->value[out].is_output = true;
-    net->output[0] = out;
-    return TW_OK;
-}
-
 static struct tw_net *make_net(struct tw_call *call, const struct train_run *r,
                                struct tw_cmd_provenance *prov)
 {
@@ -56,7 +39,7 @@ static struct tw_net *make_net(struct tw_call *call, const struct train_run *r,
 
     o.model = r->model;
     net = tw_load_net(call, &o, NULL, prov);
-    if (net && cool(net, r->o.temperature, &call->err) != TW_OK) {
+    if (net && tw_net_cool(net, r->o.temperature, &call->err) != TW_OK) {
         tw_net_free(net);
         return NULL;
     }
@@ -89,6 +72,8 @@ static struct tw_problem *make_problem(struct tw_call *call, const struct train_
     po.graph.batch_statistics = training;
     po.graph.dropout = training;
     po.exec.gradient = training;
+    po.logits = training && train_has_ghost(&r->o);
+    po.exec.tangents = po.logits ? 1 : 0;
     call->common.threads = threads_for(net, training ? r->batch : data->x.dims[0], all);
     p = tw_load_problem(call, &r->o.net, net, data, &po);
     call->common.threads = all;
@@ -145,6 +130,17 @@ static enum tw_status make_trainer(struct tw_call *call, struct train_job *j, co
                                     .real64 = r->o.net.real64,
                                     .dropout_seed = r->dropout_seed };
 
+    if (train_has_ghost(&r->o)) {
+        const bool cap = !isnan(r->o.ghost_cap);
+
+        j->ghost = (struct tw_train_ghost){ cap || !isnan(r->o.ghost_rate),
+                                            cap ? TW_GHOST_CAP : TW_GHOST_RATE,
+                                            cap ? r->o.ghost_cap : r->o.ghost_rate,
+                                            !strcmp(r->o.ghost_on, "all") };
+        o.control = tw_train_ghost;
+        o.control_ctx = &j->ghost;
+        o.nextra = TW_TRAIN_GHOST_EXTRA;
+    }
     o.order = (struct tw_order){ .n = text ? r->batch : j->problem->n,
                                  .batch = r->batch,
                                  .drop_last = r->o.drop_last,
@@ -172,9 +168,9 @@ static enum tw_status list_tensors(struct train_job *j, struct tw_err *err)
         const struct tw_param *p = &l->param[i];
 
         j->tensor[i] = (struct tw_run_tensor){ p->name, p->rank, p->dims, p->n };
-        j->value[i] = (i < l->nparam ? tw_trainer_params(j->trainer)
-                                     : tw_trainer_buffers(j->trainer)) +
-                      p->offset;
+        j->value[i] =
+            (i < l->nparam ? tw_trainer_params(j->trainer) : tw_trainer_buffers(j->trainer)) +
+            p->offset;
     }
     return TW_OK;
 }

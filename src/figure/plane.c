@@ -114,6 +114,9 @@ static void lay_out(struct plane_plan *p)
     if (!p->above)
         place_key(p);
     p->top = 0.09 * p->page.fs / 8.0 + 1.02 * tick * (double)p->rows;
+    if (p->page.h == 0.0 && p->f->equal)
+        p->page.h = (p->page.w - p->left - p->right) * (p->y.hi - p->y.lo) / (p->x.hi - p->x.lo) +
+                    p->top + p->bottom;
     if (p->page.h == 0.0)
         p->page.h = p->f->square ? p->page.w - p->left - p->right + p->top + p->bottom
                                  : 0.66 * p->page.w + 1.02 * tick * (double)p->rows;
@@ -175,7 +178,10 @@ static void title(struct tw_str *gp, const struct plane_plan *p, const struct tw
 
 static void layer(struct tw_str *gp, const struct plane_plan *p, size_t i)
 {
+    static const int filled[] = { 7, 5, 9, 13 },
+                     open[] = { 6, 4, 8, 12 }; /* gnuplot's point types */
     const struct tw_figure_layer *l = &p->f->layers[i];
+    const int shape = l->shape > 0 && l->shape < 4 ? l->shape : 0;
 
     tw_str_addf(gp, "%sDATA index \"layer %zu:\" using ($1 / XUNIT):", i ? ", \\\n    " : "plot ",
                 p->first + i + 1);
@@ -203,8 +209,8 @@ static void layer(struct tw_str *gp, const struct plane_plan *p, size_t i)
                 ink(l), p->first + i + 1);
         else
             tw_str_add(gp, "2");
-        tw_str_addf(gp, " with points pt %d ps %sDOT lw LW(0.6) lc rgb \"%s\"", l->thin ? 6 : 7,
-                    l->thin ? "1.6 * " : "", ink(l));
+        tw_str_addf(gp, " with points pt %d ps %sDOT lw LW(0.6) lc rgb \"%s\"",
+                    l->thin ? open[shape] : filled[shape], l->thin ? "1.6 * " : "", ink(l));
         break;
     }
     title(gp, p, l);

@@ -58,9 +58,7 @@ static enum tw_status make(struct work *w, struct tw_err *err)
     return failed ? tw_err_set(err, TW_ENOMEM, "out of memory") : TW_OK;
 }
 
-/* ---- passes over the samples
- * ----------------------------------------------------------------------
- */
+/* ---- passes over the samples --------------------------------------------------------------- */
 
 static enum tw_status bound_all(struct work *w, size_t first, struct tw_err *err)
 {
@@ -215,9 +213,7 @@ void tw_ghost_batch_add(struct tw_ghost_batch *all, const struct tw_ghost_batch 
     all->open += part->open;
 }
 
-/* ---- mini-batches
- * ----------------------------------------------------------------------------------
- */
+/* ---- mini-batches -------------------------------------------------------------------------- */
 
 enum tw_status tw_ghost_mini_batches(size_t n, const double *radius, size_t size, size_t times,
                                      uint64_t seed, double *out, struct tw_err *err)

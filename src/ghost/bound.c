@@ -20,8 +20,7 @@ double ghost_half_mass(const struct tw_ghost *g, const struct ghost_real *at0)
     return fmin(ghost_half(g, at0->top, 1), -ghost_half(g, at0->top, -1));
 }
 
-/* ---- B3
- * ------------------------------------------------------------------------------------------ */
+/* ---- B3 ------------------------------------------------------------------------------------ */
 
 enum { CELLS = 96 };
 struct cell {
@@ -101,8 +100,7 @@ double ghost_variance_bound(const struct tw_ghost *g)
     return fmin(least, best);
 }
 
-/* ---- B4
- * ------------------------------------------------------------------------------------------ */
+/* ---- B4 ------------------------------------------------------------------------------------ */
 
 /* log E exp((b - mean) s) at a point where g->tr and g->ti hold the probabilities and their logs:
  * log(1 + E [exp(d) - 1 - d]) for E d = 0, without a difference of large numbers, until a term
@@ -179,9 +177,7 @@ double ghost_upper_bound(struct tw_ghost *g)
     return best;
 }
 
-/* ---- in the units of the direction
- * ------------------------------------------------------------------
- */
+/* ---- in the units of the direction --------------------------------------------------------- */
 
 struct tw_ghost_bounds tw_ghost_bounds(const struct tw_ghost *g)
 {

@@ -34,8 +34,7 @@ static double modulus(struct ghost_complex x)
     return sqrt(x.re * x.re + x.im * x.im);
 }
 
-/* ---- the disc about a zero ---------------------------------------------------------------------
- */
+/* ---- the disc about a zero ----------------------------------------------------------------- */
 
 /* sum_{j >= from} |c_j| h^j + the remainder's bound. */
 static double tail(const struct ghost_taylor *t, int from, double h)
@@ -70,8 +69,7 @@ struct ghost_disc ghost_isolate(const struct tw_ghost *g, struct ghost_complex z
     return d;
 }
 
-/* ---- steps
- * --------------------------------------------------------------------------------------- */
+/* ---- steps --------------------------------------------------------------------------------- */
 
 /* The places where |F| was least, in ascending order: starts for Newton's iteration. */
 static void note_seed(struct ghost_arc *arc, struct ghost_complex at, double value)

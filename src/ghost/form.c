@@ -38,8 +38,7 @@ void tw_ghost_free(struct tw_ghost *g)
     free(g);
 }
 
-/* ---- taking a sample ---------------------------------------------------------------------------
- */
+/* ---- taking a sample ----------------------------------------------------------------------- */
 
 static int by_slope(const void *x, const void *y)
 {
@@ -132,8 +131,7 @@ enum tw_status tw_ghost_set(struct tw_ghost *g, size_t classes, const double *lo
     return TW_OK;
 }
 
-/* ---- complex points -----------------------------------------------------------------------------
- */
+/* ---- complex points ------------------------------------------------------------------------ */
 
 static double largest_exponent(const struct tw_ghost *g, double u)
 {
@@ -230,8 +228,7 @@ double ghost_rounding(const struct tw_ghost *g, double size, double modulus)
     return size * DBL_EPSILON * (4.0 + sqrt((double)g->n) + g->depth + modulus);
 }
 
-/* ---- real points --------------------------------------------------------------------------------
- */
+/* ---- real points --------------------------------------------------------------------------- */
 
 struct ghost_real ghost_real(const struct tw_ghost *g, double u)
 {

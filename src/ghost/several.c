@@ -30,9 +30,7 @@ double tw_ghost_subspace(size_t classes, size_t m, const double *a, double tempe
     return most > 0.0 ? PI * temperature / sqrt(most) : HUGE_VAL;
 }
 
-/* ---- quadratic logits
- * ------------------------------------------------------------------------------
- */
+/* ---- quadratic logits ---------------------------------------------------------------------- */
 
 struct bend {
     double phase_a, phase_b;     /* spreads */
@@ -98,9 +96,7 @@ double tw_ghost_quadratic(size_t classes, const double *z, const double *a, cons
     return least;
 }
 
-/* ---- controllers
- * ------------------------------------------------------------------------------------
- */
+/* ---- controllers --------------------------------------------------------------------------- */
 
 double tw_ghost_rate(enum tw_ghost_rule rule, double rate, double r, double rho_a, double norm)
 {

@@ -188,8 +188,10 @@ static enum tw_status largest_spread(void *ctx, const struct tw_ghost_block *b, 
 enum tw_status tw_ghost_radius(struct tw_problem *p, const struct tw_request *r, double *rho_a,
                                struct tw_err *err)
 {
+    /* Where samples see one another they stay together. */
+    const size_t bytes = tw_graph_mixes(tw_problem_graph(p)) ? SIZE_MAX : 16u << 20;
     double most = 0.0;
-    const enum tw_status rc = tw_ghost_slopes(p, r, 16u << 20, largest_spread, &most, err);
+    const enum tw_status rc = tw_ghost_slopes(p, r, bytes, largest_spread, &most, err);
 
     *rho_a = most > 0.0 ? 3.14159265358979323846 / most : HUGE_VAL;
     return rc;

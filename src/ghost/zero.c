@@ -26,8 +26,7 @@ static double modulus(struct ghost_complex x)
     return hypot(x.re, x.im);
 }
 
-/* ---- Newton's iteration -------------------------------------------------------------------------
- */
+/* ---- Newton's iteration -------------------------------------------------------------------- */
 
 /* From s to a zero with im > 0; false if there is no convergence, or if it leads farther than
  * `limit`. */
@@ -73,9 +72,7 @@ static void try_from(struct search *w, struct ghost_complex seed)
     }
 }
 
-/* ---- where to begin
- * ------------------------------------------------------------------------------
- */
+/* ---- where to begin ------------------------------------------------------------------------ */
 
 /* A zero of two neighbours of the upper hull alone: u + i pi / (b_k - b_j). */
 static void try_hull(struct search *w)
@@ -118,9 +115,7 @@ static void try_variance(struct search *w, double u)
     }
 }
 
-/* ---- the proof
- * ------------------------------------------------------------------------------------
- */
+/* ---- the proof ----------------------------------------------------------------------------- */
 
 /* Zeros within the radius; starts again from where |F| was least if there are any. */
 static bool count(struct search *w, double radius, const struct ghost_disc *around, size_t *zeros)

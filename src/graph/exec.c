@@ -62,7 +62,11 @@ void tw_exec_free(struct tw_exec *e)
     }
     free(e->worker);
     tw_exec_free_slots(e);
+    tw_exec_free_back(e);
+    tw_exec_forget(e);
     free(e->uat);
+    free(e->dense);
+    free(e->dense_instr);
     free(e->vat);
     free(e->gat);
     free(e->first);
@@ -103,6 +107,10 @@ static void scatter(struct tw_exec *e, enum tw_origin origin, size_t plane, cons
             continue;
         p = &g->layout.param[origin == TW_V_PARAM ? x->index : g->layout.nparam + x->index];
         to = uniform_at(e, v, plane);
+        if (e->k->size == sizeof *f && !d && f) {
+            memcpy(to, f + p->offset, p->n * sizeof *f);
+            continue;
+        }
         for (size_t i = 0; i < p->n; i++)
             tw_put_real(e->k, to, i, d ? d[p->offset + i] : f ? (double)f[p->offset + i] : 0.0);
     }
@@ -156,7 +164,7 @@ void tw_exec_direct_real(struct tw_exec *e, size_t n, const double *const *direc
     e->stale = true;
 }
 
-void tw_exec_refresh(struct tw_exec *e, const struct tw_alg *alg)
+void tw_exec_refresh(struct tw_exec *e, const struct tw_alg *alg, const size_t *at)
 {
     const struct tw_graph *g = e->g;
     struct tw_run r = { .g = g,
@@ -178,7 +186,7 @@ void tw_exec_refresh(struct tw_exec *e, const struct tw_alg *alg)
             g->instr[i].op->forward(&r, &g->instr[i], i);
 #pragma omp parallel for schedule(dynamic, 1) num_threads((int)e->threads)
     for (size_t i = 0; i < g->ninstr; i++)
-        if (e->kept[i])
+        if (e->kept[i] && (!at || at[i] == SIZE_MAX))
             g->instr[i].op->prepare(&r, &g->instr[i], i, e->gradient);
     e->stale = false;
 }

@@ -21,6 +21,28 @@ struct tw_slot {
     double **ugrad;
 };
 
+/* The way back's memory, made when it is first asked for. */
+struct tw_back {
+    bool *needed, *touched;
+    size_t *zero_at, nsum;
+    double *sums;
+    char *reals; /* cotangents of uniform values in their own type */
+    void **grad;
+};
+
+/* Products of the data kept for each anchor (exec_reuse.c). */
+struct tw_reuse {
+    size_t n, ready;         /* anchors; those that are done */
+    size_t samples;          /* of the runs that may use them */
+    size_t ntile, tile;      /* tiles, bytes of one */
+    size_t total;            /* elements of all products */
+    size_t *at;              /* by instruction: its element in a tile; SIZE_MAX: it is not kept */
+    bool *skip, *skip_input; /* instructions and inputs that nothing needs then */
+    bool *feeds;             /* instructions of the data alone */
+    char *data;              /* [anchor][tile][element][lane] */
+    size_t bytes;
+};
+
 struct tw_exec {
     const struct tw_graph *g;
     const struct tw_kernels *k;
@@ -32,12 +54,15 @@ struct tw_exec {
     bool stale; /* uniform values and packed weights are not those of the point */
     size_t memory, memory_limit;
 
-    /* Uniform values: `planes` planes of each root, one after another. */
-    size_t *uat;   /* [nval] in reals, of roots that are uniform */
-    size_t utotal; /* reals in one plane of all */
-    char *uniform; /* planes * utotal */
-    void **uplane; /* [nval * planes] */
-    void **kept;   /* by instruction */
+    /* Uniform values: `planes` planes of each root, one after another, those of `dense` last. */
+    size_t *uat;         /* [nval] in reals, of roots that are uniform */
+    size_t utotal, usum; /* reals in one plane of all; without those of `dense` */
+    bool *dense;         /* [nval] weights of full connections, see exec_dense.c */
+    size_t ndense;
+    size_t *dense_instr; /* their instructions */
+    char *uniform;       /* planes * utotal */
+    void **uplane;       /* [nval * planes] */
+    void **kept;         /* by instruction */
     char *keep;
     char *uscratch;
 
@@ -53,9 +78,13 @@ struct tw_exec {
     struct tw_worker *worker;
     size_t nslot, slot_lanes, slot_memory;
     struct tw_slot *slot;
+    struct tw_back back;
+    struct tw_reuse reuse;
     double flops; /* of a sample */
 };
 
+/* Finds full connections. */
+enum tw_status tw_exec_find_dense(struct tw_exec *e, struct tw_err *err) TW_CHECKED;
 /* Places, sizes, fusions; fills the fields above from `lanes` on. */
 enum tw_status tw_exec_plan(struct tw_exec *e, struct tw_err *err) TW_CHECKED;
 /* Memory for n tiles of `lanes` lanes; keeps what is there if that is enough. TW_ENOMEM: also where
@@ -63,6 +92,9 @@ enum tw_status tw_exec_plan(struct tw_exec *e, struct tw_err *err) TW_CHECKED;
 enum tw_status tw_exec_slots(struct tw_exec *e, size_t n, size_t lanes,
                              struct tw_err *err) TW_CHECKED;
 void tw_exec_free_slots(struct tw_exec *e);
-/* Bring uniform values and packed weights up to date. */
-void tw_exec_refresh(struct tw_exec *e, const struct tw_alg *alg);
+void tw_exec_free_back(struct tw_exec *e);
+void tw_exec_forget(struct tw_exec *e); /* the products kept */
+/* Bring uniform values and packed weights up to date; not those that only instructions with an
+ * `at` below SIZE_MAX need (NULL: all). */
+void tw_exec_refresh(struct tw_exec *e, const struct tw_alg *alg, const size_t *at);
 #endif

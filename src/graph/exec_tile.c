@@ -23,6 +23,8 @@ void tw_tile_load(const struct tw_job *j, struct tw_worker *w, const struct tw_r
         const struct tw_array *x = j->run->inputs[i];
         size_t n = e->g->val[v].n;
 
+        if (j->reuse && e->reuse.skip_input[i])
+            continue;
         for (size_t s = 0; s < j->lanes; s++) {
             size_t sample = t->first + (s < t->count ? s : t->count - 1);
             size_t from = row_of(j, sample) * n;
@@ -134,7 +136,11 @@ void tw_tile_forward(const struct tw_job *j, const struct tw_run *r, size_t from
     const struct tw_exec *e = j->e;
 
     for (size_t i = from; i < to; i++)
-        if (!e->g->instr[i].uniform && !(j->plain && e->fused[i]))
+        if (e->g->instr[i].uniform || (j->plain && e->fused[i]) || (j->reuse && e->reuse.skip[i]))
+            continue;
+        else if (j->reuse && e->reuse.at[i] != SIZE_MAX)
+            tw_tile_combine(j, r, i);
+        else
             e->g->instr[i].op->forward(r, &e->g->instr[i], i);
 }
 
@@ -152,8 +158,8 @@ void tw_tile_seed(const struct tw_job *j, struct tw_worker *w, const struct tw_r
 
         for (size_t p = 0; p < planes; p++)
             r->ugrad[u * planes + p] =
-                !x->varying && x->active && (size_t)x->root == u
-                    ? j->sums + (t->chunk * planes + p) * e->utotal + e->uat[u]
+                !x->varying && x->active && (size_t)x->root == u && !(j->dense && e->dense[u])
+                    ? j->sums + t->chunk * j->per + p * e->utotal + e->uat[u]
                     : NULL;
     }
     for (size_t s = 0; s < j->lanes; s++) {

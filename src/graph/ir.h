@@ -108,6 +108,8 @@ struct tw_run {
 struct tw_op {
     const char *name;
     void (*forward)(const struct tw_run *r, const struct tw_instr *in, size_t number);
+    /* Of a product: plane p of the output as it is where the product is zero. */
+    void (*bias)(const struct tw_run *r, const struct tw_instr *in, int p, void *y);
     /* Add to the cotangents of the inputs; NULL: nothing flows (comparisons). */
     void (*vjp)(const struct tw_run *r, const struct tw_instr *in, size_t number);
     /* Scratch of forward and vjp in elements (of `lanes` reals each); NULL: none. */
@@ -298,6 +300,15 @@ struct tw_argmax_data {
 void tw_batch_sum(const struct tw_run *r, const struct tw_instr *in, bool back, double *sum);
 void tw_batch_spread(const struct tw_run *r, const struct tw_instr *in, bool back,
                      const double *mean);
+
+/* The gradient by the weights of a product: rows k .. k + nk of its other factor, all samples of
+ * a tile. add: else they become zero. */
+void tw_matmul_weights(const struct tw_run *r, const struct tw_instr *in, bool add, size_t k,
+                       size_t nk, double *gw);
+/* Of a product with a matrix of packed weights without gaps: the weights' value, and the rows of
+ * the other factor; false if it is none. */
+bool tw_matmul_packed(const struct tw_graph *g, const struct tw_instr *in, int *weights,
+                      size_t *rows);
 
 /* ---- building -------------------------------------------------------------------------------- */
 

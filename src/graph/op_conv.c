@@ -283,6 +283,20 @@ static void columns(const struct tw_conv_data *d, size_t nc[3], long xc[3], long
     }
 }
 
+static void bias_alone(const struct tw_run *r, const struct tw_instr *in, int p, void *y)
+{
+    const struct tw_conv_data *d = in->data;
+    const void *bias = in->nin > 2 ? tw_plane(r, in->in[2], p) : NULL;
+    struct tw_loop l = {
+        .nd = 2, .n = { d->cout, volume(d->out) }, .sa = { 1, 0 }, .sy = { (long)volume(d->out), 1 }
+    };
+
+    if (bias)
+        r->k->binary(TW_B_FIRST, &l, 1, bias, 1, bias, TW_SET, r->lanes, y);
+    else
+        r->k->fill(d->cout * volume(d->out) * r->lanes, 0.0, y);
+}
+
 static void packed_forward(const struct tw_run *r, const struct tw_instr *in, size_t number)
 {
     const struct tw_conv_data *d = in->data;
@@ -315,21 +329,9 @@ static void packed_forward(const struct tw_run *r, const struct tw_instr *in, si
         }
         written[t->k] = true;
     }
-    for (int p = 0; p < r->alg->planes; p++) {
-        void *y = tw_plane(r, in->out[0], p);
-        const void *bias = in->nin > 2 ? tw_plane(r, in->in[2], p) : NULL;
-        struct tw_loop l = { .nd = 2,
-                             .n = { d->cout, volume(d->out) },
-                             .sa = { 1, 0 },
-                             .sy = { (long)volume(d->out), 1 } };
-
-        if (!y || written[p])
-            continue;
-        if (bias)
-            r->k->binary(TW_B_FIRST, &l, 1, bias, 1, bias, TW_SET, r->lanes, y);
-        else
-            r->k->fill(d->cout * volume(d->out) * r->lanes, 0.0, y);
-    }
+    for (int p = 0; p < r->alg->planes; p++)
+        if (!written[p] && tw_plane(r, in->out[0], p))
+            bias_alone(r, in, p, tw_plane(r, in->out[0], p));
 }
 
 static void packed_back(const struct tw_run *r, const struct tw_instr *in, size_t number)
@@ -469,6 +471,7 @@ static size_t conv_scratch(const struct tw_graph *g, const struct tw_instr *in,
 
 const struct tw_op tw_op_conv = { .name = "conv",
                                   .forward = conv_forward,
+                                  .bias = bias_alone,
                                   .vjp = conv_vjp,
                                   .scratch = conv_scratch,
                                   .keep = conv_keep,

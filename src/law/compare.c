@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "compare_ends.h"
-#include "split.h"
+#include "holdout.h"
 
 struct tw_compare_opts tw_compare_defaults(void)
 {
@@ -133,7 +133,7 @@ static void criteria(struct tw_compare *cmp)
 /* ---- held out ------------------------------------------------------------------------------- */
 
 /* The sums of a fold's held-out points, into their units. */
-static void add_errors(const struct tw_split *s, const struct tw_split_part *held,
+static void add_errors(const struct tw_holdout *s, const struct tw_holdout_part *held,
                        const double *yhat, struct tw_compare_cell *cell, size_t *ends)
 {
     size_t k = 0;
@@ -155,8 +155,8 @@ static void add_errors(const struct tw_split *s, const struct tw_split_part *hel
 }
 
 /* Fit to the rest and predict what is held; *why says why not. */
-static enum tw_status predict_held(const struct tw_law_fit *all, const struct tw_split_part *rest,
-                                   const struct tw_split_part *held, double *yhat, bool *weak,
+static enum tw_status predict_held(const struct tw_law_fit *all, const struct tw_holdout_part *rest,
+                                   const struct tw_holdout_part *held, double *yhat, bool *weak,
                                    const char **why, struct tw_err *err)
 {
     const struct tw_law *law = all->law;
@@ -191,17 +191,17 @@ static enum tw_status predict_held(const struct tw_law_fit *all, const struct tw
 }
 
 static enum tw_status run_fold(const struct tw_compare_entry *e, size_t ncurves,
-                               const struct tw_split *s, size_t f, struct tw_compare_row *row,
+                               const struct tw_holdout *s, size_t f, struct tw_compare_row *row,
                                size_t *ends, struct tw_err *err)
 {
-    struct tw_split_part rest = { 0 }, held = { 0 };
+    struct tw_holdout_part rest = { 0 }, held = { 0 };
     const char *why = row->fit.law ? NULL : "the law could not be fitted to all data either";
     double *yhat = tw_alloc(s->n, sizeof *yhat);
     enum tw_status rc = TW_OK;
     bool weak = false;
 
-    if (!yhat || !tw_split_part_init(&rest, s, f, false, e->law, e->curves, ncurves) ||
-        !tw_split_part_init(&held, s, f, true, e->law, e->curves, ncurves))
+    if (!yhat || !tw_holdout_part_init(&rest, s, f, false, e->law, e->curves, ncurves) ||
+        !tw_holdout_part_init(&held, s, f, true, e->law, e->curves, ncurves))
         rc = no_memory(err);
     if (rc == TW_OK && !why && rest.n == 0)
         why = "nothing remains to fit";
@@ -215,14 +215,14 @@ static enum tw_status run_fold(const struct tw_compare_entry *e, size_t ncurves,
         cell->why = why;
         cell->weak = weak;
     }
-    tw_split_part_release(&rest);
-    tw_split_part_release(&held);
+    tw_holdout_part_release(&rest);
+    tw_holdout_part_release(&held);
     free(yhat);
     return rc;
 }
 
 static enum tw_status hold_out(const struct tw_compare_entry *e, size_t ncurves,
-                               const struct tw_split *s, struct tw_compare_row *row,
+                               const struct tw_holdout *s, struct tw_compare_row *row,
                                struct tw_err *err)
 {
     size_t *ends = tw_alloc(s->nunits, sizeof *ends);
@@ -407,7 +407,7 @@ static double *sizes(const struct tw_compare_entry *e, size_t n, size_t ncurves)
 }
 
 static enum tw_status compute(const struct tw_compare_entry *entries, size_t n, size_t ncurves,
-                              const struct tw_compare_opts *opts, const struct tw_split *split,
+                              const struct tw_compare_opts *opts, const struct tw_holdout *split,
                               struct tw_compare *out, struct tw_err *err)
 {
     const struct tw_compare_row *first = out->row;
@@ -446,7 +446,7 @@ enum tw_status tw_compare_run(const struct tw_compare_entry *entries, size_t n, 
                               const struct tw_compare_opts *opts, struct tw_compare *out,
                               struct tw_err *err)
 {
-    struct tw_split split = { 0 };
+    struct tw_holdout split = { 0 };
     enum tw_status rc = check(entries, n, ncurves, opts, err);
     double *size;
 
@@ -457,7 +457,7 @@ enum tw_status tw_compare_run(const struct tw_compare_entry *entries, size_t n, 
     size = sizes(entries, n, ncurves);
     if (!size)
         return no_memory(err);
-    rc = tw_split_init(&split, opts->hold, opts->tail, entries[0].curves, ncurves, size, err);
+    rc = tw_holdout_init(&split, opts->hold, opts->tail, entries[0].curves, ncurves, size, err);
     out->nunits = split.nunits;
     if (rc == TW_OK) {
         out->row = tw_alloc(n, sizeof *out->row);
@@ -467,7 +467,7 @@ enum tw_status tw_compare_run(const struct tw_compare_entry *entries, size_t n, 
     }
     out->unit = split.name; /* handed over */
     split.name = NULL;
-    tw_split_release(&split);
+    tw_holdout_release(&split);
     free(size);
     return rc;
 }

@@ -63,7 +63,7 @@ static enum tw_status score(const struct tw_law *law, const struct tw_law_fit_op
     return rc;
 }
 
-enum tw_status tw_compare_end_points(const struct tw_split *s, const struct tw_law_curve *curves,
+enum tw_status tw_compare_end_points(const struct tw_holdout *s, const struct tw_law_curve *curves,
                                      size_t n, const struct tw_law_fit_opts *fit,
                                      struct tw_compare_ends *out, struct tw_err *err)
 {

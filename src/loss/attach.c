@@ -254,6 +254,10 @@ static enum tw_status accept_own(struct attach *a)
     return TW_OK;
 }
 
+static const struct tw_loss_ports no_ports = {
+    .loss = -1, .weight = -1, .correct = -1, .logits = -1, .axis = -1, .target = -1, .own = -1
+};
+
 enum tw_status tw_loss_attach(struct tw_net *net, const struct tw_loss_spec *spec,
                               const struct tw_loss_value *out, const struct tw_loss_value *target,
                               bool logits, struct tw_loss_ports *ports, struct tw_err *err)
@@ -262,7 +266,7 @@ enum tw_status tw_loss_attach(struct tw_net *net, const struct tw_loss_spec *spe
     const bool classes = tw_losses[spec->kind].classes;
     enum tw_status rc;
 
-    *ports = (struct tw_loss_ports){ -1, -1, -1, -1, .axis = -1, .target = -1 };
+    *ports = no_ports;
     if (net->noutput < 1)
         return tw_err_set(err, TW_EFORMAT, "the network has no output");
     if (spec->kind == TW_LOSS_OWN)
@@ -270,7 +274,7 @@ enum tw_status tw_loss_attach(struct tw_net *net, const struct tw_loss_spec *spe
     rc = classes ? match_classes(&a) : match_elements(&a);
     if (rc != TW_OK)
         return rc;
-    a.x = net->output[0];
+    a.x = ports->own = net->output[0];
     add_target(&a);
     if (!a.b.failed) {
         forget_outputs(net);
@@ -281,6 +285,37 @@ enum tw_status tw_loss_attach(struct tw_net *net, const struct tw_loss_spec *spe
         if (logits)
             ports->logits = output(&a, a.x);
     }
+    return a.b.failed ? tw_err_set(err, TW_ENOMEM, "out of memory") : TW_OK;
+}
+
+enum tw_status tw_loss_attach_more(struct tw_net *net, const struct tw_loss_spec *spec,
+                                   const struct tw_loss_value *out,
+                                   const struct tw_loss_value *target,
+                                   const struct tw_loss_ports *first, struct tw_loss_ports *ports,
+                                   struct tw_err *err)
+{
+    struct attach a = { { net, err, false, NULL }, spec, out, target, ports, -1, -1 };
+    const bool classes = tw_losses[spec->kind].classes;
+    enum tw_status rc;
+
+    *ports = no_ports;
+    if (spec->kind == TW_LOSS_OWN || first->own < 0 || classes != (first->axis >= 0))
+        return tw_err_set(err, TW_EFORMAT,
+                          "loss %s: it does not go with the first one, whose targets are %s",
+                          tw_losses[spec->kind].name,
+                          first->own < 0    ? "the network's own"
+                          : first->axis < 0 ? "numbers"
+                                            : "classes");
+    rc = classes ? match_classes(&a) : match_elements(&a);
+    if (rc != TW_OK)
+        return rc;
+    ports->target = first->target;
+    a.x = ports->own = first->own;
+    a.target = net->input[first->target];
+    if (classes)
+        attach_classes(&a);
+    else
+        attach_elements(&a);
     return a.b.failed ? tw_err_set(err, TW_ENOMEM, "out of memory") : TW_OK;
 }
 

@@ -7,6 +7,7 @@
 
 struct tw_anchors {
     size_t n;
+    uint64_t number;
     struct tw_vector *v;
     struct tw_vector *buffers; /* NULL: as stored */
     float *point_f;            /* one of the two */
@@ -64,6 +65,7 @@ enum tw_status tw_problem_anchor(struct tw_problem *p, size_t n, const struct tw
     if (!a)
         return tw_err_set(err, TW_ENOMEM, "out of memory");
     a->n = n;
+    a->number = ++p->nanchored;
     a->v = tw_alloc(n, sizeof *a->v);
     if (buffers && nb)
         a->buffers = tw_alloc(n, sizeof *a->buffers);
@@ -103,4 +105,15 @@ void tw_anchors_place(const struct tw_problem *p, struct tw_request *r)
 
     r->buffers = tw_anchors_mix(p, r->weights, a->point_f, a->point_d);
     r->at = (struct tw_vector){ a->point_f, a->point_d };
+}
+
+size_t tw_anchors_count(const struct tw_anchors *a, uint64_t *number)
+{
+    *number = a->number;
+    return a->n;
+}
+
+struct tw_vector tw_anchors_at(const struct tw_anchors *a, size_t k)
+{
+    return a->v[k];
 }

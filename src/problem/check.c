@@ -221,13 +221,13 @@ static void check_nan(struct check *c)
 /* The median of three orders of the table of differences. */
 static void find_noise(struct check *c)
 {
-    enum { M = 7 };
+    enum { M = 7, HALF = 3 };
     const double step = c->o->real64 ? 1e-7 : 3e-6;
     double f[M], gamma = 1.0, sigma[M] = { 0 };
 
     draw(c, 2000, 0, ntensors(c), true, c->u);
     for (int i = 0; i < M; i++) {
-        move(c, step * (double)(i - M / 2), c->u, c->y);
+        move(c, step * (double)(i - HALF), c->u, c->y);
         f[i] = loss_at(c, c->y);
     }
     for (int k = 1; k < M - 1; k++) {

@@ -283,7 +283,7 @@ static void wait_for_news(struct tw_batch *b)
         if (e->poll[k].revents)
             listen_to(b, m);
         else if (m->state != TW_DOWN && m->state != TW_IDLE && tw_worker_now() >= m->until) {
-            (void)snprintf(did, sizeof did, "said nothing for %g seconds", e->timeout);
+            (void)snprintf(did, sizeof did, "said nothing for %g seconds, the timeout", e->timeout);
             lost(b, m, did);
         }
     }

@@ -56,6 +56,10 @@ enum tw_status tw_pool_can(const struct tw_pool *e, const struct tw_request *r, 
 
     if (r->rows)
         lacks = "rows of the data to be chosen";
+    else if (r->statistics)
+        lacks = "statistics of batches";
+    else if (r->logit_slopes)
+        lacks = "slopes of logits";
     else if (r->gauss_newton)
         lacks = "Gauss-Newton products";
     else if (r->hvp && !(can & TW_TWEP_HVP))

@@ -5,20 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "thalweg/problem.h"
-
-struct network {
-    struct tw_problem base;
-    struct tw_loss_spec loss;
-    struct tw_loss_ports ports;
-    struct tw_graph *graph;
-    struct tw_exec *exec;
-    struct tw_array x, y; /* headers over the caller's data */
-    size_t *rows;         /* NULL: all */
-    double *sample[3];    /* loss, weight, correct of each sample: scratch */
-    double *tangent;      /* ndirections x n */
-    size_t max_directions;
-};
+#include "network.h"
 
 static void release(struct tw_problem *p)
 {
@@ -27,8 +14,10 @@ static void release(struct tw_problem *p)
     tw_exec_free(s->exec);
     tw_graph_free(s->graph);
     free(s->rows);
-    for (int i = 0; i < 3; i++)
-        free(s->sample[i]);
+    for (size_t k = 0; k < s->npart; k++)
+        for (int i = 0; i < 3; i++)
+            free(s->part[k].sample[i]);
+    free(s->part);
     free(s->tangent);
     free(s);
 }
@@ -102,15 +91,18 @@ static enum tw_status check_classes(const struct network *s, struct tw_err *err)
 {
     const size_t rows = s->y.dims[0];
 
-    for (size_t i = 0; rows && s->ports.classes && i < s->y.n; i++) {
+    for (size_t i = 0; rows && s->part->ports.classes && i < s->y.n; i++) {
         const int64_t y = tw_array_int(&s->y, i);
+        bool good = y >= 0 && (uint64_t)y < s->part->ports.classes;
 
-        if (y == s->loss.ignore_index || (y >= 0 && (uint64_t)y < s->ports.classes))
+        for (size_t k = 0; !good && k < s->npart; k++)
+            good = y == s->part[k].loss.ignore_index;
+        if (good)
             continue;
         return tw_err_set(err, TW_EFORMAT,
                           "row %zu of the targets holds %" PRId64
                           ", but the network has %zu classes, numbered from 0",
-                          i / (s->y.n / rows), y, s->ports.classes);
+                          i / (s->y.n / rows), y, s->part->ports.classes);
     }
     return TW_OK;
 }
@@ -147,27 +139,32 @@ static enum tw_status attach(struct network *s, struct tw_net *net, const struct
     out.rank = port.rank;
     memcpy(out.dims, port.dims, sizeof out.dims);
     if (o->loss)
-        s->loss = *o->loss;
+        s->part->loss = *o->loss;
     else
-        s->loss = tw_loss_default(&target);
+        s->part->loss = tw_loss_default(&target);
     if (!o->loss && is_own(bare))
-        s->loss.kind = TW_LOSS_OWN;
+        s->part->loss.kind = TW_LOSS_OWN;
     if (tw_graph_group(bare) != 1)
         rc = tw_err_set(err, TW_EFORMAT,
                         "the network was exported for batches of %zu samples; export it with a "
                         "free (dynamic) batch axis",
                         tw_graph_group(bare));
-    else if (s->loss.kind != TW_LOSS_OWN && tw_graph_ninput(bare) != 1)
+    else if (s->part->loss.kind != TW_LOSS_OWN && tw_graph_ninput(bare) != 1)
         rc = tw_err_set(err, TW_EFORMAT, "the network has %zu inputs; a data set fills one",
                         tw_graph_ninput(bare));
     else if (tw_graph_ninput(bare) > 2)
         rc = tw_err_set(err, TW_EFORMAT,
                         "the network has %zu inputs; a data set fills two, samples and targets",
                         tw_graph_ninput(bare));
-    else if (data->y.dtype == TW_NONE && (s->loss.kind != TW_LOSS_OWN || is_own(bare)))
+    else if (data->y.dtype == TW_NONE && (s->part->loss.kind != TW_LOSS_OWN || is_own(bare)))
         rc = tw_err_set(err, TW_EFORMAT, "the data set has no targets (y)");
     else
-        rc = tw_loss_attach(net, &s->loss, &out, &target, o->logits, &s->ports, err);
+        rc = tw_loss_attach(net, &s->part->loss, &out, &target, o->logits, &s->part->ports, err);
+    for (size_t k = 1; rc == TW_OK && k < s->npart; k++) {
+        s->part[k].loss = o->extra[k - 1];
+        rc = tw_loss_attach_more(net, &s->part[k].loss, &out, &target, &s->part->ports,
+                                 &s->part[k].ports, err);
+    }
     tw_graph_free(bare);
     return rc;
 }
@@ -184,13 +181,13 @@ static enum tw_status compile(struct network *s, const struct tw_net *net,
         return err && err->code != TW_OK ? err->code : TW_EFORMAT;
     s->base.layout = tw_graph_layout(s->graph);
     s->base.dim = s->base.layout->n;
-    s->base.has_error = s->ports.correct >= 0;
-    if (s->ports.logits >= 0)
-        s->base.width = tw_graph_output(s->graph, (size_t)s->ports.logits).n;
+    s->base.has_error = s->part->ports.correct >= 0;
+    if (s->part->ports.logits >= 0)
+        s->base.width = tw_graph_output(s->graph, (size_t)s->part->ports.logits).n;
     port = tw_graph_input(s->graph, 0);
     rc = fit(&data->x, "x", &port, &s->x, err);
-    if (rc == TW_OK && s->ports.target >= 0) {
-        port = tw_graph_input(s->graph, (size_t)s->ports.target);
+    if (rc == TW_OK && s->part->ports.target >= 0) {
+        port = tw_graph_input(s->graph, (size_t)s->part->ports.target);
         rc = fit(&data->y, "y", &port, &s->y, err);
         if (rc == TW_OK && s->y.dims[0] != s->x.dims[0])
             rc = tw_err_set(err, TW_EFORMAT, "%zu samples, but %zu targets", s->x.dims[0],
@@ -204,8 +201,22 @@ static enum tw_status compile(struct network *s, const struct tw_net *net,
     return choose_rows(s, o, err);
 }
 
-static enum tw_status eval(struct tw_problem *p, const struct tw_request *r, struct tw_err *err);
-static const struct tw_problem_ops ops = { .eval = eval, .free = release };
+static bool make_samples(struct network *s)
+{
+    bool made = true;
+
+    for (size_t k = 0; k < s->npart; k++)
+        for (int i = 0; i < 3; i++) {
+            s->part[k].sample[i] = tw_alloc(s->base.n, sizeof(double));
+            made = made && s->part[k].sample[i];
+        }
+    s->tangent = s->base.n <= SIZE_MAX / (s->max_directions + 1)
+                     ? tw_alloc(s->base.n * s->max_directions, sizeof(double))
+                     : NULL;
+    return made && s->tangent;
+}
+
+static const struct tw_problem_ops ops = { .eval = tw_network_eval, .free = release };
 
 struct tw_problem *tw_problem_new(struct tw_net *net, const struct tw_dataset *data,
                                   const struct tw_problem_options *o, struct tw_err *err)
@@ -218,185 +229,20 @@ struct tw_problem *tw_problem_new(struct tw_net *net, const struct tw_dataset *d
         return NULL;
     }
     s->base.ops = &ops;
-    rc = attach(s, net, data, o, err);
+    s->part = o->nextra < SIZE_MAX ? tw_alloc(1 + o->nextra, sizeof *s->part) : NULL;
+    s->npart = s->part ? 1 + o->nextra : 0;
+    rc = s->part ? attach(s, net, data, o, err) : TW_ENOMEM;
     if (rc == TW_OK)
         rc = compile(s, net, data, o, err);
     if (rc == TW_OK) {
         s->exec = tw_exec_new(s->graph, &o->exec, err);
         s->max_directions = o->exec.tangents;
-        for (int i = 0; i < 3; i++)
-            s->sample[i] = tw_alloc(s->base.n, sizeof(double));
-        s->tangent = s->base.n <= SIZE_MAX / (s->max_directions + 1)
-                         ? tw_alloc(s->base.n * s->max_directions, sizeof(double))
-                         : NULL;
-        if (s->exec && s->sample[0] && s->sample[1] && s->sample[2] && s->tangent)
+        if (s->exec && make_samples(s))
             return &s->base;
-        tw_err_set(err, TW_ENOMEM, "out of memory");
     }
+    tw_err_set(err, TW_ENOMEM, "out of memory"); /* unless there is another reason */
     release(&s->base);
     return NULL;
-}
-
-/* ---- evaluating ------------------------------------------------------------------------------ */
-
-static enum tw_status set_point(struct network *s, const struct tw_request *r, struct tw_err *err)
-{
-    const size_t nb = s->base.layout->nb;
-    double *buffers = NULL;
-
-    if (r->at.f) {
-        tw_exec_set(s->exec, r->at.f, r->buffers);
-        return TW_OK;
-    }
-    if (r->buffers) {
-        buffers = tw_alloc(nb, sizeof *buffers);
-        if (!buffers)
-            return tw_err_set(err, TW_ENOMEM, "out of memory");
-        for (size_t i = 0; i < nb; i++)
-            buffers[i] = (double)r->buffers[i];
-    }
-    tw_exec_set_real(s->exec, r->at.d, buffers);
-    free(buffers);
-    return TW_OK;
-}
-
-/* All directions as floats, or all as doubles: mixtures are converted. */
-static enum tw_status set_directions(struct network *s, const struct tw_request *r,
-                                     struct tw_err *err)
-{
-    const size_t n = r->ndirections, dim = s->base.dim;
-    const float **f = tw_alloc(n, sizeof *f);
-    const double **d = tw_alloc(n, sizeof *d);
-    double *copy = NULL;
-    size_t floats = 0;
-    bool failed = !f || !d;
-
-    for (size_t t = 0; !failed && t < n; t++) {
-        f[t] = r->directions[t].f;
-        d[t] = r->directions[t].d;
-        floats += f[t] != NULL;
-    }
-    if (!failed && floats && floats < n && dim <= SIZE_MAX / n) {
-        copy = tw_alloc(dim * n, sizeof *copy);
-        failed = !copy;
-        for (size_t t = 0; !failed && t < n; t++) {
-            for (size_t i = 0; f[t] && i < dim; i++)
-                copy[t * dim + i] = (double)f[t][i];
-            d[t] = f[t] ? copy + t * dim : d[t];
-        }
-    }
-    if (!failed && floats == n)
-        tw_exec_direct(s->exec, n, f);
-    else if (!failed)
-        tw_exec_direct_real(s->exec, n, d);
-    free(f);
-    free(d);
-    free(copy);
-    return failed ? tw_err_set(err, TW_ENOMEM, "out of memory") : TW_OK;
-}
-
-static void scale(size_t n, double by, double *x)
-{
-    for (size_t i = 0; x && i < n; i++)
-        x[i] *= by;
-}
-
-/* Sums over samples into results. */
-static void report(struct network *s, const struct tw_request *r)
-{
-    const size_t n = r->rows ? r->nrows : s->base.n;
-    const double each = s->ports.weight_each;
-    double *const loss = s->sample[0], *const correct = s->sample[2];
-    double *const weight = s->ports.weight >= 0 ? s->sample[1] : NULL;
-    const double total = weight ? tw_sum(weight, n) : each * (double)n;
-
-    scale(s->base.dim, 1.0 / total, r->gradient);
-    for (size_t t = 0; t < r->ndirections; t++) {
-        if (r->slopes)
-            r->slopes[t] = tw_sum(s->tangent + t * n, n) / total;
-        if (r->hvp)
-            scale(s->base.dim, 1.0 / total, r->hvp[t]);
-    }
-    for (size_t i = 0; i < n; i++) {
-        if (r->loss)
-            r->loss[i] = loss[i];
-        if (r->weight)
-            r->weight[i] = weight ? weight[i] : each;
-        if (r->correct)
-            r->correct[i] = correct[i];
-    }
-    if (!r->values)
-        return;
-    *r->values = (struct tw_values){
-        tw_estimate_ratio(n, loss, weight, each, s->base.all), { NAN, NAN, NAN }, n, total, 0
-    };
-    for (size_t i = 0; i < n; i++) {
-        r->values->nonfinite += isfinite(loss[i]) ? 0u : 1u;
-        correct[i] = (weight ? weight[i] : each) - correct[i];
-    }
-    if (s->base.has_error)
-        r->values->error = tw_estimate_ratio(n, correct, weight, each, s->base.all);
-}
-
-static bool rows_fit(const struct network *s, const struct tw_request *r)
-{
-    for (size_t i = 0; r->rows && i < r->nrows; i++)
-        if (r->rows[i] >= s->base.all)
-            return false;
-    return !r->rows || (r->nrows && r->nrows <= s->base.n);
-}
-
-static enum tw_status eval(struct tw_problem *p, const struct tw_request *r, struct tw_err *err)
-{
-    struct network *s = (struct network *)p;
-    const struct tw_array *inputs[2] = { &s->x, &s->y };
-    const size_t nout = tw_graph_noutput(s->graph), nd = r->ndirections;
-    double **outputs = tw_alloc(nout, sizeof *outputs);
-    double **tangents = nd <= SIZE_MAX / nout ? tw_alloc(nout * nd, sizeof *tangents) : NULL;
-    const size_t n = r->rows ? r->nrows : s->base.n;
-    struct tw_exec_run run = { .n = n, .inputs = inputs, .rows = r->rows ? r->rows : s->rows };
-    const int port[3] = { s->ports.loss, s->ports.weight, s->ports.correct };
-    enum tw_status rc = TW_OK;
-
-    if (!outputs || !tangents)
-        rc = tw_err_set(err, TW_ENOMEM, "out of memory");
-    else if (!rows_fit(s, r))
-        rc = tw_err_set(err, TW_EINVAL, "rows that the data set has not, or more than %zu of them",
-                        s->base.n);
-    else if (nd > s->max_directions || (r->correct && !s->base.has_error) ||
-             ((r->logits || r->logit_slopes || r->gauss_newton) && s->ports.logits < 0))
-        rc = tw_err_set(err, TW_EINVAL, "asked for what the problem was not made for");
-    if (rc == TW_OK)
-        rc = set_point(s, r, err);
-    if (rc == TW_OK && nd)
-        rc = set_directions(s, r, err);
-    if (rc == TW_OK) {
-        for (int i = 0; i < 3; i++)
-            if (port[i] >= 0)
-                outputs[port[i]] = s->sample[i];
-        if (r->logits)
-            outputs[s->ports.logits] = r->logits;
-        for (size_t t = 0; r->slopes && t < nd; t++)
-            tangents[(size_t)s->ports.loss * nd + t] = s->tangent + t * n;
-        for (size_t t = 0; r->logit_slopes && t < nd; t++)
-            tangents[(size_t)s->ports.logits * nd + t] = r->logit_slopes + t * n * s->base.width;
-        run.outputs = outputs;
-        run.tangents = r->slopes || r->logit_slopes ? tangents : NULL;
-        run.seed_output = (size_t)s->ports.loss;
-        run.gradient = r->gradient;
-        run.hvp = r->hvp;
-        run.batch = r->batch;
-        run.statistics = r->statistics;
-        run.dropout_seed = r->dropout_seed;
-        run.gauss_newton = r->gauss_newton;
-        run.network_output = r->gauss_newton ? (size_t)s->ports.logits : 0;
-        rc = tw_exec_run(s->exec, &run, err);
-    }
-    if (rc == TW_OK)
-        report(s, r);
-    free(outputs);
-    free(tangents);
-    return rc;
 }
 
 /* ---- looking -----------------------------------------------------------------------------------
@@ -409,12 +255,22 @@ const struct tw_graph *tw_problem_graph(const struct tw_problem *p)
 
 const struct tw_loss_spec *tw_problem_loss(const struct tw_problem *p)
 {
-    return &((const struct network *)p)->loss;
+    return &((const struct network *)p)->part->loss;
 }
 
 const struct tw_loss_ports *tw_problem_ports(const struct tw_problem *p)
 {
-    return &((const struct network *)p)->ports;
+    return &((const struct network *)p)->part->ports;
+}
+
+const struct tw_loss_ports *tw_problem_extra_ports(const struct tw_problem *p, size_t i)
+{
+    return &((const struct network *)p)->part[1 + i].ports;
+}
+
+size_t tw_problem_kept(const struct tw_problem *p)
+{
+    return tw_exec_kept(((const struct network *)p)->exec);
 }
 
 size_t tw_problem_memory(const struct tw_problem *p)
@@ -431,5 +287,5 @@ const struct tw_array *tw_problem_targets(const struct tw_problem *p)
 {
     const struct network *s = (const struct network *)p;
 
-    return s->ports.target >= 0 ? &s->y : NULL;
+    return s->part->ports.target >= 0 ? &s->y : NULL;
 }

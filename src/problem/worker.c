@@ -254,12 +254,10 @@ enum tw_worker_news tw_worker_receive(struct tw_worker *w, char **line, size_t *
         m = read(w->from, w->in + w->n, w->cap - w->n - 1);
         if (m > 0)
             w->n += (size_t)m;
-        else if (m == 0)
+        else if (m == 0 || (errno != EAGAIN && errno != EINTR))
             return TW_WORKER_ENDED;
         else if (errno == EAGAIN)
             return TW_WORKER_NOTHING;
-        else if (errno != EINTR)
-            return TW_WORKER_ENDED;
     }
 }
 

@@ -146,6 +146,7 @@ def cross_entropy(model, batch):
     import torch
     x, y = batch
     z = model(x)
+    z = getattr(z, "logits", z)
     if z.dim() == 3:  # language models: [samples, positions, classes]
         z = z.transpose(1, 2)
     losses = torch.nn.functional.cross_entropy(z, y, reduction="none")
@@ -173,31 +174,31 @@ def torch(model, batches, loss=cross_entropy, checkpoints=(), load=None, device=
     params = dict(model.named_parameters())
     buffers = {k: b for k, b in model.named_buffers() if b.is_floating_point()}
     dtype = "f64" if any(p.dtype == t.float64 for p in params.values()) else "f32"
-    own = [p.detach().clone() for p in params.values()], [b.clone() for b in buffers.values()]
+    load = load or _state_dict
     if checkpoints:
-        load = load or _state_dict
         _restore(model, load(checkpoints[0]))
-        own = [p.detach().clone() for p in params.values()], [b.clone() for b in buffers.values()]
 
     def array(x):
         x = x.detach().cpu()
         return x.numpy() if x.dtype == t.float64 else x.float().numpy()  # NumPy has no bfloat16
+
+    as_it_is = [] if checkpoints else [array(q).copy() for q in params.values()]
+    own_buffers = [b.clone() for b in buffers.values()]
 
     def place(p, b):
         with t.no_grad():
             for to, a in zip(params.values(), p):
                 to.copy_(t.from_numpy(a))
             for i, to in enumerate(buffers.values()):
-                to.copy_(own[1][i] if b is None else t.from_numpy(b[i]))
+                to.copy_(own_buffers[i] if b is None else t.from_numpy(b[i]))
 
     def parts(batch):
         parts = loss(model, move(batch))
         parts = parts if isinstance(parts, (tuple, list)) else (parts,)
         return parts + (None,) * (3 - len(parts))
 
-    def through(p, b, backward):
+    def through(backward):
         """All batches; the gradient of the sum of the losses is left in .grad."""
-        place(p, b)
         model.zero_grad(set_to_none=True)
         rows = [], [], []
         with t.set_grad_enabled(backward):
@@ -215,8 +216,13 @@ def torch(model, batches, loss=cross_entropy, checkpoints=(), load=None, device=
                        if r is not None})
         return result, total
 
+    def value(p, b):
+        place(p, b)
+        return through(False)[0]
+
     def grad(p, b):
-        result, total = through(p, b, True)
+        place(p, b)
+        result, total = through(True)
         result["grad"] = [np.zeros(q.shape) if q.grad is None else array(q.grad) / total
                           for q in params.values()]
         return result
@@ -240,11 +246,9 @@ def torch(model, batches, loss=cross_entropy, checkpoints=(), load=None, device=
 
     def get(i):
         if not checkpoints:
-            p, b = own
-        else:
-            _restore(model, load(checkpoints[i]))
-            p, b = params.values(), buffers.values()
-        return [array(q) for q in p], [array(q) for q in b]
+            return as_it_is, [array(q) for q in own_buffers]
+        _restore(model, load(checkpoints[i]))
+        return [array(q) for q in params.values()], [array(q) for q in buffers.values()]
 
     def tensors():
         modules = dict(model.named_modules())
@@ -254,8 +258,8 @@ def torch(model, batches, loss=cross_entropy, checkpoints=(), load=None, device=
         for k, b in buffers.items():
             yield Tensor(k, b.shape, "buffer")
 
-    first = through([array(q) for q in own[0]], None, False)[0]
-    serve(list(tensors()), lambda p, b: through(p, b, False)[0], get, grad, None,
+    first = through(False)[0]
+    serve(list(tensors()), value, get, grad, None,
           product if hvp else None, checkpoints or ["the model as it is"],
           n=len(first["samples"]), correct="correct" in first, weights="weights" in first,
           dtype=dtype, name=name or type(model).__name__, data=data)
@@ -311,7 +315,7 @@ def jax(checkpoints, loss, samples=None, names=None, kinds=None, name=None, data
     import jax as j
     import jax.numpy as jnp
     leaves, tree = j.tree_util.tree_flatten_with_path(checkpoints[0])
-    keys = ["/".join(str(getattr(k, "key", getattr(k, "idx", k))) for k in path)
+    keys = ["/".join(str(getattr(k, "key", getattr(k, "idx", getattr(k, "name", k)))) for k in path)
             for path, _ in leaves]
     wide = any(a.dtype == jnp.float64 for _, a in leaves)
     if samples is not None:
@@ -319,7 +323,8 @@ def jax(checkpoints, loss, samples=None, names=None, kinds=None, name=None, data
             return each(params).mean()
 
     def pack(p):
-        return j.tree_util.tree_unflatten(tree, [jnp.asarray(a) for a in p])
+        return j.tree_util.tree_unflatten(
+            tree, [jnp.asarray(a, q.dtype) for a, (_, q) in zip(p, leaves)])
 
     def unpack(x):
         return [np.asarray(a) for a in j.tree_util.tree_leaves(x)]
@@ -350,9 +355,10 @@ def jax(checkpoints, loss, samples=None, names=None, kinds=None, name=None, data
 
     kinds = kinds or kind
     n = 0 if each is None else len(np.asarray(each(checkpoints[0])))
-    serve([Tensor(k, a.shape, kinds(k, a), filter=a.ndim - 1 if a.ndim > 1 else None)
-           for k, (_, a) in zip(keys, leaves)],  # the last axis counts neurons in JAX
-          values, lambda i: (unpack(checkpoints[i]), []), grad,
+    # The last axis counts neurons in JAX, of embeddings the first.
+    serve([Tensor(k, a.shape, kinds(k, a),
+                  filter=a.ndim - 1 if a.ndim > 1 and kinds(k, a) == "weight" else None)
+           for k, (_, a) in zip(keys, leaves)], values, lambda i: (unpack(checkpoints[i]), []), grad,
           lambda p, b, v: float(slope(pack(p), pack(v))),
           (lambda p, b, v: unpack(product(pack(p), pack(v)))) if hvp else None,
           names or [f"checkpoint {i}" for i in range(len(checkpoints))], n=n,

@@ -147,6 +147,7 @@ static enum tw_status type_of(const struct gguf *g, const char *name, uint32_t t
                                           "Q2_K",   "Q3_K",    "Q4_K",   "Q5_K",    "Q6_K",
                                           "Q8_K",   "IQ2_XXS", "IQ2_XS", "IQ3_XXS", "IQ1_S",
                                           "IQ4_NL", "IQ3_S",   "IQ2_S",  "IQ4_XS" };
+    enum { NPACKED = sizeof packed / sizeof packed[0] };
     static const struct {
         uint32_t type;
         enum tw_dtype to;
@@ -158,13 +159,12 @@ static enum tw_status type_of(const struct gguf *g, const char *name, uint32_t t
             *to = plain[i].to;
             return TW_OK;
         }
-    return tw_err_set(
-        g->in.err, TW_EFORMAT,
-        "'%.100s' is quantised (type %s%.0u), which is not read: its numbers are "
-        "rounded to few bits; take the file in F16, BF16 or F32, or the checkpoint "
-        "that it was made of",
-        name, type < sizeof packed / sizeof packed[0] && *packed[type] ? packed[type] : "unknown",
-        type);
+    return tw_err_set(g->in.err, TW_EFORMAT,
+                      "'%.100s' is quantised (type %u%s%s), which is not read: its numbers are "
+                      "rounded to few bits; take the file in F16, BF16 or F32, or the checkpoint "
+                      "that it was made of",
+                      name, type, type < NPACKED && *packed[type] ? ", " : "",
+                      type < NPACKED ? packed[type] : "");
 }
 
 static enum tw_status get_tensor(struct gguf *g)
@@ -202,8 +202,12 @@ static enum tw_status get_tensor(struct gguf *g)
 
 static enum tw_status add_all(struct gguf *g, struct spans *s)
 {
-    const uint64_t start = (g->in.at + g->alignment - 1) / g->alignment * g->alignment;
     enum tw_status rc = TW_OK;
+    uint64_t start;
+
+    if (g->alignment == 0 || g->alignment > 1 << 20)
+        return flow_wrong(&g->in, "an alignment that no file has");
+    start = (g->in.at + g->alignment - 1) / g->alignment * g->alignment;
 
     for (size_t i = 0; i < g->n && rc == TW_OK; i++) {
         const struct tensor *t = &g->v[i];
@@ -239,8 +243,6 @@ static enum tw_status read_all(struct gguf *g, struct spans *s)
         rc = get_pair(g);
     for (; ntensor > 0 && rc == TW_OK; ntensor--)
         rc = get_tensor(g);
-    if (rc == TW_OK && (g->alignment == 0 || g->alignment > 1 << 20))
-        rc = flow_wrong(&g->in, "an alignment that no file has");
     return rc == TW_OK ? add_all(g, s) : rc;
 }
 

@@ -22,15 +22,6 @@ static void axpy(size_t n, double s, const void *vx, void *vy)
         y[i] += c * x[i];
 }
 
-static void lerp(size_t n, double t, const void *vx, const void *vd, void *vy)
-{
-    const real *x = vx, *d = vd, c = (real)t;
-    real *y = vy;
-
-    for (size_t i = 0; i < n; i++)
-        y[i] = x[i] + c * d[i];
-}
-
 /* The row that index names; below 0 from the end; -1: out of range or NaN. */
 static inline long table_row(real index, size_t rows)
 {

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* How long a loss takes, and its directional derivative and gradient, over a data set: a
- * multi-layer perceptron, LeNet, ResNet-20 and a small GPT. Prints a line for each; with
- * `--json`, seconds for tests/bench/engine.sh, which times PyTorch on the same. Arguments
- * choose networks by name. Times are the least of several. */
-#include "thalweg/graph.h"
-#include "thalweg/loss.h"
+/* How long a loss takes over a data set, its directional derivative and its gradient; a point of a
+ * line between two anchors; and the loss and gradient of a training step on 128 samples (16 of
+ * GPT): for a multi-layer perceptron, LeNet, ResNet-20 and a small GPT. Prints a line for each;
+ * with `--json`, seconds for tests/bench/engine.sh, which times PyTorch on the same. Arguments
+ * choose networks by name. Times are the least of several; with `--cpu` they are processor seconds,
+ * for one thread on a busy machine. */
+#include "thalweg/problem.h"
 
 #include <omp.h>
 #include <stdio.h>
@@ -12,21 +13,24 @@
 #include <string.h>
 #include <time.h>
 
-static const struct {
-    const char *name, *spec;
-    size_t n, classes;
+static const struct net {
+    const char *name, *spec, *step; /* step: the network that is trained */
+    size_t n, batch, classes;
 } nets[] = {
-    { "mlp", "mlp(784,512,512,512,10)", 10000, 10 },
-    { "lenet", "lenet(classes=10)", 10000, 10 },
-    { "resnet20", "resnet20(classes=10)", 1000, 10 },
-    { "gpt", "gpt(layers=4,d=256,heads=4,ctx=128,vocab=4096)", 64, 4096 },
+    { "mlp", "mlp(784,512,512,512,10)", "mlp(784,512,512,512,10)", 10000, 128, 10 },
+    { "lenet", "lenet(classes=10)", "lenet(classes=10,norm=batch)", 10000, 128, 10 },
+    { "resnet20", "resnet20(classes=10)", "resnet20(classes=10)", 1000, 128, 10 },
+    { "gpt", "gpt(layers=4,d=256,heads=4,ctx=128,vocab=4096)",
+      "gpt(layers=4,d=256,heads=4,ctx=128,vocab=4096)", 64, 16, 4096 },
 };
+
+static clockid_t chosen_clock = CLOCK_MONOTONIC;
 
 static double seconds(void)
 {
     struct timespec t;
 
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    (void)clock_gettime(chosen_clock, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
@@ -38,15 +42,20 @@ static void stop_if(bool bad, const struct tw_err *err)
     exit(1);
 }
 
-/* Random rows for an input of the compiled graph. */
-static struct tw_array random_rows(struct tw_graph_port p, size_t n, size_t classes)
+/* Random rows for an input of the network, or targets for its output. */
+static struct tw_array random_rows(const struct tw_graph_port *p, size_t n, size_t classes,
+                                   bool target)
 {
     struct tw_array a = { 0 };
     struct tw_err err = { 0 };
-    struct tw_rng r = tw_rng_stream(1, TW_RNG_TEST, p.n);
-    size_t dims[2] = { n, p.n };
+    struct tw_rng r = tw_rng_stream(1, TW_RNG_TEST, p->n);
+    size_t dims[TW_MAX_RANK] = { n };
+    const int rank = p->rank - target;
 
-    stop_if(tw_array_make(&a, tw_dtype_is_real(p.dtype) ? TW_F32 : TW_I64, 2, dims, &err) != TW_OK,
+    for (int i = 1; i < rank; i++)
+        dims[i] = p->dims[i];
+    stop_if(tw_array_make(&a, tw_dtype_is_real(p->dtype) && !target ? TW_F32 : TW_I64, rank, dims,
+                          &err) != TW_OK,
             &err);
     for (size_t i = 0; i < a.n; i++) {
         if (a.dtype == TW_F32)
@@ -57,9 +66,34 @@ static struct tw_array random_rows(struct tw_graph_port p, size_t n, size_t clas
     return a;
 }
 
+static struct tw_problem *make(const char *spec, struct tw_dataset *d, size_t n, size_t classes,
+                               struct tw_problem_options o)
+{
+    struct tw_err err = { 0 };
+    struct tw_net *net = tw_family_net(spec, &err);
+    struct tw_problem *p;
+
+    stop_if(!net, &err);
+    if (!d->x.data) {
+        struct tw_graph *g = tw_graph_new(net, NULL, &err);
+        struct tw_graph_port in, out;
+
+        stop_if(!g, &err);
+        in = tw_graph_input(g, 0);
+        out = tw_graph_output(g, 0);
+        d->x = random_rows(&in, n, classes, false);
+        d->y = random_rows(&out, n, classes, true);
+        tw_graph_free(g);
+    }
+    p = tw_problem_new(net, d, &o, &err);
+    stop_if(!p, &err);
+    tw_net_free(net);
+    return p;
+}
+
 enum { TIMES = 5 };
 
-static double least(struct tw_exec *e, const struct tw_exec_run *run)
+static double least(struct tw_problem *p, const struct tw_request *r)
 {
     struct tw_err err = { 0 };
     double best = 1e300;
@@ -67,104 +101,128 @@ static double least(struct tw_exec *e, const struct tw_exec_run *run)
     for (int i = 0; i < TIMES; i++) {
         double t = seconds();
 
-        stop_if(tw_exec_run(e, run, &err) != TW_OK, &err);
+        stop_if(tw_problem_eval(p, r, &err) != TW_OK, &err);
         t = seconds() - t;
         best = t < best ? t : best;
     }
     return best;
 }
 
-static struct tw_graph *compile(const char *spec)
+static float *start_of(const struct tw_problem *p)
 {
-    struct tw_err err = { 0 };
-    struct tw_net *net = tw_family_net(spec, &err);
-    struct tw_graph *g;
-    struct tw_loss_value out = { .dtype = TW_F32 }, target = { .dtype = TW_I64 };
-    struct tw_loss_spec loss;
-    struct tw_loss_ports ports;
-    struct tw_graph_port p;
+    float *x = tw_alloc(p->dim, sizeof *x);
 
-    stop_if(!net, &err);
-    g = tw_graph_new(net, NULL, &err);
-    stop_if(!g, &err);
-    p = tw_graph_output(g, 0);
-    out.rank = p.rank;
-    memcpy(out.dims, p.dims, sizeof out.dims);
-    target.rank = p.rank - 1;
-    memcpy(target.dims, p.dims, sizeof target.dims);
-    tw_graph_free(g);
-    stop_if(tw_loss_parse("cross-entropy", &loss, &err) != TW_OK, &err);
-    stop_if(tw_loss_attach(net, &loss, &out, &target, false, &ports, &err) != TW_OK, &err);
-    g = tw_graph_new(net, NULL, &err);
-    stop_if(!g, &err);
-    tw_net_free(net);
-    return g;
+    stop_if(!x, &(struct tw_err){ .msg = "out of memory" });
+    tw_graph_initial(tw_problem_graph(p), x, NULL);
+    return x;
+}
+
+struct times {
+    double loss, line, jvp, gradient, step, flops;
+    size_t memory;
+};
+
+/* Loss, a point of a line, slope, gradient. */
+static void time_study(const struct net *net, struct tw_dataset *d, struct times *t)
+{
+    struct tw_problem *p =
+        make(net->spec, d, net->n, net->classes, (struct tw_problem_options){ 0 });
+    float *x = start_of(p), *v = start_of(p);
+    double *g = tw_alloc(p->dim, sizeof *g), slope;
+    const struct tw_vector ends[2] = { { .f = x }, { .f = v } };
+    const double weights[2] = { 0.75, 0.25 };
+    struct tw_values values;
+    struct tw_request r = { .at = { .f = x }, .values = &values };
+    struct tw_err err = { 0 };
+
+    stop_if(!g, &(struct tw_err){ .msg = "out of memory" });
+    for (size_t i = 0; i < p->dim; i++)
+        v[i] += 0.01F * (float)(i % 17) / 17.0F;
+    t->flops = tw_graph_flops(tw_problem_graph(p)) * (double)net->n;
+    t->loss = least(p, &r);
+    stop_if(tw_problem_anchor(p, 2, ends, NULL, &err) != TW_OK, &err);
+    t->line = least(p, &(struct tw_request){ .weights = weights, .values = &values });
+    tw_problem_free(p);
+    p = make(net->spec, d, net->n, net->classes,
+             (struct tw_problem_options){ .exec = { .tangents = 1 } });
+    r.ndirections = 1;
+    r.directions = &(struct tw_vector){ .f = v };
+    r.slopes = &slope;
+    t->jvp = least(p, &r);
+    tw_problem_free(p);
+    p = make(net->spec, d, net->n, net->classes,
+             (struct tw_problem_options){ .exec = { .gradient = true } });
+    r.slopes = NULL;
+    r.ndirections = 0;
+    r.gradient = g;
+    t->gradient = least(p, &r);
+    t->memory = tw_problem_memory(p);
+    tw_problem_free(p);
+    free(x);
+    free(v);
+    free(g);
+}
+
+static void time_step(const struct net *net, struct times *t)
+{
+    struct tw_dataset d = { .name = NULL };
+    struct tw_problem *p =
+        make(net->step, &d, net->batch, net->classes,
+             (struct tw_problem_options){ .graph = { .batch_statistics = true, .dropout = true },
+                                          .exec = { .gradient = true } });
+    float *x = start_of(p);
+    double *g = tw_alloc(p->dim, sizeof *g), *s = tw_alloc(p->layout->nb, sizeof *s);
+    struct tw_values values;
+
+    stop_if(!g || !s, &(struct tw_err){ .msg = "out of memory" });
+    t->step = least(p, &(struct tw_request){ .at = { .f = x },
+                                             .values = &values,
+                                             .gradient = g,
+                                             .statistics = p->layout->nb ? s : NULL });
+    tw_problem_free(p);
+    tw_dataset_release(&d);
+    free(x);
+    free(g);
+    free(s);
 }
 
 int main(int argc, char **argv)
 {
-    bool json = argc > 1 && !strcmp(argv[1], "--json"), first = true;
+    bool json = false, first = true;
+    int named = 1;
 
+    for (; named < argc && argv[named][0] == '-'; named++) {
+        json = json || !strcmp(argv[named], "--json");
+        if (!strcmp(argv[named], "--cpu"))
+            chosen_clock = CLOCK_PROCESS_CPUTIME_ID;
+    }
     if (json)
         printf("{");
     for (size_t k = 0; k < sizeof nets / sizeof nets[0]; k++) {
-        bool chosen = argc == 1 + json;
-        struct tw_err err = { 0 };
-        struct tw_graph *g;
-        struct tw_exec *e[3];
-        struct tw_array in[2];
-        double *loss, *grad, *tan, t[3], flops;
-        float *d;
-        size_t n = nets[k].n;
-        struct tw_exec_run run = { .n = n };
+        bool chosen = argc == named;
+        struct tw_dataset d = { .name = NULL };
+        struct times t;
 
-        for (int i = 1 + json; i < argc; i++)
+        for (int i = named; i < argc; i++)
             chosen = chosen || !strcmp(argv[i], nets[k].name);
         if (!chosen)
             continue;
-        g = compile(nets[k].spec);
-        flops = tw_graph_flops(g) * (double)n;
-        for (size_t i = 0; i < 2; i++)
-            in[i] = random_rows(tw_graph_input(g, i), n, nets[k].classes);
-        for (int i = 0; i < 3; i++) {
-            e[i] = tw_exec_new(
-                g, &(struct tw_exec_options){ .tangents = i == 1, .gradient = i == 2 }, &err);
-            stop_if(!e[i], &err);
-        }
-        loss = tw_alloc(n, sizeof *loss);
-        tan = tw_alloc(n, sizeof *tan);
-        grad = tw_alloc(tw_graph_layout(g)->n, sizeof *grad);
-        d = tw_alloc(tw_graph_layout(g)->n, sizeof *d);
-        stop_if(!loss || !tan || !grad || !d, &err);
-        for (size_t i = 0; i < tw_graph_layout(g)->n; i++)
-            d[i] = (float)(i % 17) / 17.0F - 0.5F;
-        run.inputs = (const struct tw_array *const[]){ &in[0], &in[1] };
-        run.outputs = (double *[]){ loss, NULL, NULL, NULL };
-        t[0] = least(e[0], &run);
-        tw_exec_direct(e[1], 1, (const float *const[]){ d });
-        run.tangents = (double *[]){ tan, NULL, NULL, NULL };
-        t[1] = least(e[1], &run);
-        run.tangents = NULL;
-        run.gradient = grad;
-        t[2] = least(e[2], &run);
+        time_step(&nets[k], &t);
+        time_study(&nets[k], &d, &t);
         if (json)
-            printf("%s\"%s\":{\"loss\":%.6f,\"jvp\":%.6f,\"gradient\":%.6f}", first ? "" : ",",
-                   nets[k].name, t[0], t[1], t[2]);
+            printf("%s\"%s\":{\"loss\":%.6f,\"line\":%.6f,\"jvp\":%.6f,\"gradient\":%.6f,"
+                   "\"step\":%.6f}",
+                   first ? "" : ",", nets[k].name, t.loss, t.line, t.jvp, t.gradient, t.step);
         else
-            printf("%-9s loss %7.1f ms (%5.1f GFLOP/s)  jvp %7.1f ms  gradient %7.1f ms  memory "
-                   "%.0f MB, %zu threads\n",
-                   nets[k].name, 1e3 * t[0], 1e-9 * flops / t[0], 1e3 * t[1], 1e3 * t[2],
-                   1e-6 * (double)tw_exec_memory(e[2]), (size_t)omp_get_max_threads());
+            printf(
+                "%-9s loss %6.1f ms (%5.1f GFLOP/s)  line %6.1f ms  jvp %6.1f ms  gradient %6.1f "
+                "ms (%.0f MB)  step %6.1f ms; %zu threads\n",
+                nets[k].name, 1e3 * t.loss, 1e-9 * t.flops / t.loss, 1e3 * t.line, 1e3 * t.jvp,
+                1e3 * t.gradient, 1e-6 * (double)t.memory, 1e3 * t.step,
+                (size_t)omp_get_max_threads());
+        (void)fflush(stdout);
         first = false;
-        free(loss);
-        free(tan);
-        free(grad);
-        free(d);
-        for (int i = 0; i < 3; i++)
-            tw_exec_free(e[i]);
-        tw_graph_free(g);
-        for (int i = 0; i < 2; i++)
-            tw_array_release(&in[i]);
+        tw_dataset_release(&d);
     }
     if (json)
         printf("}\n");

@@ -66,7 +66,7 @@ expect_err 'a loss that is random' 1 'the same point asked twice has two losses'
 expect_err 'no such checkpoint' 2 'there is no number 2' \
     thalweg evaluator check "$good" --checkpoint 2
 expect_err 'words without quotes' 2 'quoted as one word' thalweg evaluator check python3 x.py
-expect_err 'no action' 2 'neither check nor adapter' thalweg evaluator chekc x
+expect_err 'no action' 2 'neither check nor adapter' thalweg evaluator try x
 
 expect_out 'the adapter' 0 '^def torch\(' thalweg evaluator adapter
 thalweg evaluator adapter >thalweg_eval.py

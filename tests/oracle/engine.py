@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 """How long PyTorch takes for the work of tests/bench/bench_engine.c: the losses of a data set, their
-forward-mode derivative along a direction, and the gradient. Prints JSON: seconds, the least
-of several runs, with the batch size that is fastest here. Arguments: threads, then names.
+forward-mode derivative along a direction, the gradient, and the loss and gradient of a training
+step on 128 samples (16 of GPT). Prints JSON: seconds (processor seconds after --cpu), the least of several runs,
+with the batch size that is fastest here. Arguments: threads, then names.
 """
 import json
 import sys
@@ -53,32 +54,49 @@ def gradient(net, params, x, y, size):
     return sum(p.grad.sum().item() for p in leaves.values())
 
 
+def step(net, x, y):
+    net.zero_grad(set_to_none=True)
+    z = net(x)
+    loss = F.cross_entropy(z.reshape(-1, z.shape[-1]), y.reshape(-1))
+    loss.backward()
+    return loss.item()
+
+
+clock = time.process_time if "--cpu" in sys.argv else time.perf_counter
+
+
 def least(work, times, *args):
     best = float("inf")
     for _ in range(times):
-        start = time.perf_counter()
+        start = clock()
         work(*args)
-        best = min(best, time.perf_counter() - start)
+        best = min(best, clock() - start)
     return best
+
+
+def random(name, shape, n, classes):
+    if name == "gpt":
+        return torch.randint(classes, (n, *shape)), torch.randint(classes, (n, *shape))
+    return torch.randn(n, *shape), torch.randint(classes, (n,))
 
 
 def main():
     torch.set_num_threads(int(sys.argv[1]))
     out = {"torch": torch.__version__}
-    for name in sys.argv[2:] or NETS:
+    for name in [a for a in sys.argv[2:] if a != "--cpu"] or NETS:
         make, shape, n, classes, sizes = NETS[name]
         torch.manual_seed(1)
         net = make().eval()
         params = {k: p.detach() for k, p in net.named_parameters()}
-        if name == "gpt":
-            x, y = torch.randint(classes, (n, *shape)), torch.randint(classes, (n, *shape))
-        else:
-            x, y = torch.randn(n, *shape), torch.randint(classes, (n,))
+        x, y = random(name, shape, n, classes)
         quick = {s: least(loss, 2, net, params, x, y, s) for s in sizes}
         size = min(quick, key=quick.get)
         out[name] = {"loss": min(quick[size], least(loss, 3, net, params, x, y, size)),
                      "jvp": least(jvp, 2, net, params, x, y, size),
                      "gradient": least(gradient, 2, net, params, x, y, size), "batch": size}
+        net = LeNet(norm=True) if name == "lenet" else make()
+        out[name]["step"] = least(step, 2 if name == "gpt" else 20, net.train(),
+                                  *random(name, shape, 16 if name == "gpt" else 128, classes))
     json.dump(out, sys.stdout)
 
 

@@ -46,20 +46,22 @@ class Mlp(nn.Module):
 
 
 class LeNet(nn.Module):
-    def __init__(self, shape=(1, 28, 28), classes=10, act="relu", pool="max", pad=2):
+    def __init__(self, shape=(1, 28, 28), classes=10, act="relu", pool="max", pad=2, norm=False):
         super().__init__()
         self.act = ACTS[act]()
         self.pool = nn.MaxPool2d(2) if pool == "max" else nn.AvgPool2d(2)
         self.conv1 = nn.Conv2d(shape[0], 6, 5, padding=pad)
+        self.bn1 = nn.BatchNorm2d(6) if norm else nn.Identity()
         self.conv2 = nn.Conv2d(6, 16, 5)
+        self.bn2 = nn.BatchNorm2d(16) if norm else nn.Identity()
         h, w = (((n + 2 * pad - 4) // 2 - 4) // 2 for n in shape[1:])
         self.fc1 = nn.Linear(16 * h * w, 120)
         self.fc2 = nn.Linear(120, 84)
         self.fc3 = nn.Linear(84, classes)
 
     def forward(self, x):
-        x = self.pool(self.act(self.conv1(x)))
-        x = self.pool(self.act(self.conv2(x))).flatten(1)
+        x = self.pool(self.act(self.bn1(self.conv1(x))))
+        x = self.pool(self.act(self.bn2(self.conv2(x)))).flatten(1)
         return self.fc3(self.act(self.fc2(self.act(self.fc1(x)))))
 
 

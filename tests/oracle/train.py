@@ -17,13 +17,15 @@ import json
 import sys
 import time
 
-import h5py
 import numpy as np
-import torch
-from torch import nn
-from torch.nn import functional as F
 
-from families import Conv1d, Gpt, Mlp, ResNet  # noqa: F401 (used by the expressions)
+if sys.argv[1] != "data":
+    import h5py
+    import torch
+    from torch import nn
+    from torch.nn import functional as F
+
+    from families import Conv1d, Gpt, Mlp, ResNet  # noqa: F401 (used by the expressions)
 
 
 def write_data(folder):

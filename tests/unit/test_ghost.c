@@ -20,8 +20,7 @@ static struct tw_ghost *set(size_t n, const double *z, const double *a, double t
     return g;
 }
 
-/* ---- certified cases ---------------------------------------------------------------------------
- */
+/* ---- certified cases ----------------------------------------------------------------------- */
 
 static void check_case(const struct ghost_case *c)
 {
@@ -77,8 +76,7 @@ static void certified_cases(void **state)
     }
 }
 
-/* ---- closed forms -------------------------------------------------------------------------------
- */
+/* ---- closed forms -------------------------------------------------------------------------- */
 
 /* Equal weights at slopes 0, 1, ..., n - 1 are a geometric sum: zeros at 2 pi i k / n. */
 static void a_geometric_sum(void **state)
@@ -131,8 +129,7 @@ static void a_zero_of_high_order(void **state)
     tw_ghost_free(g);
 }
 
-/* ---- random samples
- * ------------------------------------------------------------------------------ */
+/* ---- random samples ------------------------------------------------------------------------ */
 
 enum { FAMILIES = 9, MOST = 40 };
 
@@ -277,8 +274,7 @@ static void invariances(void **state)
     }
 }
 
-/* ---- many classes, one class, wrong input
- * ---------------------------------------------------------- */
+/* ---- many classes, one class, wrong input -------------------------------------------------- */
 
 static void a_hundred_thousand_classes(void **state)
 {

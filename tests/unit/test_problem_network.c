@@ -256,6 +256,87 @@ static void targets_that_are_ignored_count_nowhere(void **state)
     tw_dataset_release(&d);
 }
 
+/* Each loss of a pass is what a problem of its own says, and the gradient that of the first. */
+static void further_losses_come_with_the_same_pass(void **state)
+{
+    static const char *const texts[2][3] = { { "cross-entropy(label_smoothing=0.2)",
+                                               "cross-entropy", "cross-entropy(ignore_index=3)" },
+                                             { "mse", "huber(delta=0.5)", "l1" } };
+
+    (void)state;
+    for (size_t kind = 0; kind < 2; kind++) {
+        struct tw_dataset d = noise();
+        struct tw_loss_spec spec[3];
+        struct tw_problem_options o = { .loss = &spec[0],
+                                        .exec = { .real64 = true, .gradient = true } };
+        double loss[3][ROWS], weight[3][ROWS], correct[3][ROWS], one[ROWS], g[2][100];
+        struct tw_values v[3], w;
+        const struct tw_sample_results more[2] = { { loss[1], weight[1], kind ? NULL : correct[1] },
+                                                   { loss[2], NULL, NULL } };
+        struct tw_problem *p;
+        struct tw_err err = { 0 };
+        float x[100];
+
+        if (kind == 1) {
+            tw_array_release(&d.y);
+            assert_int_equal(tw_array_convert(&d.y, TW_F64, &d.x, NULL), TW_OK);
+        }
+        for (size_t k = 0; k < 3; k++)
+            assert_int_equal(tw_loss_parse(texts[kind][k], &spec[k], NULL), TW_OK);
+        o.nextra = 2;
+        o.extra = &spec[1];
+        p = problem_of(kind ? "mlp(6,4,6)" : "mlp(6,5,4)", &d, &o, &err);
+        if (!p)
+            fail_msg("%s", err.msg);
+        assert_true(p->dim <= 100);
+        tw_graph_initial(tw_problem_graph(p), x, NULL);
+        assert_int_equal(tw_problem_eval(p,
+                                         &(struct tw_request){ .at = { .f = x },
+                                                               .values = v,
+                                                               .loss = loss[0],
+                                                               .gradient = g[0],
+                                                               .extra_values = v + 1,
+                                                               .extra = more },
+                                         &err),
+                         TW_OK);
+        assert_int_equal(tw_problem_extra_ports(p, 0)->correct >= 0, kind == 0);
+        tw_problem_free(p);
+        o.nextra = 0;
+        for (size_t k = 0; k < 3; k++) {
+            o.loss = &spec[k];
+            p = problem_of(kind ? "mlp(6,4,6)" : "mlp(6,5,4)", &d, &o, NULL);
+            w = values_at_start(p, one, k ? NULL : g[1]);
+            for (size_t i = 0; i < ROWS; i++)
+                check_ulp(loss[k][i], one[i], 0);
+            check_ulp(v[k].loss.value, w.loss.value, 0);
+            check_ulp(v[k].loss.se, w.loss.se, 0);
+            check_ulp(v[k].weight, w.weight, 0);
+            if (kind == 0)
+                check_ulp(v[k].error.value, w.error.value, 0);
+            if (k == 0)
+                check_vec(g[0], g[1], p->dim, 1e-13, 1e-13);
+            if (k == 1) {
+                struct tw_request r = { .at = { .f = x }, .weight = one };
+
+                assert_int_equal(tw_problem_eval(p, &r, NULL), TW_OK);
+                assert_memory_equal(one, weight[1], sizeof one);
+                r.correct = kind ? NULL : one;
+                assert_int_equal(tw_problem_eval(p, &r, NULL), TW_OK);
+                assert_true(kind || !memcmp(one, correct[1], sizeof one));
+                r.extra_values = v;
+                assert_int_equal(tw_problem_eval(p, &r, NULL), TW_EINVAL);
+            }
+            tw_problem_free(p);
+        }
+        /* Classes beside numbers. */
+        assert_int_equal(tw_loss_parse(kind ? "cross-entropy" : "mse", &spec[1], NULL), TW_OK);
+        o.loss = &spec[0];
+        o.nextra = 1;
+        assert_null(problem_of("mlp(6,5,4)", &d, &o, NULL));
+        tw_dataset_release(&d);
+    }
+}
+
 static void what_does_not_fit_is_refused(void **state)
 {
     static const struct {
@@ -331,6 +412,7 @@ int main(void)
         cmocka_unit_test(threads_do_not_change_a_bit),
         cmocka_unit_test(a_sample_that_is_nan_stays_alone),
         cmocka_unit_test(targets_that_are_ignored_count_nowhere),
+        cmocka_unit_test(further_losses_come_with_the_same_pass),
         cmocka_unit_test(what_does_not_fit_is_refused),
         cmocka_unit_test(a_network_that_ends_in_its_loss_is_taken_as_it_is),
     };

@@ -93,12 +93,14 @@ struct tw_figure_layer {
     const double *x, *y, *y2, *y3; /* (n); NAN leaves a gap */
     int colour;                    /* 0, 1, ...; below 0: grey */
     bool dashed, thin; /* thin points are open and larger: seen where they lie on others */
+    int shape;         /* of points: 0 circle, 1 square, 2 triangle, 3 diamond */
 };
 struct tw_figure_plane {
     const char *x_label, *y_label;
     bool log_x, log_y;
     double x_lo, x_hi, y_lo, y_hi; /* NAN: by content */
     bool square;                   /* the panel is as high as it is wide */
+    bool equal;                    /* one unit is as long on both axes (linear ones) */
     const char *title; /* what the script says that it draws; NULL: runs and their law */
     double weight;     /* height in a stack, against the others'; 0: 1 */
     size_t n;

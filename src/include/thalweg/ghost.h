@@ -40,8 +40,7 @@ enum tw_status tw_ghost_set(struct tw_ghost *g, size_t classes, const double *lo
                             const double *slopes, double temperature,
                             struct tw_err *err) TW_CHECKED;
 
-/* ---- bounds of one sample ----------------------------------------------------------------------
- */
+/* ---- bounds of one sample ------------------------------------------------------------------ */
 
 /* Infinite where nothing limits t (all slopes equal). */
 struct tw_ghost_bounds {
@@ -63,8 +62,7 @@ double tw_ghost_b3(const struct tw_ghost *g);
 /* B4: there is a zero within it. */
 double tw_ghost_b4(struct tw_ghost *g);
 
-/* ---- the nearest zero ---------------------------------------------------------------------------
- */
+/* ---- the nearest zero ---------------------------------------------------------------------- */
 
 enum tw_ghost_proof {
     TW_GHOST_NONE,   /* there is no zero: all slopes are equal */
@@ -92,8 +90,7 @@ struct tw_ghost_zero tw_ghost_nearest(struct tw_ghost *g);
 enum tw_status tw_ghost_count(const struct tw_ghost *g, double radius, size_t *n,
                               struct tw_err *err) TW_CHECKED;
 
-/* ---- two classes
- * ----------------------------------------------------------------------------------- */
+/* ---- two classes --------------------------------------------------------------------------- */
 
 /* The label against its strongest rival: the paper's equation 13. With two classes it is rho*; with
  * more it is NO bound: it exceeded rho* in two of three random cases, by up to 858 times. */
@@ -107,9 +104,7 @@ struct tw_ghost_top2 {
 struct tw_ghost_top2 tw_ghost_top2(size_t classes, const double *logits, const double *slopes,
                                    size_t label, double temperature);
 
-/* ---- the loss and the class probabilities along the line
- * ----------------------------------------------
- */
+/* ---- the loss and the class probabilities along the line ----------------------------------- */
 
 struct tw_ghost_shift {
     double loss0, loss; /* of the label at 0 and at t, for linear logits */

@@ -10,8 +10,7 @@
 #include "thalweg/ghost.h"
 #include "thalweg/problem.h"
 
-/* ---- many samples ------------------------------------------------------------------------------
- */
+/* ---- many samples -------------------------------------------------------------------------- */
 
 /* Row i of each: the logits and slopes of one softmax. */
 struct tw_ghost_samples {
@@ -60,8 +59,7 @@ void tw_ghost_batch_add(struct tw_ghost_batch *all, const struct tw_ghost_batch 
 enum tw_status tw_ghost_mini_batches(size_t n, const double *radius, size_t size, size_t times,
                                      uint64_t seed, double *out, struct tw_err *err) TW_CHECKED;
 
-/* ---- several directions at once
- * ------------------------------------------------------------------ */
+/* ---- several directions at once ------------------------------------------------------------ */
 
 /* Steps of complex length |t_l| <= length[l] along m directions with spreads spread[l]: below 1 the
  * partition function has no zero among them, as the phases of its terms then differ by less than
@@ -72,8 +70,7 @@ double tw_ghost_polydisc(size_t m, const double *length, const double *spread, d
  * span all parameters the maximum is over directions. */
 double tw_ghost_subspace(size_t classes, size_t m, const double *a, double temperature);
 
-/* ---- logits that bend
- * ------------------------------------------------------------------------------ */
+/* ---- logits that bend ---------------------------------------------------------------------- */
 
 /* No zero of sum exp((z + a t + b t^2) / T) within this: for t = rho e^{i theta} the phases differ
  * by less than pi while rho Delta_a |sin theta| + rho^2 Delta_b |sin 2 theta| < pi T, and one class
@@ -83,8 +80,7 @@ double tw_ghost_subspace(size_t classes, size_t m, const double *a, double tempe
 double tw_ghost_quadratic(size_t classes, const double *z, const double *a, const double *b,
                           double temperature);
 
-/* ---- networks
- * -------------------------------------------------------------------------------------- */
+/* ---- networks ------------------------------------------------------------------------------ */
 
 /* A block of softmaxes of a problem: positions whose target counts. */
 struct tw_ghost_block {
@@ -107,8 +103,7 @@ size_t tw_ghost_positions(const struct tw_problem *p, const struct tw_request *r
 enum tw_status tw_ghost_radius(struct tw_problem *p, const struct tw_request *r, double *rho_a,
                                struct tw_err *err) TW_CHECKED;
 
-/* ---- controllers
- * ------------------------------------------------------------------------------------- */
+/* ---- controllers --------------------------------------------------------------------------- */
 
 /* The learning rate under which the normalised step eta |u| / rho_a of an update u (at rate 1) is
  * at most `r` (the paper's equations 18 and 19, with a target), or is r (its section 6.7): rho_a is

@@ -145,6 +145,10 @@ struct tw_exec_run {
      * so that a loss is a function of the parameters while the seed stays. */
     uint64_t dropout_seed;
 
+    /* Not NULL: the point that is set is the sum with these weights of those that tw_exec_keep saw,
+     * and the samples are the same. */
+    const double *weights;
+
     /* For output o: n rows of tw_graph_output(o).n doubles. */
     double *const *outputs;
     /* For output o and direction t at [o * ndirections + t]: the directional derivatives. */
@@ -166,6 +170,17 @@ struct tw_exec_run {
 };
 enum tw_status tw_exec_run(struct tw_exec *e, const struct tw_exec_run *run,
                            struct tw_err *err) TW_CHECKED;
+
+/*
+ * For many points that are weighted sums of the same n: keep what the layers that see the data
+ * alone make of the samples (n, inputs, rows of the run; the rest is not read) at the point that is
+ * set, anchor k of n. Called for k = 0 .. n - 1 in order; k = 0 forgets what was kept. Nothing is
+ * kept where it does not pay, or would exceed options.memory_limit (1 GiB if that is 0). Runs for
+ * values alone with `weights` then differ from others by rounding. TW_ENOMEM.
+ */
+enum tw_status tw_exec_keep(struct tw_exec *e, size_t k, size_t n,
+                            const struct tw_exec_run *samples, struct tw_err *err) TW_CHECKED;
+size_t tw_exec_kept(const struct tw_exec *e); /* bytes */
 
 /* ---- built-in networks ---------------------------------------------------------------------- */
 

@@ -73,6 +73,7 @@ struct tw_loss_ports {
     int target;         /* number among the network's inputs; -1: takes none */
     int target_rank;    /* its shape, dims[0] the samples */
     size_t target_dims[TW_MAX_RANK];
+    int own; /* the network's own first output, a value of the node list */
 };
 
 /*
@@ -89,5 +90,12 @@ enum tw_status tw_loss_attach(struct tw_net *net, const struct tw_loss_spec *spe
                               const struct tw_loss_value *out, const struct tw_loss_value *target,
                               bool logits, struct tw_loss_ports *ports,
                               struct tw_err *err) TW_CHECKED;
+/* One more loss of the same output and targets as `first`, whose outputs it leaves as they are.
+ * TW_EFORMAT: targets of another kind. */
+enum tw_status tw_loss_attach_more(struct tw_net *net, const struct tw_loss_spec *spec,
+                                   const struct tw_loss_value *out,
+                                   const struct tw_loss_value *target,
+                                   const struct tw_loss_ports *first, struct tw_loss_ports *ports,
+                                   struct tw_err *err) TW_CHECKED;
 
 #endif

@@ -41,6 +41,11 @@ struct tw_values {
     size_t nonfinite;               /* samples whose loss is NaN or infinite */
 };
 
+/* Of each sample; NULL: not wanted. */
+struct tw_sample_results {
+    double *loss, *weight, *correct; /* correct: of losses with an error rate alone */
+};
+
 /* Every pointer among the results may be NULL: not wanted. Derivatives are those of L. */
 struct tw_request {
     struct tw_vector at;  /* dim reals */
@@ -69,6 +74,10 @@ struct tw_request {
     double *logit_slopes;            /* those of the logits: ndirections blocks as `logits` is */
     double *const *hvp;              /* ndirections of dim each */
     bool gauss_newton;               /* hvp are Gauss-Newton products; no gradient then */
+
+    /* Of the problem's further losses (options.extra), nextra each. */
+    struct tw_values *extra_values;
+    const struct tw_sample_results *extra;
 };
 
 /* A request of many is done, the calling thread says; failure: NULL, or why this point failed.
@@ -93,6 +102,7 @@ struct tw_problem {
     bool has_error;                 /* there is an error rate */
     size_t width;                   /* reals a sample in `logits`; 0: none */
     struct tw_anchors *anchors;     /* NULL until they are set */
+    uint64_t nanchored;             /* how often they were */
     size_t parallel;                /* requests worked on at once; 0 and 1: one */
 };
 
@@ -115,6 +125,10 @@ void tw_problem_free(struct tw_problem *p);
  * layout->nb reals; NULL: as stored in the network at every point) must outlive their use. Sums are
  * made in double and rounded once, to float if all anchors are float; a point with one weight 1 and
  * the others 0 is that anchor to the bit. Earlier anchors are forgotten. TW_ENOMEM.
+ *
+ * Values of a network at such points (all samples, no derivatives) may be combined from products of
+ * the data with its first layers that are kept for each anchor: they differ from those of the point
+ * given by `at` by rounding alone, and not with the number of threads.
  */
 enum tw_status tw_problem_anchor(struct tw_problem *p, size_t n, const struct tw_vector *anchors,
                                  const float *const *buffers, struct tw_err *err) TW_CHECKED;
@@ -127,6 +141,10 @@ void tw_mix(size_t n, const struct tw_vector *anchors, const double *weights, si
 
 struct tw_problem_options {
     const struct tw_loss_spec *loss; /* NULL: tw_loss_default, or the network's own if it is one */
+    /* Losses that are computed in the same pass, for values alone; with targets of the same kind
+     * (classes or numbers). Not beside a network's own loss. */
+    size_t nextra;
+    const struct tw_loss_spec *extra;
     struct tw_graph_options graph;
     struct tw_exec_options exec; /* gradient, tangents: what will be asked for */
     bool logits;
@@ -147,7 +165,10 @@ struct tw_problem *tw_problem_new(struct tw_net *net, const struct tw_dataset *d
 const struct tw_graph *tw_problem_graph(const struct tw_problem *p);
 const struct tw_loss_spec *tw_problem_loss(const struct tw_problem *p);
 const struct tw_loss_ports *tw_problem_ports(const struct tw_problem *p);
-size_t tw_problem_memory(const struct tw_problem *p);      /* bytes that evaluation holds */
+/* Of further loss i: has it hits (correct >= 0), is the weight of every sample the same? */
+const struct tw_loss_ports *tw_problem_extra_ports(const struct tw_problem *p, size_t i);
+size_t tw_problem_kept(const struct tw_problem *p);   /* bytes of products kept for the anchors */
+size_t tw_problem_memory(const struct tw_problem *p); /* bytes that evaluation holds */
 const size_t *tw_problem_rows(const struct tw_problem *p); /* n rows; NULL: all, in order */
 /* The targets as the loss reads them: [rows of the data set, ...]; NULL: none. */
 const struct tw_array *tw_problem_targets(const struct tw_problem *p);

@@ -268,9 +268,6 @@ struct tw_kernels {
      * elements of the given dtype. */
     void (*load_f32)(size_t e, size_t lanes, const float *const *x, void *y);
     void (*store_f64)(size_t e, size_t lanes, size_t nsamples, const void *x, double *const *y);
-
-    /* y = x + t d over packed parameters or any others. */
-    void (*lerp)(size_t n, double t, const void *x, const void *d, void *y);
 };
 
 /* The best table for this processor; `isa` NULL, or a name ("avx2", "generic") that must be

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "split.h"
+#include "holdout.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -13,7 +13,7 @@ static bool one_schedule(const struct tw_schedule *a, const struct tw_schedule *
                       !memcmp(a->lr, b->lr, a->n * sizeof *a->lr));
 }
 
-static bool add_unit(struct tw_split *s, const char *name)
+static bool add_unit(struct tw_holdout *s, const char *name)
 {
     s->name[s->nunits] = tw_strdup(name);
     return s->name[s->nunits++] != NULL;
@@ -21,7 +21,7 @@ static bool add_unit(struct tw_split *s, const char *name)
 
 /* Curves of one schedule differ in their noise alone: to keep one of them would tell the law
  * what it is asked. */
-static bool by_curve(struct tw_split *s, const struct tw_law_curve *curves, size_t ncurves)
+static bool by_curve(struct tw_holdout *s, const struct tw_law_curve *curves, size_t ncurves)
 {
     size_t *unit = tw_alloc(ncurves, sizeof *unit);
     bool ok = unit != NULL;
@@ -42,7 +42,7 @@ static bool by_curve(struct tw_split *s, const struct tw_law_curve *curves, size
     return ok;
 }
 
-static bool by_tail(struct tw_split *s, double tail, const struct tw_law_curve *curves,
+static bool by_tail(struct tw_holdout *s, double tail, const struct tw_law_curve *curves,
                     size_t ncurves)
 {
     bool ok = true;
@@ -63,7 +63,7 @@ static bool by_tail(struct tw_split *s, double tail, const struct tw_law_curve *
 }
 
 /* Sizes within 1 % are one: tables round them, or count them by different rules. */
-static bool by_size(struct tw_split *s, const struct tw_law_curve *curves, size_t ncurves,
+static bool by_size(struct tw_holdout *s, const struct tw_law_curve *curves, size_t ncurves,
                     const double *size)
 {
     const bool runs = ncurves && curves[0].input; /* each a unit; of curves, each curve */
@@ -93,13 +93,13 @@ static bool by_size(struct tw_split *s, const struct tw_law_curve *curves, size_
     return ok;
 }
 
-enum tw_status tw_split_init(struct tw_split *s, enum tw_compare_hold hold, double tail,
-                             const struct tw_law_curve *curves, size_t ncurves, const double *size,
-                             struct tw_err *err)
+enum tw_status tw_holdout_init(struct tw_holdout *s, enum tw_compare_hold hold, double tail,
+                               const struct tw_law_curve *curves, size_t ncurves,
+                               const double *size, struct tw_err *err)
 {
     bool ok;
 
-    *s = (struct tw_split){ 0 };
+    *s = (struct tw_holdout){ 0 };
     for (size_t c = 0; c < ncurves; c++)
         s->n += curves[c].n;
     s->fold = tw_alloc(s->n, sizeof *s->fold);
@@ -117,25 +117,26 @@ enum tw_status tw_split_init(struct tw_split *s, enum tw_compare_hold hold, doub
     return ok ? TW_OK : tw_err_set(err, TW_ENOMEM, "out of memory");
 }
 
-void tw_split_release(struct tw_split *s)
+void tw_holdout_release(struct tw_holdout *s)
 {
     for (size_t i = 0; s->name && i < s->nunits; i++)
         free(s->name[i]);
     free(s->name);
     free(s->fold);
     free(s->unit);
-    *s = (struct tw_split){ 0 };
+    *s = (struct tw_holdout){ 0 };
 }
 
 /* ---- the two parts -------------------------------------------------------------------------- */
 
-bool tw_split_part_init(struct tw_split_part *p, const struct tw_split *s, size_t fold, bool held,
-                        const struct tw_law *law, const struct tw_law_curve *curves, size_t ncurves)
+bool tw_holdout_part_init(struct tw_holdout_part *p, const struct tw_holdout *s, size_t fold,
+                          bool held, const struct tw_law *law, const struct tw_law_curve *curves,
+                          size_t ncurves)
 {
     const size_t columns = 2 + law->ninputs;
     size_t k = 0;
 
-    *p = (struct tw_split_part){ 0 };
+    *p = (struct tw_holdout_part){ 0 };
     p->curves = tw_alloc(ncurves, sizeof *p->curves);
     p->at = tw_alloc(s->n, sizeof *p->at);
     p->values = tw_alloc(s->n, columns * sizeof *p->values);
@@ -176,11 +177,11 @@ bool tw_split_part_init(struct tw_split_part *p, const struct tw_split *s, size_
     return true;
 }
 
-void tw_split_part_release(struct tw_split_part *p)
+void tw_holdout_part_release(struct tw_holdout_part *p)
 {
     free(p->curves);
     free(p->at);
     free(p->values);
     free(p->input);
-    *p = (struct tw_split_part){ 0 };
+    *p = (struct tw_holdout_part){ 0 };
 }

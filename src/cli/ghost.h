@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* cli/ghost.h - what the files of `thalweg ghost` share. */
+#ifndef TW_CLI_GHOST_H
+#define TW_CLI_GHOST_H
+
+#include "figopts.h"
+#include "netload.h"
+#include "thalweg/ghost_batch.h"
+#include "thalweg/ghost_inside.h"
+
+struct ghost_opts {
+    struct tw_net_opts net;
+    const char *direction, *onset, *exact, *logits, *what, *on;
+    double rate, tau, temperature;
+    size_t batch, listed;
+    bool trajectory, inside;
+    struct tw_figure_cli figure;
+};
+
+/* "loss*2", "loss+0.1", "acc-5": a kind of damage that is looked for along the line. */
+struct ghost_onset {
+    char text[24];
+    char kind; /* '*', '+': of the loss; '-': points of accuracy */
+    double by;
+};
+enum { GHOST_ONSETS = 8 };
+
+struct ghost_layer {
+    const char *name; /* the layout's */
+    double tau;       /* length of the step's part in it */
+    double rho_a;     /* along that part's own direction */
+};
+
+/* A step, or a direction without a length (tau NaN), from a point. */
+struct ghost_line {
+    char *name;
+    double tau, step;                     /* step: of the checkpoint, NaN if it has none */
+    double loss, error, slope, curvature; /* at the point; derivatives along the direction */
+    size_t n, classes;
+    /* Of each softmax. */
+    double *rho_a, *low, *rho, *re, *im, *flip, *variance;
+    size_t *row, *label;
+    struct tw_ghost_batch all;
+    double quadratic; /* NaN: not computed */
+    double onset[GHOST_ONSETS];
+    size_t nlayer;
+    struct ghost_layer *layer;
+    size_t nsite;
+    struct tw_ghost_site *site; /* inside the network; the names are g->inside's */
+    double polydisc; /* the sum over layers of length times spread over pi, its largest */
+};
+
+struct ghost {
+    struct tw_call *call;
+    const struct ghost_opts *o;
+    struct tw_cmd_provenance prov;
+    struct tw_net *net;
+    struct tw_dataset data;
+    struct tw_problem *problem;
+    float *params, *buffers;
+    size_t nonset;
+    struct ghost_onset onsets[GHOST_ONSETS];
+    enum tw_ghost_exact exact;
+    struct tw_scan *scan; /* NULL: none; the checkpoint is at this end of it */
+    size_t scan_end;
+    double scan_length; /* of the line in the weights */
+    struct tw_ghost_inside *inside; /* NULL: not asked for */
+    size_t tangents;                /* directions in one pass */
+    size_t nline;
+    struct ghost_line *line;
+};
+
+/* ghost_lines.c: the problem, the directions, the loop over them. */
+enum tw_status tw_ghost_run_network(struct ghost *g);
+enum tw_status tw_ghost_line_make(struct ghost_line *l, size_t n, struct tw_err *err) TW_CHECKED;
+void tw_ghost_release(struct ghost *g);
+
+/* ghost_measure.c: all that is known of the line through params along v (a unit vector of dim
+ * reals). */
+enum tw_status tw_ghost_measure(struct ghost *g, struct ghost_line *l, const double *v) TW_CHECKED;
+
+/* ghost_onset.c */
+enum tw_status tw_ghost_onsets_parse(struct ghost *g, const char *text) TW_CHECKED;
+enum tw_status tw_ghost_onsets_find(struct ghost *g, struct ghost_line *l,
+                                    const double *v) TW_CHECKED;
+
+/* ghost_logits.c: --logits. */
+enum tw_status tw_ghost_run_logits(struct ghost *g) TW_CHECKED;
+
+/* ghost_report.c */
+void tw_ghost_report(const struct ghost *g);
+/* The q-quantile of the finite ones of n values; infinity where it lies above all of them. */
+double tw_ghost_quantile(const double *x, size_t n, double q);
+/* How many of n radii a step of length tau reaches. */
+size_t tw_ghost_reached(const double *x, size_t n, double tau);
+
+/* ghost_horizon.c: --on. */
+enum tw_status tw_ghost_read_scan(struct ghost *g, const char *checkpoint, struct tw_scan *s,
+                                  size_t *end) TW_CHECKED;
+enum tw_status tw_ghost_draw_horizon(const struct ghost *g, const char *path,
+                                     const struct tw_figure_opts *fo) TW_CHECKED;
+
+/* ghost_store.c, ghost_figure.c */
+enum tw_status tw_ghost_store(const struct ghost *g) TW_CHECKED;
+enum tw_status tw_ghost_draw(const struct ghost *g, const char *path,
+                             const char *inputs) TW_CHECKED;
+
+#endif

@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Figures of `thalweg ghost`: zeros in the complex plane for one direction, r along a run, measured
+ * damage against the scales for several directions. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ghost.h"
+
+/* ---- one direction: the zeros -------------------------------------------------------------- */
+
+enum { CIRCLE = 181 };
+
+/* A half circle about 0. */
+static void circle(double radius, double *x, double *y)
+{
+    for (int i = 0; i < CIRCLE; i++) {
+        x[i] = radius * cos(3.14159265358979323846 * i / (CIRCLE - 1));
+        y[i] = radius * sin(3.14159265358979323846 * i / (CIRCLE - 1));
+    }
+}
+
+/* Zeros beyond a few times the median would squash the near ones. */
+static enum tw_status draw_zeros(const struct ghost *g, const char *path,
+                                 const struct tw_figure_opts *fo)
+{
+    const struct ghost_line *l = &g->line[0];
+    const double tau = fabs(l->tau), far = tw_ghost_quantile(l->rho, l->n, 0.9);
+    const double reach = fmax(fmin(far, 40.0 * l->all.rho.value), isnan(tau) ? 0.0 : 1.3 * tau);
+    const double high = fmin(reach, fmax(1.25 * tw_ghost_quantile(l->im, l->n, 0.98),
+                                         1.1 * fmax(l->all.rho.value, isnan(tau) ? 0.0 : tau)));
+    double x[3][CIRCLE], y[3][CIRCLE];
+    struct tw_figure_layer layer[4] = {
+        { .mark = TW_FIGURE_POINTS,
+          .name = "zeros",
+          .n = l->n,
+          .x = l->re,
+          .y = l->im,
+          .colour = 0 },
+        { .mark = TW_FIGURE_LINE,
+          .name = "\317\201*",
+          .n = CIRCLE,
+          .x = x[0],
+          .y = y[0],
+          .colour = 0 },
+        { .mark = TW_FIGURE_LINE,
+          .name = "\317\200 / \316\224",
+          .n = CIRCLE,
+          .x = x[1],
+          .y = y[1],
+          .colour = 2,
+          .dashed = true },
+        { .mark = TW_FIGURE_LINE,
+          .name = "step",
+          .n = CIRCLE,
+          .x = x[2],
+          .y = y[2],
+          .colour = 1,
+          .thin = true },
+    };
+    const struct tw_figure_plane f = { .x_label = "Re t",
+                                       .y_label = "Im t",
+                                       .x_lo = -reach,
+                                       .x_hi = reach,
+                                       .y_lo = 0.0,
+                                       .y_hi = high,
+                                       .equal = true,
+                                       .n = isnan(tau) ? 3 : 4,
+                                       .layers = layer };
+
+    if (g->exact == TW_GHOST_BOUNDS || !isfinite(l->all.rho.value))
+        return tw_err_set(&g->call->err, TW_EINVAL, "%s",
+                          g->exact == TW_GHOST_BOUNDS
+                              ? "--plot draws zeros; --exact=none computes none"
+                              : "--plot: there is no zero to draw along this direction");
+    circle(l->all.rho.value, x[0], y[0]);
+    circle(l->all.rho_a.value, x[1], y[1]);
+    circle(tau, x[2], y[2]);
+    return tw_figure_plane(path, &f, fo, &g->call->err);
+}
+
+/* ---- layers -------------------------------------------------------------------------------- */
+
+/* A bar a layer, from the first at the top, named at its end. */
+static enum tw_status draw_layers(const struct ghost *g, const char *path,
+                                  const struct tw_figure_opts *fo)
+{
+    const struct ghost_line *l = &g->line[0];
+    const size_t n = l->nlayer;
+    struct tw_figure_layer *bar = tw_alloc(n, sizeof *bar);
+    double(*x)[2] = tw_alloc(2 * n, sizeof *x), (*y)[2] = x ? x + n : NULL;
+    double least = HUGE_VAL, most = 0.0;
+    enum tw_status rc = TW_OK;
+    size_t m = 0;
+
+    for (size_t k = 0; k < n; k++)
+        if (isfinite(l->layer[k].rho_a)) {
+            least = fmin(least, l->layer[k].rho_a);
+            most = fmax(most, l->layer[k].rho_a);
+        }
+    if (!bar || !x)
+        rc = tw_err_set(&g->call->err, TW_ENOMEM, "out of memory");
+    else if (!(most > 0.0))
+        rc = tw_err_set(&g->call->err, TW_EINVAL, "--figure=layers: no layer limits the step");
+    for (size_t k = 0; rc == TW_OK && k < n; k++) {
+        if (!isfinite(l->layer[k].rho_a))
+            continue;
+        x[m][0] = least / 3.0;
+        x[m][1] = l->layer[k].rho_a;
+        y[m][0] = y[m][1] = (double)(k + 1);
+        bar[m] = (struct tw_figure_layer){ .mark = TW_FIGURE_LINE,
+                                           .end = l->layer[k].name,
+                                           .n = 2,
+                                           .x = x[m],
+                                           .y = y[m],
+                                           .colour = 0 };
+        m++;
+    }
+    if (rc == TW_OK) {
+        const struct tw_figure_plane f = { .x_label = "\317\200 / \316\224 of the layer's part",
+                                           .y_label = "layer, by the input first",
+                                           .log_x = true,
+                                           .x_lo = least / 3.0,
+                                           .x_hi = most * 1.3,
+                                           .y_lo = 0.3 - 0.04 * (double)n,
+                                           .y_hi = (double)n + 0.7,
+                                           .n = m,
+                                           .layers = bar };
+
+        rc = tw_figure_plane(path, &f, fo, &g->call->err);
+    }
+    free(bar);
+    free(x);
+    return rc;
+}
+
+/* ---- a run --------------------------------------------------------------------------------- */
+
+static enum tw_status draw_run(const struct ghost *g, const char *path,
+                               const struct tw_figure_opts *fo)
+{
+    const size_t n = g->nline;
+    double *x = tw_alloc(n, sizeof *x), *r = tw_alloc(n, sizeof *r),
+           *star = tw_alloc(n, sizeof *star);
+    double *loss = tw_alloc(n, sizeof *loss);
+    enum tw_status rc = TW_ENOMEM;
+
+    if (x && r && star && loss) {
+        double ends[2], ones[2] = { 1.0, 1.0 };
+        const struct tw_figure_layer layer[] = {
+            { .mark = TW_FIGURE_LINE,
+              .name = "r = 1",
+              .n = 2,
+              .x = ends,
+              .y = ones,
+              .colour = -1,
+              .thin = true },
+            { .mark = TW_FIGURE_LINE, .name = "r", .n = n, .x = x, .y = r, .colour = 1 },
+            { .mark = TW_FIGURE_LINE,
+              .name = "r, exact radius",
+              .n = n,
+              .x = x,
+              .y = star,
+              .colour = 0,
+              .dashed = true },
+            { .mark = TW_FIGURE_LINE,
+              .name = "loss (nats)",
+              .n = n,
+              .x = x,
+              .y = loss,
+              .colour = 2,
+              .thin = true },
+        };
+        const struct tw_figure_plane f = { .x_label = isnan(g->line[0].step) ? "checkpoint"
+                                                                             : "training step",
+                                           .y_label = "r, loss",
+                                           .log_y = true,
+                                           .x_lo = (double)NAN,
+                                           .x_hi = (double)NAN,
+                                           .y_lo = (double)NAN,
+                                           .y_hi = (double)NAN,
+                                           .n = 4,
+                                           .layers = layer };
+
+        for (size_t i = 0; i < n; i++) {
+            const struct ghost_line *l = &g->line[i];
+
+            x[i] = isnan(g->line[0].step) ? (double)i : l->step;
+            r[i] = fabs(l->tau) / l->all.rho_a.value;
+            star[i] = fabs(l->tau) / l->all.rho.value;
+            loss[i] = l->loss;
+        }
+        ends[0] = x[0];
+        ends[1] = x[n - 1];
+        rc = tw_figure_plane(path, &f, fo, &g->call->err);
+    } else {
+        (void)tw_err_set(&g->call->err, TW_ENOMEM, "out of memory");
+    }
+    free(x);
+    free(r);
+    free(star);
+    free(loss);
+    return rc;
+}
+
+/* ---- damage against scales ----------------------------------------------------------------- */
+
+static double scale_of(const struct ghost_line *l, size_t which)
+{
+    switch (which) {
+    case 0:
+        return l->all.rho_a.value;
+    case 1:
+        return l->all.rho.value;
+    case 2:
+        return tw_ghost_quantile(l->flip, l->n, 0.05);
+    default:
+        return l->curvature > 0.0 ? 2.0 / l->curvature : (double)NAN;
+    }
+}
+
+/* The first kind of damage, its onset against each scale: what predicts it lies along the line of
+ * equality. */
+static enum tw_status draw_onsets(const struct ghost *g, const char *path,
+                                  const struct tw_figure_opts *fo)
+{
+    static const char *const names[] = { "\317\200 / \316\224", "\317\201*", "5 % flip",
+                                         "2 / curvature" };
+    const size_t n = g->nline;
+    double lowest = HUGE_VAL, highest = 0.0;
+    double *x = tw_alloc(4 * n, sizeof *x), *y = tw_alloc(n, sizeof *y),
+           ends[2] = { HUGE_VAL, 0.0 };
+    struct tw_figure_layer layer[5] = { { .mark = TW_FIGURE_LINE,
+                                          .name = "equal",
+                                          .n = 2,
+                                          .x = ends,
+                                          .y = ends,
+                                          .colour = -1,
+                                          .thin = true } };
+    struct tw_str label = { 0 };
+    enum tw_status rc;
+
+    for (size_t k = 0; x && y && k < 4; k++) {
+        for (size_t i = 0; i < n; i++) {
+            x[k * n + i] = scale_of(&g->line[i], k);
+            y[i] = g->line[i].onset[0];
+            lowest = fmin(lowest, y[i]);
+            highest = isfinite(y[i]) ? fmax(highest, y[i]) : highest;
+            if (isfinite(x[k * n + i]) && x[k * n + i] > 0.0) {
+                ends[0] = fmin(ends[0], x[k * n + i]);
+                ends[1] = fmax(ends[1], x[k * n + i]);
+            }
+        }
+        layer[k + 1] = (struct tw_figure_layer){ .mark = TW_FIGURE_POINTS,
+                                                 .name = names[k],
+                                                 .n = n,
+                                                 .x = x + k * n,
+                                                 .y = y,
+                                                 .colour = (int)k,
+                                                 .shape = (int)k,
+                                                 .thin = k % 2 == 1 };
+    }
+    tw_str_addf(&label, "measured onset of %s", g->onsets[0].text);
+    if (!(highest > 0.0))
+        rc = tw_err_set(&g->call->err, TW_EINVAL, "--plot: %s was nowhere found within 1000 rho_a",
+                        g->onsets[0].text);
+    else if (x && y && !label.failed) {
+        const struct tw_figure_plane f = { .x_label = "predicted length",
+                                           .y_label = label.s,
+                                           .log_x = true,
+                                           .log_y = true,
+                                           .x_lo = (double)NAN,
+                                           .x_hi = (double)NAN,
+                                           .y_lo = lowest / 2.0,
+                                           .y_hi = highest * 2.0,
+                                           .n = 5,
+                                           .layers = layer };
+
+        rc = tw_figure_plane(path, &f, fo, &g->call->err);
+    } else {
+        rc = tw_err_set(&g->call->err, TW_ENOMEM, "out of memory");
+    }
+    tw_str_release(&label);
+    free(x);
+    free(y);
+    return rc;
+}
+
+enum tw_status tw_ghost_draw(const struct ghost *g, const char *path, const char *inputs)
+{
+    struct tw_figure_opts fo;
+
+    tw_figure_cli_opts(&g->o->figure, g->call, inputs, &fo);
+    if (g->scan)
+        return tw_ghost_draw_horizon(g, path, &fo);
+    if (g->o->trajectory)
+        return draw_run(g, path, &fo);
+    if (g->nline > 1 && g->nonset)
+        return draw_onsets(g, path, &fo);
+    if (!strcmp(g->o->what, "layers") && g->line[0].nlayer)
+        return draw_layers(g, path, &fo);
+    return draw_zeros(g, path, &fo);
+}
