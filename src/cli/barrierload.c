@@ -29,8 +29,9 @@ static void note_settings(struct barrier *b)
                 o->net.std ? o->net.std : "", o->net.scale, o->net.limit,
                 (unsigned long long)o->net.subset_seed, o->net.real64, o->tol, o->error_tol,
                 o->noise, o->start, o->max_points, o->points, o->replicates, o->level,
-                (unsigned long long)b->call->common.seed, o->matrix, o->mli, o->no_split, o->swap,
-                o->predict, o->bn ? o->bn : "", o->threshold_error, o->threshold_loss);
+                (unsigned long long)b->call->common.seed, o->matrix || o->spawned, o->mli,
+                o->no_split, o->swap, o->predict, o->bn ? o->bn : "", o->threshold_error,
+                o->threshold_loss);
 }
 
 static enum tw_status load_models(struct barrier *b)
