@@ -176,9 +176,10 @@ static void matrix_numbers(const struct tw_figure_matrix *m, double lo, double h
                 tw_str_addf(gp,
                             "set label \"%.*f\" at %zu, %zu center front font TW_KF tc rgb "
                             "\"%s\"\n",
-                            fabs(x) < 0.995  ? 2
-                            : fabs(x) < 9.95 ? 1
-                                             : 0,
+                            hi < 0.0995       ? 3
+                            : fabs(x) < 0.995 ? 2
+                            : fabs(x) < 9.95  ? 1
+                                              : 0,
                             x, j, i, x > 0.5 * (lo + hi) ? "white" : "black");
         }
 }
@@ -239,7 +240,9 @@ static void matrix_script(const struct tw_figure_matrix *m, const struct frame *
                         "nohead front lw LW(1.2) lc rgb \"black\"\n",
                         (double)i - 0.5, (double)i - 0.5, (double)i - 0.5, (double)i - 0.5);
     matrix_numbers(m, lo, hi, cell, &f->page, gp);
-    tw_str_add(gp, "plot DATA using 2:1:3 with image\nunset output\n");
+    tw_str_add(gp,
+               "plot DATA using 2:1:(0.5):(0.5):3 with boxxyerror fs solid noborder lc palette\n"
+               "unset output\n");
 }
 
 enum tw_status tw_figure_matrix(const char *path, const struct tw_figure_matrix *m,
