@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "barrier.h"
+#include "barrierspawn.h"
 
 #define AT(field) TW_OPT_FIELD(struct barrier_opts, field)
 static const struct tw_opt opts[] = {
@@ -13,6 +13,11 @@ static const struct tw_opt opts[] = {
     { TW_OPT_FLAG, 0, "matrix", AT(matrix), NULL,
       "every pair of the checkpoints, and clusters of connected ones [with more than two]", 0, 0,
       NULL },
+    { TW_OPT_FLAG, 0, "spawned", AT(spawned), NULL,
+      "operands are files of runs that were one up to a step (thalweg train --spawn): the barrier "
+      "at "
+      "each later step",
+      0, 0, NULL },
     { TW_OPT_FLAG, 0, "mli", AT(mli), NULL,
       "does the loss fall all the way from the first checkpoint to the second?", 0, 0, NULL },
     { TW_OPT_FLAG, 0, "no-split", AT(no_split), NULL,
@@ -39,6 +44,8 @@ static const struct tw_opt opts[] = {
     { TW_OPT_SIZE, 0, "max-points", AT(max_points), "N", "at most so many points [129]", 3, 1e6,
       NULL },
     { TW_OPT_SIZE, 0, "points", AT(points), "N", "an even grid of N points instead", 3, 1e6, NULL },
+    { TW_OPT_CHOICE, 0, "bn", AT(bn), "HOW",
+      "running statistics of batch normalisation [interpolate]", 0, 0, "interpolate|recalibrate" },
     { TW_OPT_REAL, 0, "level", AT(level), "P", "confidence level of intervals [0.95]", 0.5, 0.9999,
       NULL },
     { TW_OPT_SIZE, 0, "bootstrap", AT(replicates), "N", "replicates for intervals [2000]", 100, 1e7,
@@ -52,6 +59,8 @@ static enum tw_status list_checkpoints(struct barrier *b)
 {
     enum tw_status rc = TW_OK;
 
+    if (b->o->spawned)
+        return barrier_spawn_list(b);
     for (int i = 0; i < b->call->argc && rc == TW_OK; i++)
         rc = tw_checkpoints_add(b->call, b->call->argv[i], &b->list);
     if (rc == TW_OK && b->list.n < 2)
@@ -179,6 +188,8 @@ static int run(struct tw_call *call)
     (void)tw_stop_requested();
     if (rc != TW_OK)
         code = tw_cmd_fail(call);
+    else if (b.o->spawned)
+        code = barrier_spawned(&b, figure);
     else if (b.list.n > 2 || b.o->matrix)
         code = barrier_matrix(&b, figure);
     else
