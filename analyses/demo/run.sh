@@ -1,38 +1,81 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Fit two schedules, forecast five others, and say how far off that was; figures go to plots/.
+# Train small networks, fit a law to two of their loss curves and forecast a third, and look at the
+# line between two networks that were one; figures go to plots/. Runs that are there already are not
+# made again; one that was stopped goes on.
 # usage: run.sh [THALWEG [FOLDER]]
 set -eu
 cd "$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)/../.."
 thalweg=${1:-build/release/bin/thalweg}
 out=${2:-plots}
-data=data/loss-curves
-mkdir -p "$out"
+runs=$out/runs
+mkdir -p "$runs"
 
-# Three seeds each; the first 300 of 3000 steps are not the law's (see README.md).
-set -- --schedules "$data/schedules.csv" --from 300 --group --quiet --force
+# ---- training -------------------------------------------------------------------------------------
 
-echo '== Fitted: cosine and constant learning rates, three seeds averaged'
-echo
-"$thalweg" fit annealing "$data"/cosine-seed?.csv "$data"/constant-seed?.csv "$@" \
-	-o "$out/fit.h5" --plot "$out/fit.pdf" --residuals --profile-plot "$out/profile.pdf"
+# Two sizes of a byte-level GPT under three schedules of 2000 steps. Updates of so few samples are for
+# one processor, so the runs are spread instead.
+commands() {
+    for size in 32,heads=2 64,heads=4; do
+        for schedule in constant:peak=3e-3,warmup=100,total=2000 \
+            cosine:peak=3e-3,warmup=100,total=2000,end=3e-4 \
+            wsd:peak=3e-3,warmup=100,total=2000,decay=400,shape=linear,end=3e-4; do
+            echo "'$thalweg' train 'gpt(layers=2,d=$size,ctx=32,vocab=128)' --quiet --threads 1" \
+                "--data data/text.txt --batch 16 --schedule $schedule --log-every 10" \
+                "--eval-every 40 -o '$runs/gpt${size%,*}-${schedule%%:*}.h5'"
+        done
+    done
+}
+mlp='mlp(64,32,10)'
+digits='--data data/digits.h5 --scale 0.0625'
 
+echo '== Trained: a byte-level GPT in two sizes under three schedules, and networks on the digits'
 echo
-echo '== Forecast: five schedules that took no part, beside what was measured'
-echo
-against=
-for curve in wsd wsd-linear wsd-1-sqrt wsdcon cosine-long; do
-	for seed in 1 2 3; do
-		against="$against --against $data/$curve-seed$seed.csv"
-	done
+commands | xargs -P "${DEMO_JOBS:-2}" -d '\n' -n 1 sh -c >"$runs/gpt.txt"
+# shellcheck disable=SC2086 # options are words
+"$thalweg" train "$mlp" $digits --quiet --schedule cosine:peak=1e-2,warmup=20,total=500 \
+    --sweep seed=1..2 -o "$runs/seeds.h5" >"$runs/digits.txt"
+# shellcheck disable=SC2086
+"$thalweg" train "$mlp" $digits --quiet --schedule cosine:peak=1e-2,warmup=20,total=500 \
+    --spawn 100 -o "$runs/pair.h5" >>"$runs/digits.txt"
+for size in 32 64; do
+    for schedule in constant cosine wsd; do
+        printf 'gpt d=%s %-9s ' "$size" "$schedule"
+        "$thalweg" log --json "$runs/gpt$size-$schedule.h5" |
+            sed 's/.*"name":"val_loss"[^}]*"y_last":\([0-9.]*\).*/\1/' |
+            awk '{ printf "validation loss %.3f\n", $1 }'
+    done
 done
-# shellcheck disable=SC2086 # the list is made of words
-"$thalweg" forecast "$out/fit.h5" $against "$@" -o "$out/forecast.h5" --plot "$out/forecast.pdf"
+sed -n '1p; /^[a-z=0-9]* *500/p' "$runs/digits.txt"
+
+# ---- loss curves ----------------------------------------------------------------------------------
+
+for size in 32 64; do
+    echo
+    echo "== d=$size: the law fitted to the constant and the cosine rate forecasts the third schedule"
+    echo
+    set -- --from 500 --quiet --force
+    "$thalweg" fit annealing "$runs/gpt$size-constant.h5" "$runs/gpt$size-cosine.h5" "$@" \
+        -o "$out/fit$size.h5" --plot "$out/fit$size.pdf" --residuals | sed -n '1,/^curve/p' | head -n -2
+    "$thalweg" forecast "$out/fit$size.h5" --against "$runs/gpt$size-wsd.h5" "$@" \
+        -o "$out/forecast$size.h5" --plot "$out/forecast$size.pdf" | sed -n '/^measured/,$p'
+done
+
+# ---- landscapes -----------------------------------------------------------------------------------
+
+echo
+echo '== The line between two networks that were one for 100 of 500 steps, and between two seeds'
+echo
+for ends in "$runs/pair.h5:a:last $runs/pair.h5:b:last" \
+    "$runs/seeds.h5:seed=1:last $runs/seeds.h5:seed=2:last"; do
+    # shellcheck disable=SC2086 # two checkpoints
+    "$thalweg" scan $ends $digits --split test --mesh 21 --quiet --force -o "$out/line.h5"
+done
 
 cat <<EOF
 
-== Figures in $out/ (each with its script .gp and data .dat)
-fit.pdf       measured points, the law, its residuals, the learning rates
-profile.pdf   how well alpha and lambda are determined
-forecast.pdf  forecasts with 68 and 95 % bands, and the curves they were made without
+== Files in $out/
+runs/                        the runs: 'thalweg info', 'log', 'eval FILE:last' read them
+fit32.pdf, fit64.pdf         measured points, the law, its residuals, the learning rates
+forecast32.pdf, forecast64.pdf   forecasts with 68 and 95 % bands, and the curve they were made without
 EOF

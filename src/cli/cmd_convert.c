@@ -111,32 +111,35 @@ static int report(struct tw_call *call, const struct tw_weights_file *f, const c
     return TW_EXIT_OK;
 }
 
-static int convert(struct tw_call *call, struct tw_weights_file *f, struct tw_weights_write *w)
+static int convert(struct tw_call *call, struct tw_weights_file *f, struct tw_weights_write w)
 {
     const char *out = call->argv[1];
-    char keys[][16] = { "thalweg_command", "thalweg_version" }, version[64];
-    const struct tw_weights_note notes[] = { { keys[0], call->command_line.s },
-                                             { keys[1], version } };
+    char keys[][16] = { "thalweg_command", "thalweg_version", "model" }, version[64];
+    struct tw_weights_note notes[] = { { keys[0], call->command_line.s },
+                                       { keys[1], version },
+                                       { keys[2], tw_load_model(call, call->argv[0]) } };
     struct tw_progress progress;
     size_t overflowed = 0;
-    enum tw_status rc;
+    enum tw_status rc = call->err.code;
 
     (void)snprintf(version, sizeof version, "%s", tw_version());
     tw_progress_start(&progress, call, "MiB", 1);
-    w->nnote = 2;
-    w->note = notes;
-    w->overflowed = &overflowed;
-    w->progress = on_progress;
-    w->ctx = &progress;
-    rc = take_part(call, f);
+    w.nnote = notes[2].value ? 3 : 2;
+    w.note = notes;
+    w.overflowed = &overflowed;
+    w.progress = on_progress;
+    w.ctx = &progress;
     if (rc == TW_OK)
-        rc = tw_weights_write(f, out, w, &call->err);
+        rc = take_part(call, f);
+    if (rc == TW_OK)
+        rc = tw_weights_write(f, out, &w, &call->err);
     tw_progress_end(&progress);
+    free(notes[2].value);
     if (rc != TW_OK)
         return tw_cmd_fail(call);
     if (overflowed)
         tw_cmd_warn(call, "%zu number%s beyond the range of %s became infinite", overflowed,
-                    tw_plural(overflowed), tw_dtype_name(w->reals));
+                    tw_plural(overflowed), tw_dtype_name(w.reals));
     tw_json_size(&call->json, "overflowed", overflowed);
     return report(call, f, out);
 }
@@ -163,7 +166,7 @@ static int run(struct tw_call *call)
     tw_str_release(&remarks);
     if (!f)
         return tw_cmd_fail(call);
-    rc = convert(call, f, &w);
+    rc = convert(call, f, w);
     tw_weights_close(f);
     return rc;
 }

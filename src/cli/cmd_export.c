@@ -92,6 +92,8 @@ static enum tw_status write_csv(struct tw_call *call, const struct tw_scan *s)
     for (size_t k = 0; rc == TW_OK && k < SCAN_FIELDS; k++)
         if (s->field[k])
             rc = add(&t, names[k], s->field[k], &call->err);
+    for (size_t k = 0; rc == TW_OK && k < s->nextra && t.n + 2 < TW_SURFACE_COLUMNS; k++)
+        rc = add(&t, s->extra_name[k], s->extra + k * n, &call->err);
     for (size_t i = 0; status && i < n; i++)
         status[i] = (double)s->status[i];
     if (rc == TW_OK)

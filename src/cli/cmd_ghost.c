@@ -22,6 +22,10 @@ static const struct tw_opt opts[] = {
       "the step down the gradient is ETA times it [no length]", 0, 1e300, NULL },
     { TW_OPT_REAL, 0, "tau", TW_OPT_FIELD(struct ghost_opts, tau), "LENGTH",
       "the step's length [that of the step itself]", 0, 1e300, NULL },
+    { TW_OPT_STR, 0, "on", TW_OPT_FIELD(struct ghost_opts, on), "SCAN",
+      "the step is the line of this file ('thalweg scan A B'), and --plot draws the radii on its "
+      "loss",
+      0, 0, NULL },
     TW_NET_DATA(struct ghost_opts, net),
     { TW_OPT_REAL, 0, "temperature", TW_OPT_FIELD(struct ghost_opts, temperature), "T",
       "the logits are divided by T before the softmax [1]", 1e-300, 1e300, NULL },
@@ -59,6 +63,8 @@ static enum tw_status check(struct ghost *g)
         return tw_err_set(err, TW_EINVAL, "--onset needs a network: --logits has points of none");
     if (!o->logits && !o->net.data)
         return tw_err_set(err, TW_EINVAL, "no data given (--data)");
+    if (o->on && (o->trajectory || o->direction || o->logits))
+        return tw_err_set(err, TW_EINVAL, "--on has a direction of its own");
     if (!isnan(o->rate) && o->direction && strcmp(o->direction, "gradient"))
         return tw_err_set(err, TW_EINVAL, "--rate is for --direction=gradient");
     return TW_OK;

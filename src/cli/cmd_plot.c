@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "barrier.h"
 #include "comparefile.h"
 #include "fitreport.h"
 #include "forecast.h"
@@ -68,6 +69,8 @@ static enum tw_status draw_result(struct tw_call *call, const char *kind, const 
 
     if (!strncmp(kind, "scan-", 5)) {
         rc = draw_scan(call, !strcmp(kind, OTHER_SCAN), path, fo);
+    } else if (!strncmp(kind, "barrier", 7)) {
+        rc = barrier_plot(call->argv[0], kind, path, fo, &call->err);
     } else if (!strcmp(kind, "compare")) {
         rc = o->profiles ? tw_err_set(&call->err, TW_EINVAL,
                                       "--profiles draws a fit, and %s is none", call->argv[0])

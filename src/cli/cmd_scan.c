@@ -38,6 +38,9 @@ static const struct tw_opt opts[] = {
       "interpolate|recalibrate|keep" },
     TW_EVALUATOR(struct scan_opts, evaluator),
     TW_NET_DATA(struct scan_opts, net),
+    { TW_OPT_LIST, 0, "also", AT(also), "LOSS",
+      "another loss of the same targets, computed in the same pass; may be given again [none]", 0,
+      0, NULL },
     { TW_OPT_REAL, 0, "target-error", AT(target_error), "X",
       "use as many samples as give this standard error at the checkpoints [--limit]", 0, 1e300,
       NULL },
@@ -151,6 +154,8 @@ static void release(struct scan *s)
     tw_own_checkpoints_release(&s->own);
     tw_problem_free(s->problem);
     tw_problem_free(s->training);
+    free(s->extra);
+    free(s->extra_values);
     free(s->point);
     free(s->point_buffers);
     free(s->statistics);
@@ -208,6 +213,8 @@ static int run(struct tw_call *call)
 
     if (!s.o->net.data && !s.o->evaluator.command)
         return tw_cmd_usage(call, "no data given (--data)");
+    if (s.o->also.n && s.o->tol > 0.0)
+        return tw_cmd_usage(call, "--tol interpolates one loss, and --also computes others");
     if (s.o->net.limit && s.o->target_error > 0.0)
         return tw_cmd_usage(call, "--limit and --target-error both say how many samples");
     if (s.o->figure.plot)

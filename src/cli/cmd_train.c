@@ -21,7 +21,8 @@ static const struct tw_opt opts[] = {
       "train tensors that would not be; --freeze comes after", 0, 0, NULL },
     { TW_OPT_HEAD, 0, "Data", 0, NULL, NULL, 0, 0, NULL },
     { TW_OPT_STR, 'd', "data", FIELD(net.data), "FILE",
-      "samples x and targets y, in HDF5 or npz; or a text (.txt, text:FILE), of which the bytes are "
+      "samples x and targets y, in HDF5 or npz; or a text (.txt, text:FILE), of which the bytes "
+      "are "
       "tokens",
       0, 0, NULL },
     { TW_OPT_STR, 0, "labels", FIELD(net.labels), "FILE",
@@ -33,7 +34,8 @@ static const struct tw_opt opts[] = {
     { TW_OPT_STR, 0, "std", FIELD(net.std), "X,...",
       "then divide by: one number, or one a channel [1]", 0, 0, NULL },
     { TW_OPT_STR, 0, "validation", FIELD(validation), "WHICH",
-      "samples that are not trained on: split (what the file says), a share as 0.2, of every class, "
+      "samples that are not trained on: split (what the file says), a share as 0.2, of every "
+      "class, "
       "first:0.2 or none [split if there is one, else 0.1]",
       0, 0, NULL },
     { TW_OPT_REAL, 0, "label-noise", FIELD(label_noise), "P",
@@ -107,7 +109,8 @@ static const struct tw_opt opts[] = {
     { .type = TW_OPT_END },
 };
 
-/* ---- going on --------------------------------------------------------------------------------- */
+/* ---- going on ---------------------------------------------------------------------------------
+ */
 
 static const struct train_opts defaults = { .net = TW_NET_DEFAULTS,
                                             .optimizer = "adamw",
@@ -168,173 +171,14 @@ static enum tw_status take_options(struct tw_call *call, const char *record, str
     return rc;
 }
 
-/* The options that a file was made with. */
-static enum tw_status read_options(const char *path, char **record, struct tw_err *err)
-{
-    struct tw_result *r = tw_result_open(path, "train", err);
-    enum tw_status rc =
-        r ? tw_result_get_text(r, "/provenance/options", record, err) : err->code;
-
-    tw_result_done(r);
-    return rc;
-}
-
-/* An output that is there: the same work, to be gone on with? */
-static enum tw_status check_same(struct train_work *w, const char *path)
-{
-    struct tw_err *err = &w->call->err;
-    struct tw_run_list list = { 0 };
-    char *record = NULL;
-    enum tw_status rc = read_options(path, &record, err);
-
-    if (rc == TW_OK)
-        rc = tw_run_list_read(path, &list, err);
-    if (rc == TW_OK && strcmp(record, w->prov.options.s) != 0)
-        rc = tw_err_set(err, TW_EIO,
-                        "%s exists, and was made with other options ('thalweg info -v' shows "
-                        "them); use --force to replace it",
-                        path);
-    for (size_t i = 0; i < w->plan.n && rc == TW_OK; i++) {
-        const struct tw_run_info *run = tw_run_find(&list, w->plan.run[i].name);
-        const char *digest = run ? tw_run_attr(run, "data_digest") : NULL;
-
-        if (!digest || strcmp(digest, w->data.digest) != 0)
-            rc = tw_err_set(err, TW_EIO,
-                            "%s exists, and was made from other data than %s holds now; use "
-                            "--force to replace it",
-                            path, w->o->net.data);
-    }
-    tw_run_list_release(&list);
-    free(record);
-    return rc;
-}
-
-static enum tw_status load_states(struct train_work *w, const char *path, size_t *slot)
-{
-    enum tw_status rc = TW_OK;
-
-    for (size_t i = 0; i < w->plan.n && rc == TW_OK; i++) {
-        struct train_job *j = &w->job[i];
-        struct tw_run_state s;
-
-        rc = tw_run_state_read(path, j->run->name, &s, &w->call->err);
-        slot[i] = s.slot;
-        if (rc == TW_OK && s.x && (s.n != j->nstate || s.step > j->run->schedule.n))
-            rc = tw_err_set(&w->call->err, TW_EFORMAT, "%s: the state of run '%s' does not fit it",
-                            path, j->run->name);
-        if (rc == TW_OK && s.x)
-            train_job_load(j, s.step, s.x);
-        free(s.x);
-    }
-    return rc;
-}
-
-/* ---- the file --------------------------------------------------------------------------------- */
-
-enum { MOST_ATTRS = 24 };
-
-static void put_text(struct tw_run_plan *p, struct tw_run_attr *attr, const char *name,
-                     const char *text)
-{
-    if (text)
-        attr[p->nattr++] = (struct tw_run_attr){ name, text, 0 };
-}
-
-static void put_number(struct tw_run_plan *p, struct tw_run_attr *attr, const char *name,
-                       uint64_t x)
-{
-    attr[p->nattr++] = (struct tw_run_attr){ name, NULL, (int64_t)x };
-}
-
-/* What the run is, for the file; texts that are made here are kept in `texts`. */
-static enum tw_status describe(const struct train_work *w, size_t i, struct tw_run_plan *p,
-                               struct tw_run_series *series, struct tw_run_attr *attr,
-                               struct tw_str texts[2])
-{
-    const struct train_run *r = &w->plan.run[i];
-    const struct train_job *j = &w->job[i];
-
-    for (size_t k = 0; k < r->nseries; k++)
-        series[k] = train_series[r->series[k]];
-    tw_optimizer_print(&r->optimizer, &texts[0]);
-    tw_loss_print(tw_problem_loss(j->problem), &texts[1]);
-    if (texts[0].failed || texts[1].failed)
-        return tw_err_set(&w->call->err, TW_ENOMEM, "out of memory");
-    *p = (struct tw_run_plan){ .name = r->name,
-                               .nseries = r->nseries,
-                               .nrow = r->nrow,
-                               .ncheckpoint = r->ncheckpoint,
-                               .ntensor = j->problem->layout->nparam + j->problem->layout->nbuffer,
-                               .nstate = j->nstate,
-                               .attr = attr,
-                               .series = series,
-                               .checkpoint = r->checkpoint,
-                               .tensor = j->tensor };
-    put_text(p, attr, "model", r->model);
-    put_text(p, attr, "weights", r->o.weights);
-    put_text(p, attr, "data", r->o.net.data);
-    put_text(p, attr, "data_digest", w->data.digest);
-    put_text(p, attr, "optimizer", texts[0].s);
-    put_text(p, attr, "schedule", r->schedule.spec);
-    put_text(p, attr, "loss", texts[1].s);
-    put_text(p, attr, "cell", *r->cell ? r->cell : NULL);
-    put_text(p, attr, "spike", r->o.spike);
-    put_number(p, attr, "steps", r->schedule.n);
-    put_number(p, attr, "batch", r->batch);
-    put_number(p, attr, "samples", w->data.is_text ? w->data.ntext : j->problem->n);
-    put_number(p, attr, "parameters", j->problem->dim);
-    put_number(p, attr, "seed", r->seed);
-    put_number(p, attr, "init_seed", r->init_seed);
-    put_number(p, attr, "data_seed", r->data_seed);
-    if (r->o.spawn) {
-        put_number(p, attr, "spawn", r->o.spawn);
-        put_number(p, attr, "branch", r->branch);
-    }
-    return TW_OK;
-}
-
-static enum tw_status open_file(struct train_work *w)
-{
-    const char *path = w->call->common.output;
-    const size_t n = w->plan.n;
-    struct tw_run_series(*series)[TRAIN_NSERIES] = tw_alloc(n, sizeof *series);
-    struct tw_run_attr(*attr)[MOST_ATTRS] = tw_alloc(n, sizeof *attr);
-    struct tw_str(*texts)[2] = tw_alloc(n, sizeof *texts);
-    size_t *slot = tw_alloc(n, sizeof *slot);
-    enum tw_status rc = TW_OK;
-
-    w->file_plan = tw_alloc(n, sizeof *w->file_plan);
-    if (!series || !attr || !texts || !slot || !w->file_plan)
-        rc = tw_err_set(&w->call->err, TW_ENOMEM, "out of memory");
-    for (size_t i = 0; i < n && rc == TW_OK; i++)
-        rc = describe(w, i, &w->file_plan[i], series[i], attr[i], texts[i]);
-    if (rc == TW_OK && !w->call->common.force && access(path, F_OK) == 0) {
-        rc = check_same(w, path);
-        if (rc == TW_OK)
-            rc = load_states(w, path, slot);
-        if (rc == TW_OK)
-            w->file = tw_run_reopen(path, n, w->file_plan, slot, &w->call->err);
-    } else if (rc == TW_OK) {
-        w->file = tw_run_create(path, w->call->common.force, &w->prov.record, n, w->file_plan,
-                                &w->call->err);
-    }
-    for (size_t i = 0; texts && i < n; i++)
-        for (int k = 0; k < 2; k++)
-            tw_str_release(&texts[i][k]);
-    /* Names of series are asked for as rows are written. */
-    w->series = series;
-    free(attr);
-    free(texts);
-    free(slot);
-    return w->file ? TW_OK : w->call->err.code;
-}
-
-/* ---- results ---------------------------------------------------------------------------------- */
+/* ---- results ----------------------------------------------------------------------------------
+ */
 
 static double last_of(const struct tw_log *log, const char *run, const char *series)
 {
     for (size_t i = 0; i < log->nruns; i++)
-        for (size_t k = 0; !strcmp(log->runs[i].name, run) && k < log->runs[i].nseries; k++)
+        for (size_t k = 0;
+             (log->nruns == 1 || !strcmp(log->runs[i].name, run)) && k < log->runs[i].nseries; k++)
             if (!strcmp(log->runs[i].series[k].name, series))
                 return log->runs[i].series[k].y[log->runs[i].series[k].n - 1];
     return NAN;
@@ -391,8 +235,8 @@ static int verdict(struct train_work *w)
         stopped += j->stopped;
         diverged += j->diverged;
         if (j->diverged)
-            tw_cmd_warn(w->call, "%s: not finite after update %zu, and stopped there",
-                        j->run->name, tw_trainer_steps(j->trainer));
+            tw_cmd_warn(w->call, "%s: not finite after update %zu, and stopped there", j->run->name,
+                        tw_trainer_steps(j->trainer));
     }
     if (stopped) {
         tw_cmd_note(w->call, "stopped; the same command, or thalweg train --resume %s, goes on",
@@ -402,7 +246,8 @@ static int verdict(struct train_work *w)
     return diverged ? TW_EXIT_NUMERIC : TW_EXIT_OK;
 }
 
-/* ---- all -------------------------------------------------------------------------------------- */
+/* ---- all --------------------------------------------------------------------------------------
+ */
 
 /* Tokens that the network takes; 0: it takes none. */
 static enum tw_status find_ctx(struct train_work *w, size_t *ctx)
@@ -451,7 +296,7 @@ static enum tw_status set_up(struct train_work *w)
             rc = train_plan_log(&w->plan, i, w->job[i].problem->has_error, validation);
     }
     (void)tw_stop_requested(); /* from the moment that there is a file, a signal is heard */
-    return rc == TW_OK ? open_file(w) : rc;
+    return rc == TW_OK ? train_file_open(w) : rc;
 }
 
 static void release(struct train_work *w)
@@ -477,7 +322,7 @@ static int run(struct tw_call *call)
     enum tw_status rc = TW_OK;
 
     if (o->resume) {
-        rc = read_options(o->resume, &record, &call->err);
+        rc = train_options_read(o->resume, &record, &call->err);
         if (rc == TW_OK)
             rc = take_options(call, record, &kept);
     } else if (call->argc > 1) {

@@ -2,6 +2,7 @@
 /* The table of commands: one row each, in the order of `thalweg help`. */
 #include "cmd.h"
 
+extern const struct tw_cmd tw_cmd_barrier;
 extern const struct tw_cmd tw_cmd_cite;
 extern const struct tw_cmd tw_cmd_compare;
 extern const struct tw_cmd tw_cmd_convert;
@@ -37,6 +38,7 @@ const struct tw_cmd *const tw_cmds[] = {
     &tw_cmd_train,
     &tw_cmd_eval,
     &tw_cmd_scan,
+    &tw_cmd_barrier,
     &tw_cmd_ghost,
     &tw_cmd_convert,
     &tw_cmd_evaluator,

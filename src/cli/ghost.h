@@ -10,7 +10,7 @@
 
 struct ghost_opts {
     struct tw_net_opts net;
-    const char *direction, *onset, *exact, *logits, *what;
+    const char *direction, *onset, *exact, *logits, *what, *on;
     double rate, tau, temperature;
     size_t batch, listed;
     bool trajectory, inside;
@@ -61,6 +61,9 @@ struct ghost {
     size_t nonset;
     struct ghost_onset onsets[GHOST_ONSETS];
     enum tw_ghost_exact exact;
+    struct tw_scan *scan; /* NULL: none; the checkpoint is at this end of it */
+    size_t scan_end;
+    double scan_length; /* of the line in the weights */
     struct tw_ghost_inside *inside; /* NULL: not asked for */
     size_t tangents;                /* directions in one pass */
     size_t nline;
@@ -90,6 +93,12 @@ void tw_ghost_report(const struct ghost *g);
 double tw_ghost_quantile(const double *x, size_t n, double q);
 /* How many of n radii a step of length tau reaches. */
 size_t tw_ghost_reached(const double *x, size_t n, double tau);
+
+/* ghost_horizon.c: --on. */
+enum tw_status tw_ghost_read_scan(struct ghost *g, const char *checkpoint, struct tw_scan *s,
+                                  size_t *end) TW_CHECKED;
+enum tw_status tw_ghost_draw_horizon(const struct ghost *g, const char *path,
+                                     const struct tw_figure_opts *fo) TW_CHECKED;
 
 /* ghost_store.c, ghost_figure.c */
 enum tw_status tw_ghost_store(const struct ghost *g) TW_CHECKED;

@@ -291,6 +291,8 @@ enum tw_status tw_ghost_draw(const struct ghost *g, const char *path, const char
     struct tw_figure_opts fo;
 
     tw_figure_cli_opts(&g->o->figure, g->call, inputs, &fo);
+    if (g->scan)
+        return tw_ghost_draw_horizon(g, path, &fo);
     if (g->o->trajectory)
         return draw_run(g, path, &fo);
     if (g->nline > 1 && g->nonset)

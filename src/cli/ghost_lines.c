@@ -8,6 +8,7 @@
 
 #include "checkpoint.h"
 #include "ghost.h"
+#include "scanfile.h"
 
 enum tw_status tw_ghost_line_make(struct ghost_line *l, size_t n, struct tw_err *err)
 {
@@ -45,6 +46,9 @@ void tw_ghost_release(struct ghost *g)
         free(l->layer);
         free(l->site);
     }
+    if (g->scan)
+        tw_scan_release(g->scan);
+    free(g->scan);
     free(g->line);
     free(g->params);
     free(g->buffers);
@@ -211,11 +215,33 @@ static enum tw_status make_lines(struct ghost *g, size_t n)
     return TW_OK;
 }
 
+/* From the checkpoint (none: the line's first) to the other end of a scan. */
+static enum tw_status along_scan(struct ghost *g, struct plan *p)
+{
+    enum tw_status rc;
+
+    if (p->list.n > 1)
+        return tw_err_set(&g->call->err, TW_EINVAL,
+                          "--on has the other end of the line; give one checkpoint");
+    g->scan = tw_alloc(1, sizeof *g->scan);
+    if (!g->scan)
+        return tw_err_set(&g->call->err, TW_ENOMEM, "out of memory");
+    rc = tw_ghost_read_scan(g, p->list.n ? p->list.v[0].name : NULL, g->scan, &g->scan_end);
+    if (rc == TW_OK && p->list.n == 0)
+        rc = tw_checkpoints_add(g->call, g->scan->mark[0], &p->list);
+    if (rc != TW_OK)
+        return rc;
+    p->to = g->scan->mark[1 - g->scan_end];
+    return make_lines(g, 1);
+}
+
 static enum tw_status read_direction(struct ghost *g, struct plan *p)
 {
     const char *text = g->o->direction;
     double n = 1.0;
 
+    if (g->o->on)
+        return along_scan(g, p);
     if (!text && p->list.n == 2) {
         p->to = p->list.v[1].name;
         return make_lines(g, 1);
@@ -276,6 +302,7 @@ static enum tw_status direct(struct ghost *g, const struct plan *p, size_t i, do
     switch (p->kind) {
     case STEP:
         rc = step_to(g, p->to, v, &l->tau);
+        g->scan_length = l->tau;
         tw_str_addf(&name, "to %s", p->to);
         break;
     case GRADIENT:

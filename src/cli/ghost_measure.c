@@ -286,7 +286,7 @@ enum tw_status tw_ghost_measure(struct ghost *g, struct ghost_line *l, const dou
         rc = tw_ghost_slopes(g->problem, &r, BLOCK, take, &w, &g->call->err);
     if (rc == TW_OK && bend && isfinite(l->all.rho_a.value))
         rc = bending(g, l, v, w.z, w.a);
-    if (rc == TW_OK && !g->o->trajectory)
+    if (rc == TW_OK && g->nline == 1)
         rc = by_layer(g, l, v);
     if (rc == TW_OK && g->inside)
         rc = look_inside(g, l, v);

@@ -10,7 +10,7 @@
 
 /* Lengths tried: this many to a factor of ten, from START to END times rho_a. */
 enum { PER_DECADE = 12, HALVINGS = 14 };
-#define START 1e-3
+#define START 1e-2
 #define END   1e3
 
 enum tw_status tw_ghost_onsets_parse(struct ghost *g, const char *text)

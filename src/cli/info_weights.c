@@ -114,62 +114,103 @@ static enum tw_status show_tensors(struct tw_call *call, struct tw_weights_file 
     return rc;
 }
 
-/* The name without its last part, which layers share. */
-static size_t layer_length(const char *name)
-{
-    const char *dot = strrchr(name, '.');
+/* Tensors whose names differ in the last part. */
+struct layer {
+    const char *name; /* of the first one */
+    size_t length, first, n, nonfinite;
+    double square;
+};
 
-    return dot ? (size_t)(dot - name) : 0;
+static int by_layer(const void *pa, const void *pb)
+{
+    const struct layer *a = pa, *b = pb;
+    const size_t n = a->length < b->length ? a->length : b->length;
+    const int c = strncmp(a->name, b->name, n);
+
+    if (c || a->length != b->length)
+        return c ? c : (a->length > b->length) - (a->length < b->length);
+    return (a->first > b->first) - (a->first < b->first);
 }
 
-/* The norm of each layer: neighbours whose names differ in the last part, reals alone. */
-static void show_layers(struct tw_call *call, const struct tw_weights_file *f,
-                        const struct stats *stats)
+static int by_place(const void *pa, const void *pb)
+{
+    const struct layer *a = pa, *b = pb;
+
+    return (a->first > b->first) - (a->first < b->first);
+}
+
+/* One a layer, of its reals, in the order of the file; *n of them. NULL: out of memory. */
+static struct layer *find_layers(const struct tw_weights_file *f, const struct stats *stats,
+                                 size_t *n)
+{
+    struct layer *v = tw_alloc(f->n, sizeof *v);
+    size_t k = 0, all = 0;
+
+    *n = 0;
+    for (size_t i = 0; v && i < f->n; i++) {
+        const char *name = f->v[i].name, *dot = strrchr(name, '.');
+
+        if (dot && tw_dtype_is_real(f->v[i].dtype))
+            v[all++] = (struct layer){ .name = name,
+                                       .length = (size_t)(dot - name),
+                                       .first = i,
+                                       .n = f->v[i].n,
+                                       .nonfinite = stats[i].nonfinite,
+                                       .square = stats[i].square };
+    }
+    if (all == 0)
+        return v;
+    qsort(v, all, sizeof *v, by_layer);
+    for (size_t i = 1; i < all; i++) {
+        if (v[i].length != v[k].length || strncmp(v[i].name, v[k].name, v[k].length) != 0) {
+            v[++k] = v[i];
+            continue;
+        }
+        v[k].n += v[i].n;
+        v[k].nonfinite += v[i].nonfinite;
+        v[k].square += v[i].square;
+    }
+    *n = k + 1;
+    qsort(v, *n, sizeof *v, by_place);
+    return v;
+}
+
+static enum tw_status show_layers(struct tw_call *call, const struct tw_weights_file *f,
+                                  const struct stats *stats)
 {
     static const char *const head[] = { "layer", "numbers", "norm", "not finite" };
     struct tw_table t = { 0 };
+    size_t n;
+    struct layer *v = find_layers(f, stats, &n);
 
+    if (!v)
+        return tw_err_set(&call->err, TW_ENOMEM, "out of memory");
     tw_table_head(&t, head, 4);
     tw_json_open(&call->json, "layers", '[');
-    for (size_t i = 0, next; i < f->n; i = next) {
-        const char *name = f->v[i].name;
-        const size_t length = layer_length(name);
-        struct tw_str layer = { 0 };
-        double square = 0.0;
-        size_t nonfinite = 0, n = 0;
+    for (size_t i = 0; i < n; i++) {
+        struct tw_str name = { 0 };
 
-        for (next = i; next < f->n && layer_length(f->v[next].name) == length &&
-                       !strncmp(f->v[next].name, name, length);
-             next++) {
-            if (!tw_dtype_is_real(f->v[next].dtype))
-                continue;
-            square += stats[next].square;
-            nonfinite += stats[next].nonfinite;
-            n += f->v[next].n;
-        }
-        tw_str_addn(&layer, name, length);
-        if (n == 0) {
-            tw_str_release(&layer);
-            continue;
-        }
-        tw_table_text(&t, length ? layer.s : "(no layer)");
-        tw_table_size(&t, n);
-        tw_table_real(&t, "%.5g", sqrt(square));
-        tw_table_size(&t, nonfinite);
+        tw_str_addn(&name, v[i].name, v[i].length);
+        tw_table_text(&t, name.s ? name.s : "");
+        tw_table_size(&t, v[i].n);
+        tw_table_real(&t, "%.5g", sqrt(v[i].square));
+        tw_table_size(&t, v[i].nonfinite);
         tw_json_open(&call->json, NULL, '{');
-        tw_json_text(&call->json, "layer", length ? layer.s : "");
-        tw_json_size(&call->json, "n", n);
-        tw_json_real(&call->json, "norm", sqrt(square));
-        tw_json_size(&call->json, "nonfinite", nonfinite);
+        tw_json_text(&call->json, "layer", name.s);
+        tw_json_size(&call->json, "n", v[i].n);
+        tw_json_real(&call->json, "norm", sqrt(v[i].square));
+        tw_json_size(&call->json, "nonfinite", v[i].nonfinite);
         tw_json_close(&call->json, '}');
-        tw_str_release(&layer);
+        tw_str_release(&name);
     }
     tw_json_close(&call->json, ']');
-    if (!call->common.json) {
+    if (!call->common.json && n) {
         putchar('\n');
         tw_table_print(&t);
     }
     tw_str_release(&t.cells);
+    free(v);
+    return TW_OK;
 }
 
 /* ---- the head ----------------------------------------------------------------------------- */
@@ -300,18 +341,20 @@ int tw_info_weights(struct tw_call *call, const char *path, const struct info_op
     struct tw_str remarks = { 0 };
     struct tw_weights_file *f = tw_load_file(call, path, NULL, &remarks);
     struct stats *stats = f && o->stats ? tw_alloc(f->n, sizeof *stats) : NULL;
-    enum tw_status rc = f ? TW_OK : call->err.code;
+    enum tw_status rc = TW_OK;
 
     tw_load_remarks(call, path, &remarks, false);
     tw_str_release(&remarks);
-    if (f && o->stats && !stats)
+    if (!f)
+        return tw_cmd_fail(call);
+    if (o->stats && !stats)
         rc = tw_err_set(&call->err, TW_ENOMEM, "out of memory");
     if (rc == TW_OK) {
         show_head(call, f);
         rc = show_tensors(call, f, stats);
     }
     if (rc == TW_OK && stats)
-        show_layers(call, f, stats);
+        rc = show_layers(call, f, stats);
     free(stats);
     tw_weights_close(f);
     if (rc != TW_OK)

@@ -29,42 +29,46 @@ void tw_load_remarks(struct tw_call *call, const char *path, const struct tw_str
 
 /* ---- networks ------------------------------------------------------------------------------- */
 
-/* The attribute "model" of a checkpoint's root, or of its run. */
-static void find_model(void *ctx, const char *path, const char *type, const char *shape,
-                       const char *value)
+/* What a checkpoint's file says about itself under "model"; NULL: nothing, or an error. */
+static char *model_note(struct tw_call *call, const char *path)
 {
-    char **model = ctx;
+    struct tw_weights_file *f;
+    char *model = NULL;
 
-    (void)type;
-    (void)shape;
-    if (!strcmp(path, "/@model") && !*model)
-        *model = tw_strdup(value);
+    if (!tw_is_hdf5(path) && !tw_is_weights(path))
+        return NULL;
+    f = tw_weights_open(path, NULL, NULL, &call->err);
+    for (size_t i = 0; f && i < f->nnote && !model; i++)
+        if (!strcmp(f->note[i].key, "model"))
+            model = tw_strdup(f->note[i].value);
+    tw_weights_close(f);
+    return model;
 }
 
-static char *model_of(struct tw_call *call, const char *checkpoint)
+char *tw_load_model(struct tw_call *call, const char *checkpoint)
 {
     struct tw_checkpoint_list list = { 0 };
     char *model = NULL;
 
-    if (!checkpoint) {
-        (void)tw_err_set(&call->err, TW_EINVAL, "no network: give --model");
-        return NULL;
-    }
     if (tw_checkpoint_one(call, checkpoint, &list) == TW_OK) {
         model = tw_checkpoint_attr(call, &list.v[0], "model");
-        if (!model && !list.v[0].has_step && tw_is_hdf5(checkpoint) &&
-            tw_info_hdf5(checkpoint, find_model, &model, &call->err) != TW_OK) {
-            free(model);
-            model = NULL;
-        }
+        if (!model && !list.v[0].has_step && call->err.code == TW_OK)
+            model = model_note(call, checkpoint);
     }
     tw_checkpoints_release(&list);
-    if (call->err.code != TW_OK)
-        return NULL;
-    if (!model)
+    return model;
+}
+
+static char *model_of(struct tw_call *call, const char *checkpoint)
+{
+    char *model = checkpoint ? tw_load_model(call, checkpoint) : NULL;
+
+    if (!checkpoint)
+        (void)tw_err_set(&call->err, TW_EINVAL, "no network: give --model");
+    else if (!model && call->err.code == TW_OK)
         (void)tw_err_set(&call->err, TW_EINVAL,
                          "%s does not say what network it is of (an attribute 'model' of its root "
-                         "would); give --model",
+                         "would, or 'model' in its metadata); give --model",
                          checkpoint);
     return model;
 }

@@ -57,6 +57,9 @@ struct tw_net_opts {
 /* What a reader remarked, sentences and newlines: each a warning, or a note. */
 void tw_load_remarks(struct tw_call *call, const char *path, const struct tw_str *remarks,
                      bool warn);
+/* What network a checkpoint (checkpoint.h) says it is of; the caller frees it. NULL: it does not
+ * say, or call->err is set. */
+char *tw_load_model(struct tw_call *call, const char *checkpoint);
 /* A built-in network by its name, or a spec with arguments. */
 bool tw_is_family(const char *model);
 /* The network of --model, or of the checkpoint (checkpoint.h) if NULL. What its writer did wrong is

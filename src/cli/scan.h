@@ -14,6 +14,7 @@ struct scan_opts {
     struct tw_net_opts net;
     struct tw_evaluator_opts evaluator;
     struct tw_figure_cli figure;
+    struct tw_opt_list also;
     const char *mesh, *range, *normalise, *biases, *bn, *centre, *figure_kind;
     double radius, margin, tol, target_error;
     bool trajectory;
@@ -30,7 +31,8 @@ struct scan {
     struct tw_net *net;
     struct tw_dataset data;
     struct tw_problem *problem;
-    bool batch_norm; /* the network has running statistics */
+    struct tw_loss_spec *extra; /* --also */
+    bool batch_norm;            /* the network has running statistics */
     /* --bn=recalibrate: the same in training mode, and a point with its statistics; else NULL. */
     struct tw_problem *training;
     float *point, *point_buffers;
@@ -43,7 +45,8 @@ struct scan {
     struct tw_str path, settings;
     struct tw_result *file;
     struct tw_progress progress;
-    size_t evaluations, done; /* by this run; by all */
+    struct tw_values *extra_values; /* scratch */
+    size_t evaluations, done;       /* by this run; by all */
     bool stopped;
 };
 

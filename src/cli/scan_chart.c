@@ -52,9 +52,9 @@ static enum tw_status open_evaluator(struct scan *s)
         return tw_err_set(&s->call->err, TW_EINVAL,
                           "--evaluator brings its own network, checkpoints and data: name none "
                           "beside it");
-    if (s->o->target_error > 0.0 || (s->o->bn && !strcmp(s->o->bn, "recalibrate")))
+    if (s->o->target_error > 0.0 || s->o->also.n || (s->o->bn && !strcmp(s->o->bn, "recalibrate")))
         return tw_err_set(&s->call->err, TW_EINVAL,
-                          "--target-error and --bn=recalibrate do not go with --evaluator");
+                          "--target-error, --also and --bn=recalibrate do not go with --evaluator");
     s->problem = tw_evaluator_open(s->call, &s->o->evaluator);
     return s->problem ? tw_evaluator_own(s->call, s->problem, &s->own) : s->call->err.code;
 }
@@ -160,6 +160,20 @@ static enum tw_status load_training(struct scan *s, const struct tw_net_opts *ne
                             "--bn=recalibrate: the network has other parameters in training");
 }
 
+/* --also */
+static enum tw_status read_extra(struct scan *s)
+{
+    const struct tw_opt_list *also = &s->o->also;
+    enum tw_status rc = TW_OK;
+
+    s->extra = tw_alloc(also->n, sizeof *s->extra);
+    if (!s->extra)
+        return no_memory(s);
+    for (size_t k = 0; rc == TW_OK && k < also->n; k++)
+        rc = tw_loss_parse(also->v[k], &s->extra[k], &s->call->err);
+    return rc;
+}
+
 enum tw_status scan_load(struct scan *s)
 {
     struct tw_problem_options po = { 0 };
@@ -179,8 +193,12 @@ enum tw_status scan_load(struct scan *s)
         rc = tw_load_data(s->call, &net, &s->data, &s->prov);
     if (rc == TW_OK && s->o->target_error > 0.0)
         rc = scan_pilot(s, &net.limit);
+    if (rc == TW_OK)
+        rc = read_extra(s);
     if (rc != TW_OK)
         return rc;
+    po.nextra = s->o->also.n;
+    po.extra = s->extra;
     s->problem = tw_load_problem(s->call, &net, s->net, &s->data, &po);
     if (!s->problem)
         return s->call->err.code;
@@ -214,7 +232,9 @@ static enum tw_status new_anchors(struct scan *s, size_t n)
 static enum tw_status load(struct scan *s, size_t k, float *params, float *buffers)
 {
     if (s->o->evaluator.command) {
-        tw_mix(1, &s->own.at[k], &(double){ 1.0 }, s->problem->dim, params, NULL);
+        const double one = 1.0;
+
+        tw_mix(1, &s->own.at[k], &one, s->problem->dim, params, NULL);
         memcpy(buffers, s->own.buffers[k], s->problem->layout->nb * sizeof *buffers);
         return TW_OK;
     }
@@ -296,6 +316,16 @@ static enum tw_status mark_all(struct scan *s)
 
 /* ---- the kinds ------------------------------------------------------------------------------- */
 
+/* Where a word is among n; 0: nowhere, which the option table rules out. */
+static size_t place_of(const char *word, const char *const *list, size_t n)
+{
+    size_t i = n - 1;
+
+    while (i && strcmp(list[i], word) != 0)
+        i--;
+    return i;
+}
+
 static enum tw_status place_random(struct scan *s)
 {
     static const char *const how[] = { "none", "layer", "filter", "weight" };
@@ -312,10 +342,8 @@ static enum tw_status place_random(struct scan *s)
         rc = read_range(s, &lo, &hi);
     if (rc != TW_OK)
         return rc;
-    while (strcmp(how[o.normalise], s->o->normalise) != 0)
-        o.normalise++;
-    while (strcmp(rule[o.biases], s->o->biases) != 0)
-        o.biases++;
+    o.normalise = (enum tw_normalise)place_of(s->o->normalise, how, 4);
+    o.biases = (enum tw_bias_rule)place_of(s->o->biases, rule, 3);
     for (o.index = 0; o.index < (size_t)dim; o.index++)
         tw_direction_make(s->problem->layout, s->anchor[0], &o, s->anchor[o.index + 1]);
     s->chart = tw_chart_centre(dim);
@@ -448,6 +476,8 @@ enum tw_status scan_place(struct scan *s)
     struct tw_vector anchors[TW_CHART_ANCHORS] = { { NULL, NULL } };
     enum tw_status rc = tw_scan_make(&s->out, s->nx, s->ny, s->problem->has_error, &s->call->err);
 
+    if (rc == TW_OK)
+        rc = tw_scan_extra(&s->out, s->o->also.n, s->o->also.v, &s->call->err);
     if (rc == TW_OK)
         rc = mark_all(s);
     if (rc == TW_OK)

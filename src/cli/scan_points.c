@@ -14,12 +14,16 @@ static enum tw_status take_over(struct scan *s, struct tw_scan *old)
 {
     const size_t n = s->nx * s->ny;
 
-    if (old->nx != s->nx || old->ny != s->ny ||
+    if (old->nx != s->nx || old->ny != s->ny || old->nextra != s->out.nextra ||
         !old->field[SCAN_ERROR] != !s->out.field[SCAN_ERROR])
         return tw_err_set(&s->call->err, TW_EFORMAT, "%s does not fit its own settings", s->path.s);
     for (size_t k = 0; k < SCAN_FIELDS; k++)
         if (s->out.field[k])
             memcpy(s->out.field[k], old->field[k], n * sizeof *old->field[k]);
+    if (s->out.nextra) { /* the settings name the same ones */
+        memcpy(s->out.extra, old->extra, s->out.nextra * n * sizeof *old->extra);
+        memcpy(s->out.extra_se, old->extra_se, s->out.nextra * n * sizeof *old->extra_se);
+    }
     memcpy(s->out.status, old->status, n);
     for (size_t i = 0; i < n; i++)
         s->done += s->out.status[i] == TW_POINT_DONE || s->out.status[i] == TW_POINT_FAILED;
@@ -70,13 +74,21 @@ enum tw_status scan_open(struct scan *s)
 
 /* ---- points ---------------------------------------------------------------------------------- */
 
-static void enter(struct tw_scan *out, size_t i, const struct tw_values *v)
+/* extra: those of other losses, NULL where there are none or the point failed. */
+static void enter(struct tw_scan *out, size_t i, const struct tw_values *v,
+                  const struct tw_values *extra)
 {
+    const size_t points = out->nx * out->ny;
+
     const double values[SCAN_FIELDS] = { v->loss.value, v->loss.se, v->error.value, v->error.se };
 
     for (size_t k = 0; k < SCAN_FIELDS; k++)
         if (out->field[k])
             out->field[k][i] = values[k];
+    for (size_t k = 0; extra && k < out->nextra; k++) {
+        out->extra[k * points + i] = extra[k].loss.value;
+        out->extra_se[k * points + i] = extra[k].loss.se;
+    }
     out->status[i] = isfinite(v->loss.value) ? TW_POINT_DONE : TW_POINT_FAILED;
 }
 
@@ -110,16 +122,17 @@ static enum tw_status recalibrate(struct scan *s, const double *weights, struct 
 }
 
 static enum tw_status evaluate(struct scan *s, const double *weights, struct tw_values *values,
-                               struct tw_err *err)
+                               struct tw_values *extra, struct tw_err *err)
 {
-    struct tw_request r = { .weights = weights, .values = values };
+    struct tw_request r = { .weights = weights, .values = values, .extra_values = extra };
     enum tw_status rc = TW_OK;
 
     if (s->training) {
         rc = recalibrate(s, weights, err);
         r = (struct tw_request){ .at = { .f = s->point },
                                  .buffers = s->point_buffers,
-                                 .values = values };
+                                 .values = values,
+                                 .extra_values = extra };
     }
     return rc == TW_OK ? tw_problem_eval(s->problem, &r, err) : rc;
 }
@@ -131,14 +144,15 @@ static bool is_done(const struct scan *s, size_t i)
 
 /* Take a point's values, or why it failed, and put it into the file. */
 static enum tw_status take(struct scan *s, size_t i, const struct tw_values *v,
-                           const struct tw_err *failure, struct tw_err *err)
+                           const struct tw_values *extra, const struct tw_err *failure,
+                           struct tw_err *err)
 {
     static const struct tw_values none = { .loss = { NAN, NAN, NAN }, .error = { NAN, NAN, NAN } };
     enum tw_status rc;
 
     if (failure)
         tw_cmd_warn(s->call, "%s", failure->msg);
-    enter(&s->out, i, failure ? &none : v);
+    enter(&s->out, i, failure ? &none : v, failure ? NULL : extra);
     s->evaluations++;
     s->done++;
     rc = tw_scan_write(s->file, &s->out, i, 1, err);
@@ -157,7 +171,7 @@ static enum tw_status compute(void *ctx, size_t i, struct tw_err *err)
     struct scan *s = ctx;
     double weights[TW_CHART_ANCHORS];
     struct tw_err why = { 0 };
-    struct tw_values values;
+    struct tw_values values, *extra = s->extra_values;
     enum tw_status rc;
 
     if (is_done(s, i))
@@ -165,13 +179,21 @@ static enum tw_status compute(void *ctx, size_t i, struct tw_err *err)
     if (s->evaluations && tw_stop_requested())
         return TW_ESTOP;
     weights_at(s, i, weights);
-    rc = evaluate(s, weights, &values, &why);
+    rc = evaluate(s, weights, &values, extra, &why);
     if (rc != TW_OK && rc != TW_EDOMAIN)
         return tw_err_set(err, rc, "%s", why.msg);
-    return take(s, i, &values, rc == TW_OK ? NULL : &why, err);
+    return take(s, i, &values, extra, rc == TW_OK ? NULL : &why, err);
 }
 
 /* Many points at once: who evaluates may work on several. */
+enum { BLOCK = 512 };
+
+/* Where values of the other losses go, for point k of a block; NULL: there are none. */
+static struct tw_values *extra_of(const struct scan *s, size_t k)
+{
+    return s->extra_values ? s->extra_values + k * s->out.nextra : NULL;
+}
+
 struct block {
     struct scan *s;
     size_t n, *at;
@@ -186,7 +208,7 @@ static bool done(void *ctx, size_t k, const struct tw_err *failure)
     struct block *b = ctx;
 
     if (b->rc == TW_OK)
-        b->rc = take(b->s, b->at[k], &b->values[k], failure, &b->s->call->err);
+        b->rc = take(b->s, b->at[k], &b->values[k], extra_of(b->s, k), failure, &b->s->call->err);
     return b->rc == TW_OK && !tw_stop_requested();
 }
 
@@ -196,7 +218,9 @@ static enum tw_status compute_block(struct block *b)
 
     for (size_t k = 0; k < b->n; k++) {
         weights_at(b->s, b->at[k], b->weights[k]);
-        b->request[k] = (struct tw_request){ .weights = b->weights[k], .values = &b->values[k] };
+        b->request[k] = (struct tw_request){ .weights = b->weights[k],
+                                             .values = &b->values[k],
+                                             .extra_values = extra_of(b->s, k) };
     }
     rc = b->n ? tw_problem_eval_many(b->s->problem, b->n, b->request, done, b, &b->s->call->err)
               : TW_OK;
@@ -206,7 +230,6 @@ static enum tw_status compute_block(struct block *b)
 /* All that are missing, in that order. Statistics that are taken anew make two passes of each. */
 static enum tw_status compute_in(struct scan *s, const size_t *order)
 {
-    enum { BLOCK = 512 };
     const size_t n = s->nx * s->ny;
     size_t at[BLOCK];
     struct tw_request request[BLOCK];
@@ -267,6 +290,11 @@ enum tw_status scan_run(struct scan *s)
 {
     enum tw_status rc;
 
+    if (s->out.nextra) {
+        s->extra_values = tw_alloc(s->out.nextra, BLOCK * sizeof *s->extra_values);
+        if (!s->extra_values)
+            return tw_err_set(&s->call->err, TW_ENOMEM, "out of memory");
+    }
     (void)tw_stop_requested(); /* from here on there is something to save */
     tw_progress_start(&s->progress, s->call, "points", s->nx * s->ny);
     s->progress.base = s->done;
@@ -294,7 +322,7 @@ enum tw_status scan_pilot(struct scan *s, size_t *n)
     struct tw_problem_options po = { 0 };
     struct tw_net_opts net = s->o->net;
     struct tw_problem *p;
-    struct tw_values v;
+    struct tw_values v = { .n = 0 };
     float *params, *buffers;
     double most = 0.0, want;
     enum tw_status rc = TW_OK;

@@ -36,8 +36,36 @@ enum tw_status tw_scan_make(struct tw_scan *s, size_t nx, size_t ny, bool error,
     return good ? TW_OK : tw_err_set(err, TW_ENOMEM, "out of memory");
 }
 
+enum tw_status tw_scan_extra(struct tw_scan *s, size_t n, const char *const *names,
+                             struct tw_err *err)
+{
+    const size_t points = s->nx * s->ny,
+                 all = points <= SIZE_MAX / (n ? n : 1) ? n * points : SIZE_MAX;
+    bool good = true;
+
+    if (n == 0)
+        return TW_OK;
+    s->extra_name = tw_alloc(n, sizeof *s->extra_name);
+    s->extra = tw_alloc(all, sizeof *s->extra);
+    s->extra_se = tw_alloc(all, sizeof *s->extra_se);
+    if (!s->extra_name || !s->extra || !s->extra_se)
+        return tw_err_set(err, TW_ENOMEM, "out of memory");
+    for (s->nextra = 0; good && s->nextra < n; s->nextra++) {
+        s->extra_name[s->nextra] = tw_strdup(names[s->nextra]);
+        good = s->extra_name[s->nextra] != NULL;
+    }
+    for (size_t i = 0; i < all; i++)
+        s->extra[i] = s->extra_se[i] = NAN;
+    return good ? TW_OK : tw_err_set(err, TW_ENOMEM, "out of memory");
+}
+
 void tw_scan_release(struct tw_scan *s)
 {
+    for (size_t k = 0; s->extra_name && k < s->nextra; k++)
+        free(s->extra_name[k]);
+    free(s->extra_name);
+    free(s->extra);
+    free(s->extra_se);
     free(s->x);
     free(s->y);
     free(s->status);
@@ -162,6 +190,25 @@ static enum tw_status put_other_names(struct tw_result *r, const struct tw_scan 
     return rc;
 }
 
+static enum tw_status reserve_extra(struct tw_result *r, const struct tw_scan *s,
+                                    struct tw_err *err)
+{
+    const size_t dims[3] = { s->nextra, s->ny > 1 ? s->ny : s->nx, s->nx };
+    const int rank = s->ny > 1 ? 3 : 2;
+    enum tw_status rc;
+
+    if (!s->nextra)
+        return TW_OK;
+    rc = tw_result_put_texts(r, "/also/name", s->nextra, (const char *const *)s->extra_name,
+                             "other losses", err);
+    if (rc == TW_OK)
+        rc = tw_result_reserve_reals(r, "/also/loss", rank, dims, "", "mean of each other loss",
+                                     err);
+    if (rc == TW_OK)
+        rc = tw_result_reserve_reals(r, "/also/loss_se", rank, dims, "", "its standard error", err);
+    return rc;
+}
+
 static enum tw_status reserve(struct tw_result *r, const struct tw_scan *s, struct tw_err *err)
 {
     const size_t plane[2] = { s->ny, s->nx }, one = 1;
@@ -184,6 +231,8 @@ static enum tw_status reserve(struct tw_result *r, const struct tw_scan *s, stru
                                      "largest error of interpolation that was seen, as a share of "
                                      "the range of the loss; NaN: every point is computed",
                                      err);
+    if (rc == TW_OK)
+        rc = reserve_extra(r, s, err);
     return rc == TW_OK ? put_other_names(r, s, rank, dims, err) : rc;
 }
 
@@ -219,6 +268,13 @@ enum tw_status tw_scan_write(struct tw_result *r, const struct tw_scan *s, size_
 
         if (s->ny == 1 || s->ny == s->nx)
             rc = tw_result_write_reals(r, "/train_acc", i, &acc, 1, err);
+    }
+    for (size_t k = 0; rc == TW_OK && k < s->nextra; k++) {
+        const size_t at = k * s->nx * s->ny + first;
+
+        rc = tw_result_write_reals(r, "/also/loss", at, s->extra + at, n, err);
+        if (rc == TW_OK)
+            rc = tw_result_write_reals(r, "/also/loss_se", at, s->extra_se + at, n, err);
     }
     return rc == TW_OK ? tw_result_write_bytes(r, "/status", first, s->status + first, n, err) : rc;
 }
@@ -321,6 +377,23 @@ static enum tw_status read_points(struct tw_result *r, struct tw_scan *s, int ra
     return rc;
 }
 
+static enum tw_status read_extra(struct tw_result *r, struct tw_scan *s, int rank,
+                                 struct tw_err *err)
+{
+    size_t dims[3] = { 0, rank == 2 ? s->ny : s->nx, s->nx };
+    enum tw_status rc;
+
+    if (!tw_result_has(r, "/also/name"))
+        return TW_OK;
+    rc = tw_result_get_texts(r, "/also/name", &s->nextra, &s->extra_name, err);
+    dims[0] = s->nextra;
+    if (rc == TW_OK)
+        rc = get(r, "/also/loss", rank + 1, dims, &s->extra, err);
+    if (rc == TW_OK)
+        rc = get(r, "/also/loss_se", rank + 1, dims, &s->extra_se, err);
+    return rc;
+}
+
 /* The extents of /loss. */
 static enum tw_status extents(struct tw_result *r, int rank, size_t *nx, size_t *ny,
                               struct tw_err *err)
@@ -357,6 +430,8 @@ enum tw_status tw_scan_read(const char *path, struct tw_scan *s, struct tw_err *
         rc = tw_scan_make(s, nx, ny, tw_result_has(r, "/error"), err);
     if (rc == TW_OK)
         rc = read_points(r, s, rank, err);
+    if (rc == TW_OK)
+        rc = read_extra(r, s, rank, err);
     if (rc == TW_OK)
         rc = read_chart(r, s, err);
     tw_result_done(r);

@@ -4,6 +4,7 @@
  * Kind "scan-1d" or "scan-2d"; arrays of points are (nx) or (ny, nx):
  *   /x, /y                         coordinates
  *   /loss, /loss_se, /error, /error_se, /status
+ *   /also/name, loss, loss_se      other losses, one after another
  *   /stated_error                  what --tol was met with; NaN: every point was computed
  *   /settings                      cli/resume.h
  *   /chart/kind, normalise, biases, bn, objective     texts
@@ -24,11 +25,14 @@
 enum { SCAN_LOSS, SCAN_LOSS_SE, SCAN_ERROR, SCAN_ERROR_SE, SCAN_FIELDS };
 
 struct tw_scan {
-    size_t nx, ny;                                     /* ny 1: a line */
-    double *x, *y;                                     /* (nx), (ny) */
-    double *field[SCAN_FIELDS];                        /* (ny, nx); NULL: there is none */
-    uint8_t *status;                                   /* (ny, nx): enum tw_point_status */
-    double stated_error;                               /* NaN: none */
+    size_t nx, ny;              /* ny 1: a line */
+    double *x, *y;              /* (nx), (ny) */
+    double *field[SCAN_FIELDS]; /* (ny, nx); NULL: there is none */
+    uint8_t *status;            /* (ny, nx): enum tw_point_status */
+    size_t nextra;              /* other losses */
+    char **extra_name;
+    double *extra, *extra_se; /* (nextra, ny, nx); NULL if there are none */
+    double stated_error;      /* NaN: none */
     char *chart, *normalise, *biases, *bn, *objective; /* "" where it does not apply */
     size_t n, n_data;                                  /* 0: not known */
     double axis_length[2];                             /* NaN: not known */
@@ -40,6 +44,9 @@ struct tw_scan {
 };
 enum tw_status tw_scan_make(struct tw_scan *s, size_t nx, size_t ny, bool error,
                             struct tw_err *err) TW_CHECKED;
+/* Room for n other losses. */
+enum tw_status tw_scan_extra(struct tw_scan *s, size_t n, const char *const *names,
+                             struct tw_err *err) TW_CHECKED;
 void tw_scan_release(struct tw_scan *s);
 const char *tw_scan_kind(const struct tw_scan *s);
 /* Of the points whose loss is finite. */

@@ -54,6 +54,19 @@ enum tw_status train_windows_make(struct train_windows *w, const struct train_da
                                   size_t batch, uint64_t seed, struct tw_err *err) TW_CHECKED;
 enum tw_status train_windows_fill(void *ctx, size_t step, uint64_t branch, struct tw_err *err);
 
+/* ---- sweeps (trainsweep.c) ------------------------------------------------------------------- */
+
+struct train_cells {
+    char **v; /* "lr=0.1,seed=3" */
+    size_t n, cap;
+};
+/* Every combination of "OPTION=a,b,c" and the like; one empty cell without any. */
+enum tw_status train_cells_make(const struct tw_opt_list *sweep, struct train_cells *c,
+                                struct tw_err *err) TW_CHECKED;
+void train_cells_release(struct train_cells *c);
+/* The next value of "a,b(c,d),e", as long as *n; NULL after the last. */
+const char *train_next_value(const char **p, size_t *n);
+
 /* ---- what is to be done (trainplan.c) -------------------------------------------------------- */
 
 enum train_series {
@@ -107,7 +120,8 @@ bool train_has_ghost(const struct train_opts *o);
 void train_plan_release(struct train_plan *p);
 extern const struct tw_run_series train_series[TRAIN_NSERIES];
 
-/* ---- doing it (trainjob.c, trainrun.c) -------------------------------------------------------- */
+/* ---- doing it (trainjob.c, trainrun.c) --------------------------------------------------------
+ */
 
 /* One run at work. */
 struct train_job {
@@ -155,5 +169,12 @@ struct train_work {
 };
 /* Train all runs to their ends, or until a stop is asked for. */
 enum tw_status train_work_run(struct train_work *w) TW_CHECKED;
+
+/* ---- the file (trainfile.c) ------------------------------------------------------------------ */
+
+/* The options that a file was made with, one a line; the caller frees them. */
+enum tw_status train_options_read(const char *path, char **record, struct tw_err *err) TW_CHECKED;
+/* Make w->file, or open it and take the states of the runs, if it is of the same work. */
+enum tw_status train_file_open(struct train_work *w) TW_CHECKED;
 
 #endif

@@ -168,9 +168,9 @@ static enum tw_status list_tensors(struct train_job *j, struct tw_err *err)
         const struct tw_param *p = &l->param[i];
 
         j->tensor[i] = (struct tw_run_tensor){ p->name, p->rank, p->dims, p->n };
-        j->value[i] = (i < l->nparam ? tw_trainer_params(j->trainer)
-                                     : tw_trainer_buffers(j->trainer)) +
-                      p->offset;
+        j->value[i] =
+            (i < l->nparam ? tw_trainer_params(j->trainer) : tw_trainer_buffers(j->trainer)) +
+            p->offset;
     }
     return TW_OK;
 }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* From options to runs: the cells of a sweep, branches, schedules, which steps are logged and
- * kept. */
+/* From options to runs: cells, branches, schedules, which steps are logged and kept. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -46,145 +45,30 @@ void train_plan_release(struct train_plan *p)
     *p = (struct train_plan){ 0 };
 }
 
-/* ---- cells of a sweep ------------------------------------------------------------------------ */
+/* ---- settings of one run ----------------------------------------------------------------------
+ */
 
-static const char *const swept[] = { "batch", "clip", "data-seed", "dropout-seed", "init-seed", "lr",
-                                     "seed", "optimizer", "spike", "temperature", "steps", "ghost-cap", "ghost-rate" };
-enum { NSWEPT = sizeof swept / sizeof *swept, MOST_CELLS = 10000 };
-
-/* The next value of "a,b(c,d),e", as long as *n; NULL after the last. */
-static const char *next_value(const char **p, size_t *n)
-{
-    const char *s = *p;
-    int depth = 0;
-
-    if (!s)
-        return NULL;
-    for (*n = 0; s[*n] && (depth > 0 || s[*n] != ','); ++*n)
-        depth += s[*n] == '(' ? 1 : s[*n] == ')' ? -1 : 0;
-    *p = s[*n] ? s + *n + 1 : NULL;
-    return s;
-}
-
-/* One "0..4" is all of them. */
-static bool is_range(const char *s, size_t n, uint64_t *from, uint64_t *to)
-{
-    char *end = NULL;
-
-    if (n < 4 || s[0] < '0' || s[0] > '9')
-        return false;
-    *from = strtoull(s, &end, 10);
-    if (end[0] != '.' || end[1] != '.' || end[2] < '0' || end[2] > '9')
-        return false;
-    *to = strtoull(end + 2, &end, 10);
-    return end == s + n && *to >= *from && *to - *from < MOST_CELLS;
-}
-
-struct cells {
-    char **v; /* "lr=0.1,seed=3" */
-    size_t n, cap;
-};
-
-static void free_cells(struct cells *c)
-{
-    for (size_t i = 0; i < c->n; i++)
-        free(c->v[i]);
-    free(c->v);
-    *c = (struct cells){ 0 };
-}
-
-static enum tw_status add_cell(struct cells *c, const char *before, const char *key, size_t nkey,
-                               const char *value, size_t n, struct tw_err *err)
-{
-    struct tw_str s = { 0 };
-
-    if (c->n >= MOST_CELLS)
-        return tw_err_set(err, TW_EINVAL, "--sweep: more than %d runs", (int)MOST_CELLS);
-    tw_str_addf(&s, "%s%s%.*s=%.*s", before, *before ? "," : "", (int)nkey, key, (int)n, value);
-    if (s.failed || !tw_grow(&c->v, c->n, &c->cap, sizeof *c->v)) {
-        tw_str_release(&s);
-        return no_memory(err);
-    }
-    c->v[c->n++] = s.s;
-    return TW_OK;
-}
-
-/* All of `old` with each value of one sweep "key=a,b,c". */
-static enum tw_status cross(const struct cells *old, const char *sweep, struct cells *out,
-                            struct tw_err *err)
-{
-    const size_t nkey = strcspn(sweep, "=");
-    enum tw_status rc = TW_OK;
-    size_t k = 0, n;
-
-    while (k < NSWEPT && (strlen(swept[k]) != nkey || strncmp(swept[k], sweep, nkey) != 0))
-        k++;
-    if (k == NSWEPT || !sweep[nkey] || !sweep[nkey + 1])
-        return tw_err_set(err, TW_EINVAL,
-                          "--sweep: '%s' is not of the form OPTION=VALUE,VALUE,... with one of "
-                          "batch, clip, data-seed, dropout-seed, ghost-cap, ghost-rate, init-seed, "
-                          "lr, optimizer, seed, spike, steps, temperature",
-                          sweep);
-    for (size_t i = 0; i < old->n && rc == TW_OK; i++) {
-        const char *p = sweep + nkey + 1, *value;
-
-        while (rc == TW_OK && (value = next_value(&p, &n))) {
-            uint64_t from, to;
-            char number[24];
-
-            if (!is_range(value, n, &from, &to)) {
-                rc = add_cell(out, old->v[i], sweep, nkey, value, n, err);
-                continue;
-            }
-            for (; from <= to && rc == TW_OK; from++) {
-                const int len = snprintf(number, sizeof number, "%" PRIu64, from);
-
-                rc = add_cell(out, old->v[i], sweep, nkey, number, (size_t)len, err);
-            }
-        }
-    }
-    return rc;
-}
-
-static enum tw_status all_cells(const struct tw_opt_list *sweep, struct cells *c,
-                                struct tw_err *err)
-{
-    enum tw_status rc = tw_grow(&c->v, 0, &c->cap, sizeof *c->v) && (c->v[0] = tw_strdup(""))
-                            ? TW_OK
-                            : no_memory(err);
-
-    c->n = rc == TW_OK;
-    for (size_t i = 0; i < sweep->n && rc == TW_OK; i++) {
-        struct cells more = { 0 };
-
-        rc = cross(c, sweep->v[i], &more, err);
-        free_cells(c);
-        *c = more;
-    }
-    return rc;
-}
-
-/* ---- settings of one run ---------------------------------------------------------------------- */
+enum { MOST_ARGS = 24 };
 
 /* What the cell sets, through the command's own table of options. */
 static enum tw_status apply_cell(const struct train_plan *p, struct train_run *r,
                                  const struct tw_opt *opts)
 {
     struct tw_common common = p->call->common;
-    char *argv[NSWEPT + 8] = { p->call->argv[-1] };
+    char *argv[MOST_ARGS] = { p->call->argv[-1] };
     const char *at = r->cell, *value;
     int argc = 1, operands;
     size_t n;
     enum tw_status rc;
 
-    while (at && *at && (value = next_value(&at, &n))) {
+    while (at && *at && (value = train_next_value(&at, &n))) {
         tw_str_addf(&r->text, "--%.*s", (int)n, value);
         tw_str_addn(&r->text, "", 1);
     }
     if (r->text.failed)
         return no_memory(&p->call->err);
     for (size_t k = 0; k < r->text.n; k += strlen(r->text.s + k) + 1) {
-        if (argc == NSWEPT + 8)
+        if (argc == MOST_ARGS)
             return tw_err_set(&p->call->err, TW_EINVAL, "--sweep: an option twice");
         argv[argc++] = r->text.s + k;
     }
@@ -245,8 +129,9 @@ static enum tw_status read_schedule(struct train_run *r, size_t epoch, struct tw
         set_key(spec, "peak", o->lr, &s[0]);
     if (!s[0].failed && !file && !has_key(s[0].s, "total")) {
         if (!(steps > 0.0))
-            return tw_err_set(err, TW_EINVAL, "how long? Give --steps=N, --epochs=N, or total=N in "
-                                              "the schedule");
+            return tw_err_set(err, TW_EINVAL,
+                              "how long? Give --steps=N, --epochs=N, or total=N in "
+                              "the schedule");
         set_key(s[0].s, "total", steps, &s[1]);
     } else if (!s[0].failed) {
         tw_str_add(&s[1], s[0].s);
@@ -361,15 +246,15 @@ enum tw_status train_plan_make(struct tw_call *call, const struct train_opts *o,
                                const struct tw_opt *opts, struct train_plan *p)
 {
     const unsigned branches = o->spawn ? (unsigned)o->branches : 1;
-    struct cells cells = { 0 };
+    struct train_cells cells = { 0 };
     enum tw_status rc;
 
     *p = (struct train_plan){ .call = call, .o = o };
-    rc = all_cells(&o->sweep, &cells, &call->err);
+    rc = train_cells_make(&o->sweep, &cells, &call->err);
     for (size_t i = 0; i < cells.n && rc == TW_OK; i++)
         for (unsigned b = 0; b < branches && rc == TW_OK; b++)
             rc = add_run(p, cells.v[i], b, opts);
-    free_cells(&cells);
+    train_cells_release(&cells);
     return rc;
 }
 
@@ -378,7 +263,7 @@ bool train_has_ghost(const struct train_opts *o)
     const char *p = o->log, *word;
     size_t n;
 
-    while ((word = next_value(&p, &n)))
+    while ((word = train_next_value(&p, &n)))
         if ((n == 5 && !strncmp(word, "rho_a", n)) || (n == 1 && *word == 'r'))
             return true;
     return !isnan(o->ghost_cap) || !isnan(o->ghost_rate);
@@ -393,17 +278,18 @@ static enum tw_status choose_series(struct train_run *r, bool accuracy, bool val
     bool want[TRAIN_NSERIES] = { [TRAIN_STEP] = true };
     size_t n;
 
-    while ((word = next_value(&p, &n))) {
+    while ((word = train_next_value(&p, &n))) {
         int k = 1;
 
         while (k < TRAIN_NSERIES &&
                (strlen(train_series[k].name) != n || strncmp(train_series[k].name, word, n) != 0))
             k++;
         if (k == TRAIN_NSERIES)
-            return tw_err_set(err, TW_EINVAL,
-                              "--log: no series '%.*s'; there are lr, loss, acc, val_loss, val_acc, "
-                              "grad_norm, update_norm, param_norm, rho_a, r",
-                              (int)(n < 40 ? n : 40), word);
+            return tw_err_set(
+                err, TW_EINVAL,
+                "--log: no series '%.*s'; there are lr, loss, acc, val_loss, val_acc, "
+                "grad_norm, update_norm, param_norm, rho_a, r",
+                (int)(n < 40 ? n : 40), word);
         want[k] = true;
     }
     want[TRAIN_RHO_A] = want[TRAIN_RHO_A] || train_has_ghost(&r->o);
@@ -472,7 +358,7 @@ static enum tw_status choose_checkpoints(struct train_run *r, struct tw_err *err
     size_t n, cap = 0, kept = 0;
     bool good = add_step(r, &cap, 0) && add_step(r, &cap, spawn) && add_step(r, &cap, steps);
 
-    while (good && (word = next_value(&p, &n))) {
+    while (good && (word = train_next_value(&p, &n))) {
         const bool every = n > 6 && !strncmp(word, "every=", 6);
         double x;
 

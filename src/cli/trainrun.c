@@ -18,7 +18,8 @@ static double now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* ---- what is written (one thread at a time) --------------------------------------------------- */
+/* ---- what is written (one thread at a time) ---------------------------------------------------
+ */
 
 static bool is_in(size_t x, const size_t *list, size_t n, size_t *at)
 {
@@ -42,22 +43,19 @@ static void fill_line(struct train_job *j)
 {
     const double updates = j->updates, *extra = tw_trainer_extra(j->trainer);
     const bool ghost = train_has_ghost(&j->run->o);
-    const double value[TRAIN_NSERIES] = { [TRAIN_STEP] = (double)j->report.step,
-                                          [TRAIN_LR] = j->report.lr,
-                                          [TRAIN_LOSS] = j->loss_sum / updates,
-                                          [TRAIN_ACC] = 1.0 - j->error_sum / updates,
-                                          [TRAIN_VAL_LOSS] = j->evaluated ? j->val.loss.value
-                                                                          : (double)NAN,
-                                          [TRAIN_VAL_ACC] = j->evaluated
-                                                                ? 1.0 - j->val.error.value
-                                                                : (double)NAN,
-                                          [TRAIN_GRAD_NORM] = j->report.grad_norm,
-                                          [TRAIN_UPDATE_NORM] = j->report.update_norm,
-                                          [TRAIN_PARAM_NORM] = j->report.param_norm,
-                                          [TRAIN_RHO_A] = ghost ? extra[TW_TRAIN_GHOST_RHO]
-                                                                : (double)NAN,
-                                          [TRAIN_R] = ghost ? extra[TW_TRAIN_GHOST_R]
-                                                            : (double)NAN };
+    const double value[TRAIN_NSERIES] = {
+        [TRAIN_STEP] = (double)j->report.step,
+        [TRAIN_LR] = j->report.lr,
+        [TRAIN_LOSS] = j->loss_sum / updates,
+        [TRAIN_ACC] = 1.0 - j->error_sum / updates,
+        [TRAIN_VAL_LOSS] = j->evaluated ? j->val.loss.value : (double)NAN,
+        [TRAIN_VAL_ACC] = j->evaluated ? 1.0 - j->val.error.value : (double)NAN,
+        [TRAIN_GRAD_NORM] = j->report.grad_norm,
+        [TRAIN_UPDATE_NORM] = j->report.update_norm,
+        [TRAIN_PARAM_NORM] = j->report.param_norm,
+        [TRAIN_RHO_A] = ghost ? extra[TW_TRAIN_GHOST_RHO] : (double)NAN,
+        [TRAIN_R] = ghost ? extra[TW_TRAIN_GHOST_R] : (double)NAN
+    };
 
     for (size_t i = 0; i < j->run->nseries; i++)
         j->line[i] = value[j->run->series[i]];
@@ -82,7 +80,8 @@ static enum tw_status write_step(struct train_work *w, struct train_job *j, bool
         if (rc == TW_OK && checkpoint)
             rc = tw_run_write_checkpoint(w->file, i, k, j->value, &j->err);
         /* At the end both places hold the same: equal runs are equal files. */
-        for (int twice = 0; rc == TW_OK && state && twice < (step == r->schedule.n ? 2 : 1); twice++)
+        for (int twice = 0; rc == TW_OK && state && twice < (step == r->schedule.n ? 2 : 1);
+             twice++)
             rc = tw_run_write_state(w->file, i, step, j->state, &j->err);
     }
     return rc;
@@ -178,8 +177,8 @@ static void run_to(struct train_work *w, struct train_job *j, size_t end)
 /* What branches have in common is computed once, by the first, and written for all. */
 static void run_trunk(struct train_work *w, struct train_job *first, size_t branches)
 {
-    const size_t spawn = first->run->o.spawn < first->run->schedule.n ? first->run->o.spawn
-                                                                      : first->run->schedule.n;
+    const size_t spawn =
+        first->run->o.spawn < first->run->schedule.n ? first->run->o.spawn : first->run->schedule.n;
     const size_t from = tw_trainer_steps(first->trainer);
 
     for (size_t b = 0; b < branches; b++)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* A figure of one panel and its layers: lines, bands, points; the key above it. */
+/* Figures of panels and their layers: lines, bands, points, arrows; the key above them. Several
+ * panels lie one below the other over one horizontal axis. */
 #include <math.h>
 #include <string.h>
 
@@ -17,6 +18,8 @@ struct plane_plan {
     const char *x_unit_name;
     double left, right, top, bottom; /* margins, inches */
     size_t entries, rows;            /* of the key */
+    size_t first;                    /* layers of the panels above */
+    bool above, below;               /* there are panels above, below */
 };
 
 /* ---- ranges ---------------------------------------------------------------------------------- */
@@ -57,7 +60,7 @@ static enum tw_status ranges(struct plane_plan *p, struct tw_err *err)
     for (size_t i = 0; i < f->n; i++) {
         widen(&p->x, f->layers[i].n, f->layers[i].x);
         widen(&p->y, f->layers[i].n, f->layers[i].y);
-        if (f->layers[i].mark == TW_FIGURE_BAND)
+        if (f->layers[i].mark == TW_FIGURE_BAND || f->layers[i].mark == TW_FIGURE_ARROW)
             widen(&p->y, f->layers[i].n, f->layers[i].y2);
     }
     if (!isfinite(p->x.lo) || !isfinite(p->y.lo))
@@ -100,7 +103,7 @@ static void lay_out(struct plane_plan *p)
     size_t end = 0;
 
     for (size_t i = 0; i < p->f->n; i++)
-        if (p->f->layers[i].end) {
+        if (p->f->layers[i].end && p->f->layers[i].mark != TW_FIGURE_ARROW) {
             const size_t n = fig_text_length(p->f->layers[i].end);
 
             end = n > end ? n : end;
@@ -108,7 +111,8 @@ static void lay_out(struct plane_plan *p)
     p->left = 1.35 * em + (wide + 0.85) * tick;
     p->right = 0.12 * p->page.fs / 8.0 + (end ? fig_text_width(&p->page, end) + 0.5 * tick : 0.0);
     p->bottom = 2.85 * em;
-    place_key(p);
+    if (!p->above)
+        place_key(p);
     p->top = 0.09 * p->page.fs / 8.0 + 1.02 * tick * (double)p->rows;
     if (p->page.h == 0.0 && p->f->equal)
         p->page.h = (p->page.w - p->left - p->right) * (p->y.hi - p->y.lo) / (p->x.hi - p->x.lo) +
@@ -131,12 +135,13 @@ static void number(struct tw_str *out, double x)
 
 static void data(const struct plane_plan *p, struct tw_str *dat)
 {
-    tw_str_add(dat, "# Layers of a figure. Blocks are parted by two blank lines; the script finds "
-                    "them by name.\n");
+    if (!p->above)
+        tw_str_add(dat, "# Layers of a figure. Blocks are parted by two blank lines; the script "
+                        "finds them by name.\n");
     for (size_t i = 0; i < p->f->n; i++) {
         const struct tw_figure_layer *l = &p->f->layers[i];
 
-        tw_str_addf(dat, "\n\n# layer %zu: ", i + 1);
+        tw_str_addf(dat, "\n\n# layer %zu: ", p->first + i + 1);
         fig_plain(dat, l->name ? l->name : l->end ? l->end : "");
         tw_str_add(dat, l->mark == TW_FIGURE_BAND ? "\n# x lo hi\n"
                         : l->y3                   ? "\n# x y lo hi\n"
@@ -179,7 +184,7 @@ static void layer(struct tw_str *gp, const struct plane_plan *p, size_t i)
     const int shape = l->shape > 0 && l->shape < 4 ? l->shape : 0;
 
     tw_str_addf(gp, "%sDATA index \"layer %zu:\" using ($1 / XUNIT):", i ? ", \\\n    " : "plot ",
-                i + 1);
+                p->first + i + 1);
     switch (l->mark) {
     case TW_FIGURE_BAND:
         tw_str_addf(gp, "2:3 with filledcurves lc rgb \"%s\" fs transparent solid 0.20 noborder",
@@ -189,13 +194,19 @@ static void layer(struct tw_str *gp, const struct plane_plan *p, size_t i)
         tw_str_addf(gp, "2 with lines lw LW(%s) dt %s lc rgb \"%s\"", l->thin ? "0.5" : "1.0",
                     l->dashed ? "12" : "1", ink(l));
         break;
+    case TW_FIGURE_ARROW:
+        tw_str_addf(gp,
+                    "2:(0):3 with vectors heads filled size screen 0.012, 20 lw LW(0.5) lc rgb "
+                    "\"%s\"",
+                    ink(l));
+        break;
     case TW_FIGURE_POINTS:
         if (l->y2 && l->y3)
             tw_str_addf(
                 gp,
                 "3:(0):($4 - $3) with vectors nohead lw LW(0.4) lc rgb LIGHT(\"%s\") notitle, "
                 "\\\n    DATA index \"layer %zu:\" using ($1 / XUNIT):2",
-                ink(l), i + 1);
+                ink(l), p->first + i + 1);
         else
             tw_str_add(gp, "2");
         tw_str_addf(gp, " with points pt %d ps %sDOT lw LW(0.6) lc rgb \"%s\"",
@@ -231,15 +242,16 @@ static void inner_ends(struct tw_str *gp, const struct plane_plan *p)
     for (size_t k = 0; k < p->f->n; k++) {
         const struct tw_figure_layer *l = &p->f->layers[k];
         const size_t i = l->end ? last_shown(p, l) : l->n;
+        const double half = l->mark == TW_FIGURE_ARROW && i < l->n ? 0.5 * l->y2[i] : 0.0;
 
-        if (i == l->n || to_the_right(p, l))
+        if (i == l->n || (to_the_right(p, l) && l->mark != TW_FIGURE_ARROW))
             continue;
         tw_str_add(gp, "set label ");
         fig_quote(gp, l->end, p->page.tex);
         tw_str_addf(gp,
                     " at graph %.5g, graph %.5g left offset character 0.5, 0 front %sfont TW_KF tc "
                     "rgb \"%s\"\n",
-                    fig_axis_at(&p->x, l->x[i]), fmax(fig_axis_at(&p->y, l->y[i]), 0.035),
+                    fig_axis_at(&p->x, l->x[i]), fmax(fig_axis_at(&p->y, l->y[i] + half), 0.035),
                     p->page.tex ? "" : "boxed ", l->colour < 0 ? "#555555" : ink(l));
     }
 }
@@ -290,17 +302,41 @@ static void axes(struct tw_str *gp, const struct plane_plan *p)
                 p->left, p->right, p->bottom, p->top);
     fig_set_ticks(gp, 'x', &p->x, p->x_unit, width, 0.5 * p->page.fs / 8.0, p->page.tex);
     fig_set_ticks(gp, 'y', &p->y, 1.0, height, 0.3 * p->page.fs / 8.0, p->page.tex);
-    tw_str_add(gp, "set xrange [XMIN / XUNIT:XMAX / XUNIT]; set yrange [YMIN:YMAX]\n");
+    if (p->above || p->below)
+        tw_str_addf(gp, "set xrange [XMIN / XUNIT:XMAX / XUNIT]; set yrange [%.8g:%.8g]\n", p->y.lo,
+                    p->y.hi);
+    else
+        tw_str_add(gp, "set xrange [XMIN / XUNIT:XMAX / XUNIT]; set yrange [YMIN:YMAX]\n");
+    if (p->below)
+        tw_str_add(gp, "set format x \"\"\n");
     tw_str_addf(&text, "%s%s", p->f->x_label ? p->f->x_label : "x", p->x_unit_name);
     tw_str_add(gp, "set label 1 ");
-    fig_quote(gp, text.s ? text.s : "", p->page.tex);
+    fig_quote(gp, p->below || !text.s ? "" : text.s, p->page.tex);
     tw_str_addf(gp, " at graph 0.5, screen Y(%.4g) center\nset label 2 ", 0.68 * em);
     fig_quote(gp, p->f->y_label ? p->f->y_label : "y", p->page.tex);
     tw_str_addf(gp, " at screen X(%.4g), graph 0.5 center rotate by 90\n", 0.75 * em);
     tw_str_release(&text);
 }
 
-static void script(const struct plane_plan *p, struct fig_files *files,
+static void panel(struct tw_str *gp, const struct plane_plan *p)
+{
+    if (p->above)
+        tw_str_add(gp, "\n# The panel below.\nunset label; unset key\n");
+    axes(gp, p);
+    ends(gp, p);
+    inner_ends(gp, p);
+    if (!p->above && p->entries)
+        tw_str_addf(gp,
+                    "set key Left reverse samplen 1.8 spacing 1.05 nobox font TW_KF maxrows %zu "
+                    "center top at graph 0.5, screen 1 - Y(0.03)\n",
+                    p->rows);
+    else if (!p->above)
+        tw_str_add(gp, "unset key\n");
+    for (size_t i = 0; i < p->f->n; i++)
+        layer(gp, p, i);
+}
+
+static void script(const struct plane_plan *p, size_t n, struct fig_files *files,
                    const struct tw_figure_opts *opts)
 {
     struct tw_str vars = { 0 }, *gp = &files->gp;
@@ -309,61 +345,100 @@ static void script(const struct plane_plan *p, struct fig_files *files,
     for (size_t i = 0; i < p->f->n; i++)
         points += p->f->layers[i].mark == TW_FIGURE_POINTS ? p->f->layers[i].n : 0;
     tw_str_addf(&vars,
-                "DOT = %.2g * TW_LW    # marker size\nXMIN = %.8g; XMAX = %.8g; XUNIT = %.0e\n"
-                "YMIN = %.8g; YMAX = %.8g\n",
+                "DOT = %.2g * TW_LW    # marker size\nXMIN = %.8g; XMAX = %.8g; XUNIT = %.0e\n",
                 points < 40    ? 0.36
                 : points < 400 ? 0.26
                                : 0.16,
-                p->x.lo, p->x.hi, p->x_unit, p->y.lo, p->y.hi);
-    fig_head(files, &p->page, opts, "Runs and their law", vars.s ? vars.s : "");
+                p->x.lo, p->x.hi, p->x_unit);
+    if (n == 1)
+        tw_str_addf(&vars, "YMIN = %.8g; YMAX = %.8g\n", p->y.lo, p->y.hi);
+    fig_head(files, &p->page, opts, p->f->title ? p->f->title : "Runs and their law",
+             vars.s ? vars.s : "");
     gp->failed = gp->failed || vars.failed;
     tw_str_release(&vars);
     tw_str_add(gp, "X(inches) = inches / TW_W; Y(inches) = inches / TW_H\n"
                    "set dashtype 12 (5, 3)\nset tics font TW_KF\n"
                    "set style textbox opaque noborder margins 0.4, 0.2 fc rgb \"white\"\n");
-    axes(gp, p);
-    ends(gp, p);
-    inner_ends(gp, p);
-    if (p->entries)
-        tw_str_addf(gp,
-                    "set key Left reverse samplen 1.8 spacing 1.05 nobox font TW_KF maxrows %zu "
-                    "center top at graph 0.5, screen 1 - Y(0.03)\n",
-                    p->rows);
-    else
-        tw_str_add(gp, "unset key\n");
-    for (size_t i = 0; i < p->f->n; i++)
-        layer(gp, p, i);
-    tw_str_add(gp, "\nunset output\n");
+    if (n > 1)
+        tw_str_add(gp, "set multiplot\n");
+    for (size_t i = 0; i < n; i++)
+        panel(gp, &p[i]);
+    tw_str_add(gp, n > 1 ? "\nunset multiplot\nunset output\n" : "\nunset output\n");
+}
+
+/* Panels one below the other, of heights as their weights, with the first one's page and the
+ * widest margin; 0: by content. */
+static enum tw_status stack(struct plane_plan *p, size_t n, struct tw_err *err)
+{
+    const double gap = 0.09 * p->page.fs / 8.0;
+    const bool by_content = p->page.h == 0.0;
+    double left = 0.0, right = 0.0, weight = 0.0, room, top;
+
+    for (size_t i = 0; i < n; i++) {
+        p[i].above = i > 0;
+        p[i].below = i + 1 < n;
+        p[i].first = i ? p[i - 1].first + p[i - 1].f->n : 0;
+        p[i].page = p[0].page;
+        lay_out(&p[i]);
+        left = fmax(left, p[i].left);
+        right = fmax(right, p[i].right);
+        weight += p[i].f->weight > 0.0 ? p[i].f->weight : 1.0;
+    }
+    top = p[0].top;
+    if (n > 1 && by_content)
+        p[0].page.h *= 1.35;
+    room = p[0].page.h - top - p[0].bottom - gap * (double)(n - 1);
+    if (room < 0.3 * (double)n)
+        return tw_err_set(err, TW_EINVAL, "no room for the panel in %.3g by %.3g inches",
+                          p[0].page.w, p[0].page.h);
+    for (size_t i = 0; n > 1 && i < n; i++) {
+        const double h = room * (p[i].f->weight > 0.0 ? p[i].f->weight : 1.0) / weight;
+
+        p[i].page.h = p[0].page.h;
+        p[i].left = left;
+        p[i].right = right;
+        p[i].top = top;
+        p[i].bottom = p[0].page.h - top - h;
+        top += h + gap;
+    }
+    return TW_OK;
+}
+
+enum { PANELS = 4 };
+
+enum tw_status tw_figure_stack(const char *path, size_t n, const struct tw_figure_plane *f,
+                               const struct tw_figure_opts *opts, struct tw_err *err)
+{
+    struct plane_plan p[PANELS] = { { 0 } };
+    struct fig_files files = { 0 };
+    struct fig_locale locale;
+    enum tw_status st;
+
+    if (!path || !f || n == 0 || n > PANELS || f->n == 0)
+        return tw_err_set(err, TW_EINVAL, "a figure needs a name and at least one layer");
+    fig_locale_enter(&locale);
+    st = fig_page_init(&p[0].page, path, opts, err);
+    if (st == TW_OK)
+        st = fig_files_init(&files, path, err);
+    for (size_t i = 0; i < n && st == TW_OK; i++) {
+        p[i].f = &f[i];
+        st = ranges(&p[i], err);
+    }
+    if (st == TW_OK)
+        st = stack(p, n, err);
+    if (st == TW_OK) {
+        for (size_t i = 0; i < n; i++)
+            data(&p[i], &files.dat);
+        script(p, n, &files, opts);
+        st = fig_make(&files, &p[0].page, path, opts, err);
+    }
+    fig_files_release(&files);
+    fig_locale_leave(&locale);
+    return st;
 }
 
 enum tw_status tw_figure_plane(const char *path, const struct tw_figure_plane *f,
                                const struct tw_figure_opts *opts, struct tw_err *err)
 {
-    struct plane_plan p = { .f = f };
-    struct fig_files files = { 0 };
-    struct fig_locale locale;
-    enum tw_status st;
-
-    if (!path || !f || f->n == 0)
-        return tw_err_set(err, TW_EINVAL, "a figure needs a name and at least one layer");
-    fig_locale_enter(&locale);
-    st = fig_page_init(&p.page, path, opts, err);
-    if (st == TW_OK)
-        st = fig_files_init(&files, path, err);
-    if (st == TW_OK)
-        st = ranges(&p, err);
-    if (st == TW_OK) {
-        lay_out(&p);
-        if (p.page.h - p.top - p.bottom < 0.3)
-            st = tw_err_set(err, TW_EINVAL, "no room for the panel in %.3g by %.3g inches",
-                            p.page.w, p.page.h);
-    }
-    if (st == TW_OK) {
-        data(&p, &files.dat);
-        script(&p, &files, opts);
-        st = fig_make(&files, &p.page, path, opts, err);
-    }
-    fig_files_release(&files);
-    fig_locale_leave(&locale);
-    return st;
+    return tw_figure_stack(path, 1, f, opts, err);
 }

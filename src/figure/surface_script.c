@@ -120,8 +120,8 @@ static void marks(struct tw_str *gp, const struct surface_plan *p)
     tw_str_addf(gp, ", \\\n    %s with lines lw LW(1.1) lc rgb \"#EE6677\"", using);
     tw_str_addf(gp, ", \\\n    %s with points pt 7 ps 0.22 * TW_LW lc rgb \"#EE6677\"", using);
     for (int end = 0; end < 2; end++) {
-        tw_str_addf(gp, ", \\\n    %s every ::%zu::%zu with points pt %d ps %s lc rgb \"white\"",
-                    using, end ? f->nmark - 1 : 0, end ? f->nmark - 1 : 0, end ? 7 : 7,
+        tw_str_addf(gp, ", \\\n    %s every ::%zu::%zu with points pt 7 ps %s lc rgb \"white\"",
+                    using, end ? f->nmark - 1 : 0, end ? f->nmark - 1 : 0,
                     end ? "0.8 * TW_LW" : "0.6 * TW_LW");
         tw_str_addf(gp,
                     ", \\\n    %s every ::%zu::%zu with points pt %d ps %s lw LW(0.9) lc rgb "

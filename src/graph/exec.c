@@ -65,6 +65,8 @@ void tw_exec_free(struct tw_exec *e)
     tw_exec_free_back(e);
     tw_exec_forget(e);
     free(e->uat);
+    free(e->dense);
+    free(e->dense_instr);
     free(e->vat);
     free(e->gat);
     free(e->first);

@@ -54,12 +54,15 @@ struct tw_exec {
     bool stale; /* uniform values and packed weights are not those of the point */
     size_t memory, memory_limit;
 
-    /* Uniform values: `planes` planes of each root, one after another. */
-    size_t *uat;   /* [nval] in reals, of roots that are uniform */
-    size_t utotal; /* reals in one plane of all */
-    char *uniform; /* planes * utotal */
-    void **uplane; /* [nval * planes] */
-    void **kept;   /* by instruction */
+    /* Uniform values: `planes` planes of each root, one after another, those of `dense` last. */
+    size_t *uat;         /* [nval] in reals, of roots that are uniform */
+    size_t utotal, usum; /* reals in one plane of all; without those of `dense` */
+    bool *dense;         /* [nval] weights of full connections, see exec_dense.c */
+    size_t ndense;
+    size_t *dense_instr; /* their instructions */
+    char *uniform;       /* planes * utotal */
+    void **uplane;       /* [nval * planes] */
+    void **kept;         /* by instruction */
     char *keep;
     char *uscratch;
 
@@ -80,6 +83,8 @@ struct tw_exec {
     double flops; /* of a sample */
 };
 
+/* Finds full connections. */
+enum tw_status tw_exec_find_dense(struct tw_exec *e, struct tw_err *err) TW_CHECKED;
 /* Places, sizes, fusions; fills the fields above from `lanes` on. */
 enum tw_status tw_exec_plan(struct tw_exec *e, struct tw_err *err) TW_CHECKED;
 /* Memory for n tiles of `lanes` lanes; keeps what is there if that is enough. TW_ENOMEM: also where

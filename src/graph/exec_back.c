@@ -42,7 +42,7 @@ static enum tw_status find_needed(struct tw_job *j, struct tw_err *err)
 size_t tw_choose_chunks(const struct tw_job *j)
 {
     const struct tw_exec *e = j->e;
-    double params = (double)e->utotal * j->alg.planes + 1.0;
+    double params = (double)j->per + 1.0;
     double most = (double)j->run->n * e->flops / (2000.0 * params);
     double memory = 2147483648.0 / (8.0 * params);
 
@@ -58,11 +58,10 @@ size_t tw_choose_chunks(const struct tw_job *j)
 
 static double sum_of(const struct tw_job *j, size_t i)
 {
-    const size_t per = (size_t)j->alg.planes * j->e->utotal;
     double sum = j->sums[i];
 
     for (size_t c = 1; c < j->nchunk; c++)
-        sum += j->sums[c * per + i];
+        sum += j->sums[c * j->per + i];
     return sum;
 }
 
@@ -137,9 +136,9 @@ enum tw_status tw_back_begin(struct tw_job *j, struct tw_err *err)
         no_gradient(j);
         return TW_OK;
     }
-    if (j->nchunk > SIZE_MAX / 16 / ((size_t)j->alg.planes * e->utotal + 1))
+    if (j->nchunk > SIZE_MAX / 16 / (j->per + 1))
         return tw_err_set(err, TW_ENOMEM, "out of memory for the gradient");
-    st = hold(e, j->nchunk * (size_t)j->alg.planes * e->utotal, err);
+    st = hold(e, j->nchunk * j->per + 1, err);
     if (st)
         return st;
     j->needed = e->back.needed;
@@ -150,9 +149,7 @@ enum tw_status tw_back_begin(struct tw_job *j, struct tw_err *err)
 
 void tw_back_zero(const struct tw_job *j, size_t chunk)
 {
-    const size_t per = (size_t)j->alg.planes * j->e->utotal;
-
-    memset(j->sums + chunk * per, 0, per * sizeof *j->sums);
+    memset(j->sums + chunk * j->per, 0, j->per * sizeof *j->sums);
 }
 
 /* ---- the uniform part ---------------------------------------------------------------------------
@@ -185,7 +182,7 @@ static void take_sums(const struct tw_job *j)
             size_t at = p * e->utotal + e->uat[v];
 
             e->back.grad[v * planes + p] = NULL;
-            if (x->varying || !x->active || (size_t)x->root != v)
+            if (x->varying || !x->active || (size_t)x->root != v || (j->dense && e->dense[v]))
                 continue;
             e->back.grad[v * planes + p] = e->back.reals + at * e->k->size;
             for (size_t i = 0; x->origin == TW_V_TEMP && i < x->n; i++)
@@ -220,6 +217,8 @@ void tw_back_end(const struct tw_job *j)
                         .kept = e->kept,
                         .scratch = e->uscratch };
 
+    if (j->dense)
+        tw_dense_gradient(j);
     find_touched(j);
     take_sums(j);
     for (size_t i = g->ninstr; i-- > 0;)
@@ -229,7 +228,7 @@ void tw_back_end(const struct tw_job *j)
     for (size_t v = 0; v < g->nval; v++) {
         const struct tw_val *x = &g->val[v];
 
-        if (x->origin != TW_V_PARAM || (size_t)x->root != v)
+        if (x->origin != TW_V_PARAM || (size_t)x->root != v || (j->dense && e->dense[v]))
             continue;
         for (int p = 0; p < j->alg.planes; p++) {
             double *to = p ? (j->run->hvp ? j->run->hvp[p - 1] : NULL) : j->run->gradient;

@@ -169,6 +169,13 @@ static enum tw_status place_varying(struct tw_exec *e, struct tw_err *err)
             l[n++] = (struct life){ v, x->n * e->planes, g->ninstr + 1 - e->last[v],
                                     g->ninstr + 1 - e->first[v] };
     }
+    for (size_t i = 0; i < e->ndense; i++) { /* stay to the end */
+        const int root = g->val[g->instr[e->dense_instr[i]].out[0]].root;
+
+        for (size_t k = 0; k < n; k++)
+            if (l[k].root == (size_t)root)
+                l[k].to = g->ninstr + 2;
+    }
     e->garena = place(l, n, e->gat);
     free(l);
     return TW_OK;
@@ -194,13 +201,17 @@ static enum tw_status place_uniform(struct tw_exec *e, struct tw_err *err)
     char *at;
 
     tw_alg_tangents(&alg, (int)e->planes - 1);
-    for (size_t v = 0; v < g->nval; v++) {
-        const struct tw_val *x = &g->val[v];
+    for (int dense = 0; dense < 2; dense++) {
+        for (size_t v = 0; v < g->nval; v++) {
+            const struct tw_val *x = &g->val[v];
 
-        if (x->varying || (size_t)x->root != v)
-            continue;
-        e->uat[v] = e->utotal;
-        e->utotal += (x->n + 15) / 16 * 16;
+            if (x->varying || (size_t)x->root != v || e->dense[v] != dense)
+                continue;
+            e->uat[v] = e->utotal;
+            e->utotal += (x->n + 15) / 16 * 16;
+        }
+        if (!dense)
+            e->usum = e->utotal;
     }
     for (size_t i = 0; i < g->ninstr; i++)
         if (g->instr[i].op->keep && !g->instr[i].uniform)
@@ -356,6 +367,8 @@ enum tw_status tw_exec_plan(struct tw_exec *e, struct tw_err *err)
         e->out = g->val[g->output[o]].n > e->out ? g->val[g->output[o]].n : e->out;
     e->flops = tw_graph_flops(g);
     find_lives(e);
+    if ((st = tw_exec_find_dense(e, err)))
+        return st;
     if ((st = place_uniform(e, err)))
         return st;
     find_fusions(e);

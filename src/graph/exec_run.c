@@ -53,7 +53,8 @@ static void run_tiles(struct tw_job *j)
         size_t me = (size_t)omp_get_thread_num();
         struct tw_worker *w = &e->worker[me];
 
-        tw_slot_point(j, &e->slot[me]);
+        if (!j->dense)
+            tw_slot_point(j, &e->slot[me]);
 #pragma omp for schedule(dynamic, 1)
         for (size_t c = 0; c < j->nchunk; c++) {
             size_t first = c * j->ntile / j->nchunk, last = (c + 1) * j->ntile / j->nchunk;
@@ -65,7 +66,7 @@ static void run_tiles(struct tw_job *j)
                 struct tw_run r;
 
                 t.chunk = c;
-                t.slot = &e->slot[me];
+                t.slot = &e->slot[j->dense ? i : me];
                 r = tw_tile_run(j, w, &t);
                 tw_tile_load(j, w, &r, &t);
                 tw_tile_forward(j, &r, 0, e->g->ninstr);
@@ -84,17 +85,22 @@ static void run_tiles(struct tw_job *j)
  * the number of samples alone. */
 void tw_choose_tiles(struct tw_job *j)
 {
-    enum { TILES = 8, WORK = 100 };
+    enum { TILES = 8, DENSE_TILES = 4, WORK = 100 };
     const struct tw_exec *e = j->e;
     const bool back = j->run->gradient || j->run->hvp;
-    const double least = back ? WORK * (double)e->utotal / (e->flops + 1.0) : 0.0;
+    size_t tiles;
+    double least;
 
     j->batch =
         e->g->mixes && j->run->batch && j->run->batch < j->run->n ? j->run->batch : j->run->n;
+    j->dense = tw_dense_pays(j);
+    j->per = (size_t)j->alg.planes * (j->dense ? e->usum : e->utotal);
+    tiles = j->dense ? DENSE_TILES : TILES;
+    least = back ? WORK * (double)j->per / (e->flops + 1.0) : 0.0;
     j->lanes = e->lanes;
     while (!e->tile && j->lanes > TW_LANES &&
            (j->lanes / 2 >= j->batch ||
-            (j->lanes * TILES > j->batch && (double)j->lanes / 2.0 >= least)))
+            (j->lanes * tiles > j->batch && (double)j->lanes / 2.0 >= least)))
         j->lanes /= 2;
     j->tile = e->tile ? e->tile : j->lanes;
     j->ntile = (j->batch + j->tile - 1) / j->tile;
@@ -118,6 +124,12 @@ enum tw_status tw_exec_run(struct tw_exec *e, const struct tw_exec_run *run, str
     tw_exec_refresh(e, &j.alg, j.reuse ? e->reuse.at : NULL);
     if (back)
         st = tw_back_begin(&j, err);
+    j.dense = j.dense && j.sums;
+    if (!st && j.dense && !e->g->mixes) {
+        st = tw_exec_slots(e, j.ntile, j.lanes, err);
+        for (size_t i = 0; !st && i < j.ntile; i++)
+            tw_slot_point(&j, &e->slot[i]);
+    }
     if (!st && e->g->mixes)
         st = tw_run_batches(&j, err);
     else if (!st)

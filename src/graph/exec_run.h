@@ -17,7 +17,9 @@ struct tw_job {
     bool *needed;         /* for the way back, by instruction */
     size_t *zero_at;      /* by value: the instruction, counted from 1, before whose turn its
                              cotangent is zeroed */
-    double *sums;         /* nchunk * planes * utotal; NULL: no way back */
+    bool dense;           /* weights of full connections are left to the end */
+    size_t per;           /* reals in a chunk: of all planes of uniform values, but for those */
+    double *sums;         /* nchunk * per; NULL: no way back */
 };
 
 /* Samples `first` to `first + count` in one slot, their sums over samples in one chunk. */
@@ -59,6 +61,10 @@ void tw_back_zero(const struct tw_job *j, size_t chunk);
 /* After them: through the uniform part to the results. */
 void tw_back_end(const struct tw_job *j);
 size_t tw_choose_chunks(const struct tw_job *j);
+
+/* Weights of full connections (exec_dense.c): whether to leave them to the end, and the end. */
+bool tw_dense_pays(const struct tw_job *j);
+void tw_dense_gradient(const struct tw_job *j);
 
 /* Batch after batch, the tiles of one in step (exec_batch.c). */
 enum tw_status tw_run_batches(struct tw_job *j, struct tw_err *err) TW_CHECKED;

@@ -158,8 +158,8 @@ void tw_tile_seed(const struct tw_job *j, struct tw_worker *w, const struct tw_r
 
         for (size_t p = 0; p < planes; p++)
             r->ugrad[u * planes + p] =
-                !x->varying && x->active && (size_t)x->root == u
-                    ? j->sums + (t->chunk * planes + p) * e->utotal + e->uat[u]
+                !x->varying && x->active && (size_t)x->root == u && !(j->dense && e->dense[u])
+                    ? j->sums + t->chunk * j->per + p * e->utotal + e->uat[u]
                     : NULL;
     }
     for (size_t s = 0; s < j->lanes; s++) {

@@ -301,6 +301,15 @@ void tw_batch_sum(const struct tw_run *r, const struct tw_instr *in, bool back, 
 void tw_batch_spread(const struct tw_run *r, const struct tw_instr *in, bool back,
                      const double *mean);
 
+/* The gradient by the weights of a product: rows k .. k + nk of its other factor, all samples of
+ * a tile. add: else they become zero. */
+void tw_matmul_weights(const struct tw_run *r, const struct tw_instr *in, bool add, size_t k,
+                       size_t nk, double *gw);
+/* Of a product with a matrix of packed weights without gaps: the weights' value, and the rows of
+ * the other factor; false if it is none. */
+bool tw_matmul_packed(const struct tw_graph *g, const struct tw_instr *in, int *weights,
+                      size_t *rows);
+
 /* ---- building -------------------------------------------------------------------------------- */
 
 struct tw_build {

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Matrix products. With a uniform factor (a layer's weights) they go to the packed kernel, all
  * positions and samples as columns; else each lane has a product of its own. */
+#include <string.h>
+
 #include "ir.h"
 
 enum side { NEITHER, A_IS_WEIGHT, B_IS_WEIGHT };
@@ -306,6 +308,49 @@ static void weight_back(const struct tw_run *r, const struct tw_instr *in, const
         }
         r->k->gradw(&g);
     }
+}
+
+bool tw_matmul_packed(const struct tw_graph *g, const struct tw_instr *in, int *weights,
+                      size_t *rows)
+{
+    struct shape s;
+
+    if (in->op != &tw_op_matmul || in->uniform || !uses_pack(g, in))
+        return false;
+    s = shape_of(in->data, weight_side(g, in), false);
+    *weights = in->in[weight_side(g, in) == B_IS_WEIGHT];
+    *rows = s.k;
+    return (s.wm == 1 && s.wk == (long)s.m) || (s.wk == 1 && s.wm == (long)s.k);
+}
+
+void tw_matmul_weights(const struct tw_run *r, const struct tw_instr *in, bool add, size_t k,
+                       size_t nk, double *gw)
+{
+    enum side side = weight_side(r->g, in);
+    struct shape s = shape_of(in->data, side, false);
+
+    if (!add) {
+        const bool rows = s.wm == 1; /* which way they lie side by side */
+
+        for (size_t i = 0; i < (rows ? nk : s.m); i++)
+            memset(rows ? gw + (long)(k + i) * s.wk : gw + (long)i * s.wm + (long)k, 0,
+                   (rows ? s.m : nk) * sizeof *gw);
+        return;
+    }
+    r->k->gradw(&(struct tw_gradw){
+        .m = s.m,
+        .k = nk,
+        .gy = tw_grad(r, in->out[0], 0),
+        .mstride = s.ym,
+        .x = tw_at(r, tw_plane(r, in->in[side != B_IS_WEIGHT], 0), (long)k * s.xk, r->lanes),
+        .kstride = s.xk,
+        .nc = { s.nc[0], s.nc[1], s.nc[2] },
+        .gyc = { s.yc[0], s.yc[1], s.yc[2] },
+        .xc = { s.xc[0], s.xc[1], s.xc[2] },
+        .lanes = r->lanes,
+        .da = gw + (long)k * s.wk,
+        .dam = s.wm,
+        .dak = s.wk });
 }
 
 /* The cotangent of a factor that has the lanes of the product: gA = gY B', gB = A' gY. */

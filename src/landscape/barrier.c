@@ -152,30 +152,35 @@ static bool make_contrasts(struct heights *h, enum tw_barrier_kind kind)
  */
 
 struct replicate {
-    double sup, top, t;
+    double sup, t;
+    double over; /* the highest over the one that is highest in the data */
 };
 
-/* The top of the parabola through the highest contrast of a replicate and its neighbours. */
+/* The top of the parabola through the highest contrast of a replicate and the nearest on either
+ * side that are far enough away to have a bend of their own. */
 static double top_place(const struct heights *h, const double *v, size_t k)
 {
-    double x0, x1, x2, d0, d2, bend;
+    const double apart = 0.03 * (h->t[h->m - 1] - h->t[0]);
+    size_t a = k, b = k;
+    double x1 = h->c[k].t, d0, d2, bend;
 
-    if (k == 0 || k + 1 == h->n)
-        return h->c[k].t;
-    x0 = h->c[k - 1].t;
-    x1 = h->c[k].t;
-    x2 = h->c[k + 1].t;
-    d0 = (v[k] - v[k - 1]) / (x1 - x0);
-    d2 = (v[k + 1] - v[k]) / (x2 - x1);
-    bend = (d2 - d0) / (x2 - x0);
-    return bend < 0.0 ? fmin(fmax(0.5 * (x0 + x1 - d0 / bend), x0), x2) : x1;
+    while (a > 0 && x1 - h->c[a].t < apart)
+        a--;
+    while (b + 1 < h->n && h->c[b].t - x1 < apart)
+        b++;
+    if (a == k || b == k)
+        return x1;
+    d0 = (v[k] - v[a]) / (x1 - h->c[a].t);
+    d2 = (v[b] - v[k]) / (h->c[b].t - x1);
+    bend = (d2 - d0) / (h->c[b].t - h->c[a].t);
+    return bend < 0.0 ? fmin(fmax(0.5 * (h->c[a].t + x1 - d0 / bend), h->c[a].t), h->c[b].t) : x1;
 }
 
 /* z and v: room for as many reals as there are points, and contrasts. */
 static struct replicate draw(const struct heights *h, uint64_t seed, size_t b, double *z, double *v)
 {
     struct tw_rng rng = tw_rng_stream(seed, TW_RNG_BARRIER, b);
-    struct replicate r = { 0.0, -HUGE_VAL, 0.0 };
+    struct replicate r = { 0 };
     size_t best = 0;
 
     for (size_t k = 0; k < h->m; k++)
@@ -196,8 +201,8 @@ static struct replicate draw(const struct heights *h, uint64_t seed, size_t b, d
             r.sup = fmax(r.sup, fabs(deviation) / c->se);
         best = v[q] > v[best] ? q : best;
     }
-    r.top = v[best];
-    r.t = top_place(h, v, best);
+    r.over = v[best] - v[h->best];
+    r.t = isnan(h->c[best].from) ? top_place(h, v, best) : h->c[best].t;
     return r;
 }
 
@@ -245,8 +250,8 @@ static enum tw_status summarise(const struct heights *h, enum tw_barrier_kind ki
 
     if (ok) {
         for (size_t i = 0; i < b; i++)
-            x[i] = r[i].top;
-        out->bias = tw_sum(x, b) / (double)b - out->value;
+            x[i] = r[i].over;
+        out->bias = tw_sum(x, b) / (double)b;
         for (size_t i = 0; i < b; i++)
             x[i] = r[i].sup;
         tw_sort_reals(x, b);
@@ -257,8 +262,8 @@ static enum tw_status summarise(const struct heights *h, enum tw_barrier_kind ki
             x[i] = r[i].t;
         tw_sort_reals(x, b);
         if (kind != TW_BARRIER_RISE) {
-            out->t_lo = tw_quantile_sorted(x, b, tail);
-            out->t_hi = tw_quantile_sorted(x, b, 1.0 - tail);
+            out->t_lo = fmin(out->t, tw_quantile_sorted(x, b, tail));
+            out->t_hi = fmax(out->t, tw_quantile_sorted(x, b, 1.0 - tail));
         }
     }
     free(r);

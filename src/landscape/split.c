@@ -77,7 +77,7 @@ struct work {
     struct piece *piece;  /* (room) */
     size_t n, rows, room; /* pieces, rows in use, and for how many there is room */
     bool buffers_move;
-    struct tw_split *out;
+    struct tw_parts *out;
 };
 
 static enum tw_status loss_at(struct work *w, double t, double *loss, struct tw_err *err)
@@ -162,7 +162,7 @@ static enum tw_status halve(struct work *w, size_t k, struct tw_err *err)
     return rc;
 }
 
-static enum tw_status refine(struct work *w, const struct tw_split_options *o, struct tw_err *err)
+static enum tw_status refine(struct work *w, const struct tw_parts_options *o, struct tw_err *err)
 {
     enum tw_status rc = TW_OK;
 
@@ -190,7 +190,7 @@ static enum tw_status refine(struct work *w, const struct tw_split_options *o, s
 
 static void add_up(struct work *w)
 {
-    struct tw_split *s = w->out;
+    struct tw_parts *s = w->out;
     double sum = 0.0;
 
     for (size_t k = 0; k < w->n; k++)
@@ -225,15 +225,15 @@ static enum tw_status start(struct work *w, double t, struct tw_err *err)
     return rc;
 }
 
-enum tw_status tw_split_measure(struct tw_problem *p, const struct tw_ends *ends,
-                                const struct tw_groups *g, const struct tw_split_options *o,
-                                struct tw_split *out, struct tw_err *err)
+enum tw_status tw_parts_measure(struct tw_problem *p, const struct tw_ends *ends,
+                                const struct tw_groups *g, const struct tw_parts_options *o,
+                                struct tw_parts *out, struct tw_err *err)
 {
     const size_t gradients = o->max_gradients ? o->max_gradients : GRADIENTS;
     struct work w = { .p = p, .ends = ends, .g = g, .out = out };
     enum tw_status rc = TW_OK;
 
-    *out = (struct tw_split){ .n = g->n, .residual = (double)NAN, .buffers = (double)NAN };
+    *out = (struct tw_parts){ .n = g->n, .residual = (double)NAN, .buffers = (double)NAN };
     if (!(o->t > 0.0 && o->t < 1.0))
         return tw_err_set(err, TW_EINVAL, "a split at t = %g: it is for t between 0 and 1", o->t);
     w.room = gradients / NODES < 6 ? 6 : gradients / NODES;
@@ -261,10 +261,10 @@ enum tw_status tw_split_measure(struct tw_problem *p, const struct tw_ends *ends
     return rc;
 }
 
-void tw_split_release(struct tw_split *s)
+void tw_parts_release(struct tw_parts *s)
 {
     free(s->part);
-    *s = (struct tw_split){ 0 };
+    *s = (struct tw_parts){ 0 };
 }
 
 /* ---- curvature ---------------------------------------------------------------------------------

@@ -203,7 +203,11 @@ static bool corner_failed(const struct fill *f, size_t i, size_t j)
     return false;
 }
 
-/* A cell's error at its middle, as a share of the range; huge where something is not finite. */
+/* A spline need not be farthest off in the middle. Over 18 planes of trained networks the largest
+ * error anywhere was 0.6 to 1.7 times the largest at middles, and above 1.4 once. */
+static const double MARGIN = 1.5;
+
+/* A cell's error by its middle, as a share of the range; huge where something is not finite. */
 static enum tw_status test(struct fill *f, size_t i, size_t j, double *off, struct tw_err *err)
 {
     const size_t ix = (f->x.at[i] + f->x.at[i + 1]) / 2, iy = (f->y.at[j] + f->y.at[j + 1]) / 2;
@@ -219,9 +223,9 @@ static enum tw_status test(struct fill *f, size_t i, size_t j, double *off, stru
     if (f->s->status[index] == TW_POINT_FAILED || corner_failed(f, i, j))
         *off = HUGE_VAL;
     else if (r->log) /* so the spline is one of logarithms */
-        *off = fabs(z - into(f, 0, v)) / range;
+        *off = MARGIN * fabs(z - into(f, 0, v)) / range;
     else
-        *off = range > 0.0 ? fabs(out_of(f, 0, z) - v) / range : 0.0;
+        *off = range > 0.0 ? MARGIN * fabs(out_of(f, 0, z) - v) / range : 0.0;
     return TW_OK;
 }
 
@@ -231,7 +235,7 @@ static enum tw_status test_all(struct fill *f, struct tw_err *err)
     const size_t nx = f->x.n - 1, ny = f->y.n - 1;
     enum tw_status rc = TW_OK;
 
-    for (size_t c = 0; rc == TW_OK && c < nx * ny; c++) {
+    for (size_t c = 0; rc == TW_OK && nx && c < nx * ny; c++) {
         const size_t i = c % nx, j = c / nx;
 
         f->off[c] = NAN;

@@ -202,8 +202,12 @@ static enum tw_status get_tensor(struct gguf *g)
 
 static enum tw_status add_all(struct gguf *g, struct spans *s)
 {
-    const uint64_t start = (g->in.at + g->alignment - 1) / g->alignment * g->alignment;
     enum tw_status rc = TW_OK;
+    uint64_t start;
+
+    if (g->alignment == 0 || g->alignment > 1 << 20)
+        return flow_wrong(&g->in, "an alignment that no file has");
+    start = (g->in.at + g->alignment - 1) / g->alignment * g->alignment;
 
     for (size_t i = 0; i < g->n && rc == TW_OK; i++) {
         const struct tensor *t = &g->v[i];
@@ -239,8 +243,6 @@ static enum tw_status read_all(struct gguf *g, struct spans *s)
         rc = get_pair(g);
     for (; ntensor > 0 && rc == TW_OK; ntensor--)
         rc = get_tensor(g);
-    if (rc == TW_OK && (g->alignment == 0 || g->alignment > 1 << 20))
-        rc = flow_wrong(&g->in, "an alignment that no file has");
     return rc == TW_OK ? add_all(g, s) : rc;
 }
 

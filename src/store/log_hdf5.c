@@ -169,6 +169,23 @@ static enum tw_status read_run(struct log_table *t, const struct tw_h5_items *it
     return rc;
 }
 
+/* Is there one run, named as `thalweg train` names it if there is nothing to tell apart? The name
+ * of the file then says more. */
+static bool is_plain(const struct tw_h5_items *items, size_t at)
+{
+    static const char run[] = "/runs/run";
+    const struct tw_h5_item *it;
+    bool plain = false;
+
+    while ((it = next_under(items, "/runs/", &at)))
+        if (!strncmp(it->path, run, sizeof run - 1) &&
+            (it->path[sizeof run - 1] == '/' || !it->path[sizeof run - 1]))
+            plain = true;
+        else
+            return false;
+    return plain;
+}
+
 static enum tw_status read_runs(struct log_table *t, const struct tw_h5_items *items,
                                 struct tw_err *err)
 {
@@ -176,6 +193,7 @@ static enum tw_status read_runs(struct log_table *t, const struct tw_h5_items *i
     const struct tw_h5_item *it = tw_h5_items_find(items, "/runs", false);
     enum tw_status rc = check_kind(it, "/runs", TW_H5_GROUP, err);
     size_t at = tw_h5_items_from(items, runs);
+    const bool plain = is_plain(items, at);
 
     while (rc == TW_OK && (it = next_under(items, runs, &at))) {
         const char *name = child_name(it, sizeof runs - 1);
@@ -183,7 +201,7 @@ static enum tw_status read_runs(struct log_table *t, const struct tw_h5_items *i
         if (!name)
             continue;
         rc = check_kind(it, it->path, TW_H5_GROUP, err);
-        if (rc == TW_OK)
+        if (rc == TW_OK && !plain)
             rc = log_table_run(t, name, strlen(name), err);
         if (rc == TW_OK)
             rc = read_run(t, items, it->path, err);

@@ -95,12 +95,48 @@ static enum tw_dtype type_of(const char *name)
     return TW_NONE;
 }
 
+static enum tw_status get_shape(struct msgpack *m, int *rank, uint64_t dims[TW_MAX_RANK])
+{
+    struct head h;
+    enum tw_status rc = get_head(&m->in, &h);
+
+    if (rc == TW_OK && (h.kind != LIST || h.n > TW_MAX_RANK))
+        rc = flow_wrong(&m->in, "an array without shape, or of more than 8 dimensions,");
+    *rank = rc == TW_OK ? (int)h.n : 0;
+    for (int d = 0; d < *rank && rc == TW_OK; d++) {
+        rc = get_head(&m->in, &h);
+        if (rc == TW_OK && h.kind != NUMBER)
+            rc = flow_wrong(&m->in, "an extent that is no number");
+        dims[d] = h.n;
+    }
+    return rc;
+}
+
+static enum tw_status get_type(struct msgpack *m, enum tw_dtype *type)
+{
+    struct head h;
+    enum tw_status rc = get_head(&m->in, &h);
+
+    if (rc == TW_OK && h.kind != TEXT)
+        rc = flow_wrong(&m->in, "an array without type");
+    if (rc == TW_OK)
+        rc = flow_text(&m->in, h.n, &m->text);
+    if (rc != TW_OK)
+        return rc;
+    *type = type_of(m->text.s);
+    if (*type == TW_NONE)
+        rc = tw_err_set(m->in.err, TW_EFORMAT,
+                        "'%.100s' is of type %.20s, which is not read; save it as float32",
+                        m->name.s, m->text.s);
+    return rc;
+}
+
 /* (shape, type, bytes), which end where the extension does. */
 static enum tw_status array(struct msgpack *m, uint64_t end)
 {
     struct span p = { .entry = SPAN_PLAIN, .by_rows = true };
     uint64_t dims[TW_MAX_RANK] = { 0 }, bytes;
-    enum tw_dtype type;
+    enum tw_dtype type = TW_NONE;
     struct head h;
     int rank = 0;
     enum tw_status rc = get_head(&m->in, &h);
@@ -108,33 +144,11 @@ static enum tw_status array(struct msgpack *m, uint64_t end)
     if (rc == TW_OK && (h.kind != LIST || h.n != 3))
         rc = flow_wrong(&m->in, "an array that flax does not write");
     if (rc == TW_OK)
-        rc = get_head(&m->in, &h);
-    if (rc == TW_OK && (h.kind != LIST || h.n > TW_MAX_RANK))
-        rc = flow_wrong(&m->in, "an array without shape, or of more than 8 dimensions,");
-    for (rank = 0; rc == TW_OK; rank++) {
-        struct head d;
-
-        if ((uint64_t)rank == h.n)
-            break;
-        rc = get_head(&m->in, &d);
-        if (rc == TW_OK && d.kind != NUMBER)
-            rc = flow_wrong(&m->in, "an extent that is no number");
-        dims[rank] = d.n;
-    }
+        rc = get_shape(m, &rank, dims);
+    if (rc == TW_OK)
+        rc = get_type(m, &type);
     if (rc == TW_OK)
         rc = get_head(&m->in, &h);
-    if (rc == TW_OK && h.kind != TEXT)
-        rc = flow_wrong(&m->in, "an array without type");
-    if (rc == TW_OK)
-        rc = flow_text(&m->in, h.n, &m->text);
-    if (rc != TW_OK)
-        return rc;
-    type = type_of(m->text.s);
-    if (type == TW_NONE)
-        return tw_err_set(m->in.err, TW_EFORMAT,
-                          "'%.100s' is of type %.20s, which is not read; save it as float32",
-                          m->name.s, m->text.s);
-    rc = get_head(&m->in, &h);
     if (rc == TW_OK && (h.kind != BYTES || h.n > m->in.size - m->in.at || m->in.at + h.n != end))
         rc = flow_wrong(&m->in, "an array without numbers");
     p.at = m->in.at;

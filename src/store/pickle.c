@@ -460,12 +460,9 @@ static enum tw_status step(struct pickle *k, unsigned char op)
         return scalar(k, op);
     if (memchr(containers, op, sizeof containers - 1))
         return container(k, op);
-    switch (op) {
-    case '(':
-    case '0':
-    case '1':
-    case '2':
+    if (memchr("(012", op, 4))
         return mark_or_pop(k, op);
+    switch (op) {
     case 'c':
         return global(k);
     case 0x93:
@@ -473,19 +470,16 @@ static enum tw_status step(struct pickle *k, unsigned char op)
     case 'Q':
         return persistent(k);
     case 'h':
-        return get(k, 1);
     case 'j':
-        return get(k, 4);
+        return get(k, op == 'h' ? 1 : 4);
     case 'q':
-        return put(k, 1);
     case 'r':
-        return put(k, 4);
+        return put(k, op == 'q' ? 1 : 4);
     case 0x94: /* MEMOIZE */
         return keep(k, k->nmemo);
-    case 0x80: /* PROTO */
-        return take_number(k, 1, &x);
-    case 0x95: /* FRAME: how much to read ahead */
-        return take_number(k, 8, &x);
+    case 0x80: /* PROTO; FRAME: how much to read ahead */
+    case 0x95:
+        return take_number(k, op == 0x80 ? 1 : 8, &x);
     default:
         k->at--;
         return tw_err_set(k->err, TW_EFORMAT,
@@ -513,66 +507,4 @@ enum tw_status pickle_read(struct pickle *k, const void *p, size_t n, struct tw_
         rc = step(k, *op);
     }
     return rc;
-}
-
-void pickle_release(struct pickle *k)
-{
-    for (size_t i = 0; i < k->nv; i++) {
-        if (k->v[i].kind == PICKLE_LIST || k->v[i].kind == PICKLE_DICT)
-            free(k->v[i].v);
-        else if (k->v[i].kind == PICKLE_OBJECT)
-            free(k->v[i].object.v);
-    }
-    free(k->v);
-    free(k->stack);
-    free(k->memo);
-    free(k->mark);
-    *k = (struct pickle){ 0 };
-}
-
-/* ---- looking at values -------------------------------------------------------------------- */
-
-bool pickle_is_text(const struct pickle *k, pickle_id id, const char *s)
-{
-    const struct pickle_value *v = &k->v[id];
-
-    return v->kind == PICKLE_TEXT && v->text.n == strlen(s) && !memcmp(v->text.s, s, v->text.n);
-}
-
-bool pickle_is_global(const struct pickle *k, pickle_id id, const char *module, const char *name)
-{
-    const struct pickle_value *v = &k->v[id];
-
-    return v->kind == PICKLE_GLOBAL && v->global.nmodule == strlen(module) &&
-           !memcmp(v->global.module, module, v->global.nmodule) &&
-           v->global.nname == strlen(name) && !memcmp(v->global.name, name, v->global.nname);
-}
-
-const pickle_id *pickle_items(const struct pickle *k, pickle_id id)
-{
-    const struct pickle_value *v = &k->v[id];
-
-    return v->kind == PICKLE_OBJECT                           ? v->object.v
-           : v->kind == PICKLE_LIST || v->kind == PICKLE_DICT ? v->v
-                                                              : NULL;
-}
-
-pickle_id pickle_get(const struct pickle *k, pickle_id dict, const char *key)
-{
-    const struct pickle_value *v = &k->v[dict];
-    const pickle_id *item = pickle_items(k, dict);
-
-    if (v->kind != PICKLE_DICT && v->kind != PICKLE_OBJECT)
-        return 0;
-    for (size_t i = v->n / 2; i-- > 0;) /* the last one counts */
-        if (pickle_is_text(k, item[2 * i], key))
-            return item[2 * i + 1];
-    return 0;
-}
-
-pickle_id pickle_item(const struct pickle *k, pickle_id list, size_t i)
-{
-    const struct pickle_value *v = &k->v[list];
-
-    return v->kind == PICKLE_LIST && i < v->n ? v->v[i] : 0;
 }

@@ -170,7 +170,7 @@ static enum tw_status read_notes(struct header *h, struct tw_weights_file *f)
         rc = jscan_want(&h->j, ':');
         if (rc == TW_OK)
             rc = jscan_string(&h->j);
-        if (rc == TW_OK)
+        if (rc == TW_OK && f->bytes == 0) /* parts repeat them */
             rc = weights_note(f, key.s, h->j.text.s, h->j.err);
         tw_str_release(&key);
     }

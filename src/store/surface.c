@@ -277,7 +277,7 @@ enum tw_status tw_surface_write_csv(const char *path, bool force, const struct t
 
     tw_str_add(&s, t->y ? "x,y" : "x");
     for (size_t k = 0; k < t->n; k++)
-        tw_str_addf(&s, ",%s", t->name[k]);
+        tw_str_addf(&s, strchr(t->name[k], ',') ? ",\"%s\"" : ",%s", t->name[k]);
     tw_str_add(&s, "\n");
     for (size_t i = 0; i < t->nx * t->ny; i++) {
         tw_str_addf(&s, "%.17g", t->x[i % t->nx]);

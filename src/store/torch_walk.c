@@ -230,10 +230,18 @@ static enum tw_status tally_item(struct torch *t, pickle_id key, pickle_id value
 
 struct choice {
     size_t direct, all; /* tensors right in it; its items */
-    int rank;           /* the best so far; 0: state_dict; beyond the list: mostly tensors */
+    int rank;           /* the best so far; 0: state_dict; beyond the list: any other name */
     size_t equals;      /* of that rank */
+    bool mostly;        /* it is known by name, or mostly tensors */
     pickle_id key, value;
 };
+
+static bool is_optimizer(const struct torch *t, pickle_id key)
+{
+    const struct pickle_value *v = &t->k.v[key];
+
+    return v->kind == PICKLE_TEXT && v->text.n >= 3 && !memcmp(v->text.s, "opt", 3);
+}
 
 static enum tw_status consider(struct torch *t, pickle_id key, pickle_id value, void *ctx)
 {
@@ -242,6 +250,7 @@ static enum tw_status consider(struct torch *t, pickle_id key, pickle_id value, 
     const int nknown = sizeof known / sizeof known[0];
     struct choice *c = ctx;
     struct tally inside = { 0 };
+    bool module, mostly;
     enum tw_status rc;
     int rank = 0;
 
@@ -256,12 +265,14 @@ static enum tw_status consider(struct torch *t, pickle_id key, pickle_id value, 
         return rc;
     while (rank < nknown && !pickle_is_text(&t->k, key, known[rank]))
         rank++;
-    if (rank == nknown && 2 * inside.tensors <= inside.leaves &&
-        !is_module(t, t->k.v[value].kind == PICKLE_OBJECT ? t->k.v[value].object.state : 0))
+    if (rank == nknown && is_optimizer(t, key))
         return TW_OK;
+    module = t->k.v[value].kind == PICKLE_OBJECT && is_module(t, t->k.v[value].object.state);
+    mostly = rank < nknown || module || 2 * inside.tensors > inside.leaves;
     if (c->value == 0 || rank < c->rank) {
         c->rank = rank;
         c->equals = 1;
+        c->mostly = mostly;
         c->key = key;
         c->value = value;
     } else if (rank == c->rank) {
@@ -270,10 +281,26 @@ static enum tw_status consider(struct torch *t, pickle_id key, pickle_id value, 
     return TW_OK;
 }
 
+/* A module that TorchScript saved: what is in it are its submodules. */
+static bool is_script(const struct pickle *k)
+{
+    static const char start[] = "__torch__";
+    const struct pickle_value *v = &k->v[k->root], *class;
+
+    if (v->kind != PICKLE_OBJECT)
+        return false;
+    class = &k->v[v->object.class];
+    return class->kind == PICKLE_GLOBAL && class->global.nmodule >= sizeof start - 1 &&
+           !memcmp(class->global.module, start, sizeof start - 1);
+}
+
 static enum tw_status choose(struct torch *t)
 {
     pickle_id id = t->k.root;
     enum tw_status rc = TW_OK;
+
+    if (is_script(&t->k))
+        return TW_OK;
 
     cut_name(t, 0);
     for (int depth = 0; depth < 4 && rc == TW_OK; depth++) {
@@ -284,7 +311,7 @@ static enum tw_status choose(struct torch *t)
             (v->kind == PICKLE_OBJECT && is_module(t, v->object.state)))
             break;
         rc = each(t, id, consider, &c);
-        if (rc != TW_OK || c.value == 0 || c.equals > 1 || 2 * c.direct > c.all)
+        if (rc != TW_OK || c.value == 0 || !c.mostly || c.equals > 1 || 2 * c.direct > c.all)
             break;
         if (!add_key(t, c.key, 0))
             break;

@@ -59,11 +59,18 @@ static enum tw_status weights_onnx(struct tw_weights_file *f, struct tw_str *rem
 static enum tw_status dispatch(struct tw_weights_file *f, struct tw_str *remarks,
                                struct tw_err *err)
 {
+    const size_t n = strlen(f->path);
     enum tw_kind kind;
     enum tw_status rc = tw_kind_read(f->path, &kind, err);
 
     if (rc != TW_OK)
         return rc;
+    if (n > 7 && !strcmp(f->path + n - 7, ".distcp"))
+        return tw_err_set(err, TW_EFORMAT,
+                          "this is a part of a checkpoint in a folder, which several processes "
+                          "saved; make one file of it, in Python: "
+                          "torch.distributed.checkpoint.format_utils.dcp_to_torch_save(FOLDER, "
+                          "'weights.pt')");
     switch (kind) {
     case TW_KIND_SAFETENSORS:
         return weights_safetensors(f, err);

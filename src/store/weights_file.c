@@ -37,8 +37,12 @@ enum tw_status weights_add(struct tw_weights_file *f, const char *name, enum tw_
 enum tw_status weights_note(struct tw_weights_file *f, const char *key, const char *value,
                             struct tw_err *err)
 {
-    struct tw_weights_note note = { tw_strdup(key), tw_strdup(value) };
+    enum { MOST = 1000 };
+    struct tw_weights_note note = { NULL, NULL };
 
+    if (f->nnote == MOST)
+        return TW_OK;
+    note = (struct tw_weights_note){ tw_strdup(key), tw_strdup(value) };
     if (!note.key || !note.value || !tw_grow(&f->note, f->nnote, &f->cap_note, sizeof *f->note)) {
         free(note.key);
         free(note.value);

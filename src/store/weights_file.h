@@ -20,6 +20,7 @@ struct tw_weights_io {
  * has. */
 enum tw_status weights_add(struct tw_weights_file *f, const char *name, enum tw_dtype dtype,
                            int rank, const uint64_t *dims, struct tw_err *err) TW_CHECKED;
+/* The first thousand are kept. */
 enum tw_status weights_note(struct tw_weights_file *f, const char *key, const char *value,
                             struct tw_err *err) TW_CHECKED;
 /* No name twice, and no more in all than the files account for. */

@@ -106,14 +106,21 @@ static enum tw_status add_set(struct tw_weights_file *f, struct hdf5 *h, struct 
     return rc;
 }
 
+/* What makes a result file one (store_result.h), and is not about its tensors. */
+static bool is_ours(const char *path)
+{
+    return !strcmp(path, "/@format") || !strcmp(path, "/@format_version") ||
+           !strcmp(path, "/@kind");
+}
+
 /* Attributes of the root that are one text or number. */
-static enum tw_status add_note(struct tw_weights_file *f, const struct tw_h5_item *it,
+static enum tw_status add_note(struct tw_weights_file *f, const struct tw_h5_item *it, bool ours,
                                struct tw_err *err)
 {
     struct tw_str text = { 0 };
     enum tw_status rc = TW_OK;
 
-    if (it->n != 1 || it->values == TW_H5_NONE || it->empty)
+    if (it->n != 1 || it->values == TW_H5_NONE || it->empty || (ours && is_ours(it->path)))
         return TW_OK;
     if (it->values == TW_H5_TEXTS) {
         tw_str_add(&text, it->data);
@@ -142,8 +149,12 @@ static enum tw_status add_item(struct tw_weights_file *f, struct hdf5 *h, struct
                                const struct tw_h5_items *items, const struct tw_h5_item *it,
                                struct tw_str *remarks, struct tw_err *err)
 {
+    const struct tw_h5_item *format = tw_h5_items_find(items, "/@format", true);
+    const bool ours = format && format->values == TW_H5_TEXTS && format->n == 1 &&
+                      !strcmp(format->data, "thalweg");
+
     if (it->kind == TW_H5_ATTR)
-        return strncmp(it->path, "/@", 2) ? TW_OK : add_note(f, it, err);
+        return strncmp(it->path, "/@", 2) ? TW_OK : add_note(f, it, ours, err);
     if (it->kind == TW_H5_LINK) {
         if (remarks)
             tw_str_addf(remarks, "%s is a link, and links are not followed: left out.\n", it->path);

@@ -75,10 +75,14 @@ static void adamw(const struct tw_optimizer *o, double t, const double *x, const
 /* ---- the table ------------------------------------------------------------------------------- */
 
 #define ARG(field, standard, hi, below)                                                            \
-    { #field, offsetof(struct tw_optimizer, field), standard, 0.0, hi, below }
+    {                                                                                              \
+#field, offsetof(struct tw_optimizer, field), standard, 0.0, hi, below                     \
+    }
 #define ADAPTIVE(decay)                                                                            \
-    { ARG(beta1, 0.9, 1.0, true), ARG(beta2, 0.999, 1.0, true), ARG(eps, 1e-8, 1e3, false),        \
-      ARG(wd, decay, 1e6, false) }
+    {                                                                                              \
+        ARG(beta1, 0.9, 1.0, true), ARG(beta2, 0.999, 1.0, true), ARG(eps, 1e-8, 1e3, false),      \
+            ARG(wd, decay, 1e6, false)                                                             \
+    }
 
 const struct tw_optimizer_row tw_optimizers[] = {
     { "sgd", "steepest descent", { ARG(wd, 0.0, 1e6, false) }, 0, sgd },

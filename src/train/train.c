@@ -155,8 +155,8 @@ static void propose(struct tw_trainer *t)
     /* Elements by themselves: any split gives the same bits. */
 #pragma omp parallel for schedule(static) if (t->dim > 16 * CHUNK)
     for (size_t first = 0; first < t->dim; first += CHUNK)
-        o->row->propose(o, (double)t->steps + 1.0, t->x, t->gradient, t->moment, t->proposal,
-                        first, first + CHUNK < t->dim ? first + CHUNK : t->dim);
+        o->row->propose(o, (double)t->steps + 1.0, t->x, t->gradient, t->moment, t->proposal, first,
+                        first + CHUNK < t->dim ? first + CHUNK : t->dim);
 }
 
 /* What is drawn in update t->steps. */
@@ -248,7 +248,8 @@ enum tw_status tw_trainer_step(struct tw_trainer *t, struct tw_train_report *rep
     return TW_OK;
 }
 
-/* ---- looking and keeping ----------------------------------------------------------------------- */
+/* ---- looking and keeping -----------------------------------------------------------------------
+ */
 
 size_t tw_trainer_steps(const struct tw_trainer *t)
 {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* How long a loss takes over a data set, its directional derivative and its gradient; a point of a
- * line between two anchors; and the loss and gradient of a training step on 128 samples: for a
- * multi-layer perceptron, LeNet, ResNet-20 and a small GPT. Prints a line for each; with `--json`,
- * seconds for tests/bench/engine.sh, which times PyTorch on the same. Arguments choose networks by
- * name. Times are the least of several; with `--cpu` they are processor seconds, for one thread
- * on a busy machine. */
+ * line between two anchors; and the loss and gradient of a training step on 128 samples (16 of
+ * GPT): for a multi-layer perceptron, LeNet, ResNet-20 and a small GPT. Prints a line for each;
+ * with `--json`, seconds for tests/bench/engine.sh, which times PyTorch on the same. Arguments
+ * choose networks by name. Times are the least of several; with `--cpu` they are processor seconds,
+ * for one thread on a busy machine. */
 #include "thalweg/problem.h"
 
 #include <omp.h>
@@ -15,13 +15,13 @@
 
 static const struct net {
     const char *name, *spec, *step; /* step: the network that is trained */
-    size_t n, classes;
+    size_t n, batch, classes;
 } nets[] = {
-    { "mlp", "mlp(784,512,512,512,10)", "mlp(784,512,512,512,10)", 10000, 10 },
-    { "lenet", "lenet(classes=10)", "lenet(classes=10,norm=batch)", 10000, 10 },
-    { "resnet20", "resnet20(classes=10)", "resnet20(classes=10)", 1000, 10 },
+    { "mlp", "mlp(784,512,512,512,10)", "mlp(784,512,512,512,10)", 10000, 128, 10 },
+    { "lenet", "lenet(classes=10)", "lenet(classes=10,norm=batch)", 10000, 128, 10 },
+    { "resnet20", "resnet20(classes=10)", "resnet20(classes=10)", 1000, 128, 10 },
     { "gpt", "gpt(layers=4,d=256,heads=4,ctx=128,vocab=4096)",
-      "gpt(layers=4,d=256,heads=4,ctx=128,vocab=4096)", 64, 4096 },
+      "gpt(layers=4,d=256,heads=4,ctx=128,vocab=4096)", 64, 16, 4096 },
 };
 
 static clockid_t chosen_clock = CLOCK_MONOTONIC;
@@ -163,13 +163,11 @@ static void time_study(const struct net *net, struct tw_dataset *d, struct times
     free(g);
 }
 
-enum { STEP = 128 };
-
 static void time_step(const struct net *net, struct times *t)
 {
     struct tw_dataset d = { .name = NULL };
     struct tw_problem *p =
-        make(net->step, &d, STEP, net->classes,
+        make(net->step, &d, net->batch, net->classes,
              (struct tw_problem_options){ .graph = { .batch_statistics = true, .dropout = true },
                                           .exec = { .gradient = true } });
     float *x = start_of(p);

@@ -77,6 +77,13 @@ expect 'the radius of the batch itself' 0 - \
     thalweg train -q 'mlp(64,16,10,norm=batch)' -d "$data/digits.h5" --steps 2 --lr 0.1 \
     --ghost-cap 1 -o norm.h5 --force
 
+# A scanned line.
+thalweg scan -q "$one" "$two" -d "$data/digits.h5" --scale 0.0625 --limit 50 --mesh 5 -o scan.h5 >/dev/null
+expect_out 'the step of a scan, from its other end' 0 "^to .*digits-mlp-1.h5: step 23.89" \
+    ghost "$two" --on scan.h5 --plot on.svg
+expect 'its loss is drawn in the order of the step' 0 - grep -q '^ *23.8[0-9]* 0' on.dat
+expect_err 'a checkpoint off the line' 2 'is neither' ghost r1.h5 --on scan.h5
+
 # What is wrong is said.
 expect_err 'no data' 2 'no data given' thalweg ghost "$one"
 expect_err 'no step' 2 'the same weights' ghost "$one" "$one"

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """How long PyTorch takes for the work of tests/bench/bench_engine.c: the losses of a data set, their
 forward-mode derivative along a direction, the gradient, and the loss and gradient of a training
-step on 128 samples. Prints JSON: seconds (processor seconds after --cpu), the least of several runs,
+step on 128 samples (16 of GPT). Prints JSON: seconds (processor seconds after --cpu), the least of several runs,
 with the batch size that is fastest here. Arguments: threads, then names.
 """
 import json
@@ -96,7 +96,7 @@ def main():
                      "gradient": least(gradient, 2, net, params, x, y, size), "batch": size}
         net = LeNet(norm=True) if name == "lenet" else make()
         out[name]["step"] = least(step, 2 if name == "gpt" else 20, net.train(),
-                                  *random(name, shape, 128, classes))
+                                  *random(name, shape, 16 if name == "gpt" else 128, classes))
     json.dump(out, sys.stdout)
 
 

@@ -122,6 +122,33 @@ static void gemm_in_all_forms(void **state)
     tw_array_release(&x);
 }
 
+/* Weights that are many, whose gradient is made after all tiles; used once, or twice. */
+static void full_connections(void **state)
+{
+    struct tw_array x = nets_data(1, DIMS(70), -1, 1);
+
+    (void)state;
+    for (int kind = 0; kind < 3; kind++) {
+        struct tw_net *net = nets_new();
+        int in = nets_input(net, "x", 1, DIMS(70)), y;
+        int w = nets_param(net, "w", 2, DIMS(70, 70), -0.3, 0.3);
+        char what[32];
+
+        y = nets_op3(net, "Gemm", in, w, nets_param(net, "bb", 1, DIMS(70), -1, 1));
+        nets_ok(tw_net_attr_int(net, "transB", kind == 1, &nets_err) == TW_OK);
+        y = nets_op1(net, "Tanh", y);
+        y = nets_op2(net, "MatMul", y,
+                     kind == 2 ? w : nets_param(net, "vvv", 2, DIMS(70, 110), -0.3, 0.3));
+        y = nets_op1(net, "Tanh", y);
+        y = nets_op2(net, "MatMul", y,
+                     nets_param(net, "uuuu", 2, kind == 2 ? DIMS(70, 3) : DIMS(110, 3), -1, 1));
+        nets_ok(tw_net_output(net, y, &nets_err) == TW_OK);
+        snprintf(what, sizeof what, "full connection %d", kind);
+        nets_check(net, (const struct tw_array *const[]){ &x }, what);
+    }
+    tw_array_release(&x);
+}
+
 static void convolutions(void **state)
 {
     static const struct {
@@ -869,6 +896,7 @@ int main(void)
         cmocka_unit_test(functions_of_two_numbers),
         cmocka_unit_test(products_of_matrices),
         cmocka_unit_test(gemm_in_all_forms),
+        cmocka_unit_test(full_connections),
         cmocka_unit_test(convolutions),
         cmocka_unit_test(rows_normalised),
         cmocka_unit_test(pools),

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Optimizers against their formulas worked by hand, the order of the data, and a trainer that goes on
- * from its state with the same bits. (tests/cli/oracle_train.sh has PyTorch's updates.) */
+/* Optimizers against their formulas worked by hand, the order of the data, and a trainer that goes
+ * on from its state with the same bits. (tests/cli/oracle_train.sh has PyTorch's updates.) */
 #include <stdlib.h>
 #include <string.h>
 

@@ -83,6 +83,7 @@ enum tw_figure_mark {
     TW_FIGURE_LINE,
     TW_FIGURE_BAND,   /* between y and y2 */
     TW_FIGURE_POINTS, /* with thin bars from y2 to y3 if these are given */
+    TW_FIGURE_ARROW,  /* from y up or down by y2, with heads at both ends */
 };
 struct tw_figure_layer {
     enum tw_figure_mark mark;
@@ -100,6 +101,8 @@ struct tw_figure_plane {
     double x_lo, x_hi, y_lo, y_hi; /* NAN: by content */
     bool square;                   /* the panel is as high as it is wide */
     bool equal;                    /* one unit is as long on both axes (linear ones) */
+    const char *title; /* what the script says that it draws; NULL: runs and their law */
+    double weight;     /* height in a stack, against the others'; 0: 1 */
     size_t n;
     const struct tw_figure_layer *layers;
 };
@@ -129,6 +132,40 @@ struct tw_figure_surface {
  * points themselves. */
 enum tw_status tw_figure_surface(const char *path, const struct tw_figure_surface *f,
                                  const struct tw_figure_opts *opts, struct tw_err *err) TW_CHECKED;
+
+/* Up to four such panels, one below the other over the horizontal axis of the first, which has the
+ * key. */
+enum tw_status tw_figure_stack(const char *path, size_t n, const struct tw_figure_plane *f,
+                               const struct tw_figure_opts *opts, struct tw_err *err) TW_CHECKED;
+
+/* Bars that lie, one a name, from the first one down; marks beside them (values that belong to the
+ * same name). */
+struct tw_figure_series {
+    const char *name;    /* in the key; NULL: not there */
+    const double *value; /* (n); NAN: none */
+    bool bars;           /* else marks */
+};
+struct tw_figure_bars {
+    const char *x_label, *title;
+    size_t n;
+    const char *const *name;
+    size_t nseries; /* at most 4; bars come first */
+    const struct tw_figure_series *series;
+};
+enum tw_status tw_figure_bars(const char *path, const struct tw_figure_bars *f,
+                              const struct tw_figure_opts *opts, struct tw_err *err) TW_CHECKED;
+
+/* A square of n by n values as shades, dark where large, with the numbers where there is room. Rows
+ * from the top down. NAN: empty. Lines part groups: group[i] differs from group[i - 1]. */
+struct tw_figure_matrix {
+    const char *label, *title; /* of the scale */
+    size_t n;
+    const char *const *name;
+    const double *value; /* (n, n) */
+    const size_t *group; /* (n) or NULL */
+};
+enum tw_status tw_figure_matrix(const char *path, const struct tw_figure_matrix *f,
+                                const struct tw_figure_opts *opts, struct tw_err *err) TW_CHECKED;
 
 /* Would a figure of this name be drawn with these options? TW_EINVAL as above: to be asked
  * before a long computation. */

@@ -4,7 +4,7 @@
  * A chart gives every pair of coordinates a few weights, and the weights name a point as a
  * weighted sum of fixed vectors, the anchors (thalweg/problem.h): two ends of a line, three
  * corners of a plane, a centre and its directions. Points are never built here, and a row of a
- * plane asks for the same sums, so for the same bits, as the line along it.
+ * plane asks for the same sums as the line along it.
  *
  * Vectors of parameters have layout->n reals (or dim), those of buffers layout->nb. */
 #ifndef TW_LANDSCAPE_H
@@ -143,7 +143,7 @@ typedef enum tw_status tw_surface_point(void *ctx, size_t index, struct tw_err *
 struct tw_surface_report {
     size_t computed, interpolated;
     bool log;      /* the error is one of logarithms */
-    double error;  /* largest at the middles of cells that were then interpolated; 0: none */
+    double error;  /* 1.5 times the largest at middles of cells that were then interpolated */
     size_t tested; /* such middles */
     double lo, hi; /* least and largest finite value computed */
 };

@@ -37,12 +37,12 @@ bool tw_ends_buffers_move(const struct tw_ends *e, const struct tw_layout *layou
 /* ---- the exact split --------------------------------------------------------------------------
  */
 
-struct tw_split_options {
+struct tw_parts_options {
     double t;             /* where */
     double tol;           /* of the residual, and of each part */
     size_t max_gradients; /* 0: 256 */
 };
-struct tw_split {
+struct tw_parts {
     size_t n;
     double *part;     /* (n) of each group */
     double doubt;     /* about how far the least certain part may be off */
@@ -59,10 +59,10 @@ struct tw_split {
  * when it was last cut, is halved until all is below the tolerance. The problem must have been made
  * for gradients; its anchors are set to the ends. TW_EINVAL, TW_ENOMEM, what evaluation says.
  */
-enum tw_status tw_split_measure(struct tw_problem *p, const struct tw_ends *ends,
-                                const struct tw_groups *g, const struct tw_split_options *o,
-                                struct tw_split *out, struct tw_err *err) TW_CHECKED;
-void tw_split_release(struct tw_split *s);
+enum tw_status tw_parts_measure(struct tw_problem *p, const struct tw_ends *ends,
+                                const struct tw_groups *g, const struct tw_parts_options *o,
+                                struct tw_parts *out, struct tw_err *err) TW_CHECKED;
+void tw_parts_release(struct tw_parts *s);
 
 /* ---- layers alone -----------------------------------------------------------------------------
  */

@@ -5,7 +5,7 @@
 
 #include "thalweg/base.h"
 
-enum { TW_SURFACE_COLUMNS = 8 };
+enum { TW_SURFACE_COLUMNS = 32 };
 struct tw_surface_table {
     size_t nx, ny;       /* ny 1: a line */
     const double *x, *y; /* (nx), (ny); y NULL on a line */

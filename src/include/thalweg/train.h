@@ -83,19 +83,20 @@ struct tw_train_step {
     struct tw_problem *problem;
     const size_t *rows; /* the batch; NULL: all rows */
     size_t nrows;
-    struct tw_vector at;       /* the parameters that the gradient belongs to */
+    struct tw_vector at; /* the parameters that the gradient belongs to */
     const float *buffers;
-    const double *gradient;    /* after clipping */
-    const double *proposal;    /* u */
+    const double *gradient; /* after clipping */
+    const double *proposal; /* u */
     double gradient_norm, proposal_norm;
     uint64_t dropout_seed; /* of the update's evaluations */
-    double lr;     /* in: the schedule's, spikes included; out: what is used */
-    double *extra; /* out: nextra numbers for the log */
+    double lr;             /* in: the schedule's, spikes included; out: what is used */
+    double *extra;         /* out: nextra numbers for the log */
 };
 typedef enum tw_status tw_train_control_fn(void *ctx, struct tw_train_step *s, struct tw_err *err);
 
 /* Puts the samples of update `step` into the first rows of the data set that the problem reads. */
-typedef enum tw_status tw_train_fill_fn(void *ctx, size_t step, uint64_t branch, struct tw_err *err);
+typedef enum tw_status tw_train_fill_fn(void *ctx, size_t step, uint64_t branch,
+                                        struct tw_err *err);
 
 struct tw_trainer_options {
     struct tw_optimizer optimizer;
@@ -118,20 +119,21 @@ struct tw_trainer_options {
 };
 
 struct tw_train_report {
-    size_t step;            /* updates made, this one included */
-    double loss, error;     /* of the batch before the update; error NaN where there is none */
-    double lr;              /* as used */
-    double grad_norm;       /* before clipping */
-    double update_norm;     /* lr |u| */
-    double param_norm;      /* after the update */
-    bool finite;            /* loss and parameters are */
+    size_t step;        /* updates made, this one included */
+    double loss, error; /* of the batch before the update; error NaN where there is none */
+    double lr;          /* as used */
+    double grad_norm;   /* before clipping */
+    double update_norm; /* lr |u| */
+    double param_norm;  /* after the update */
+    bool finite;        /* loss and parameters are */
 };
 
 struct tw_trainer;
 /* Starts from params (layout->n) and buffers (layout->nb), which are copied. The problem is a
  * network's, ready for gradients. Where its normalisations are by the batch
- * (tw_graph_options.batch_statistics), each update moves their running statistics by a tenth towards
- * the batch's, variances divided by m - 1, as PyTorch does with momentum=0.1. TW_EINVAL for what contradicts itself; NULL on failure. */
+ * (tw_graph_options.batch_statistics), each update moves their running statistics by a tenth
+ * towards the batch's, variances divided by m - 1, as PyTorch does with momentum=0.1. TW_EINVAL for
+ * what contradicts itself; NULL on failure. */
 struct tw_trainer *tw_trainer_new(struct tw_problem *problem, const struct tw_trainer_options *o,
                                   const float *params, const float *buffers, struct tw_err *err);
 void tw_trainer_free(struct tw_trainer *t);
