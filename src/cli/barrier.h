@@ -9,6 +9,7 @@
 #include "figopts.h"
 #include "netload.h"
 #include "thalweg/landscape_barrier.h"
+#include "thalweg/landscape_recalibrate.h"
 #include "thalweg/landscape_split.h"
 #include "thalweg/store_result.h"
 
@@ -16,6 +17,7 @@ struct barrier_opts {
     struct tw_net_opts net;
     struct tw_evaluator_opts evaluator;
     struct tw_figure_cli figure;
+    const char *bn;
     double tol, error_tol, noise, threshold_error, threshold_loss, level;
     size_t start, max_points, points, replicates;
     bool matrix, mli, no_split, swap, predict, require_connected;
@@ -27,7 +29,7 @@ enum { BARRIER_SWAP_BASES = 2, BARRIER_PILES = 2 }; /* rest from A, from B; forw
 struct barrier_result {
     char *name[2], *objective;
     size_t n, n_data;
-    bool has_error, mli, buffers_move;
+    bool has_error, mli, buffers_move, recalibrated;
     size_t m, evaluations; /* points; evaluations of the loss in all */
     double *t;             /* (m) each, by rising t */
     double *value[TW_LINE_NCURVES], *se[TW_LINE_NCURVES];
@@ -58,6 +60,7 @@ struct barrier {
     struct tw_net *net;
     struct tw_dataset data;
     struct tw_problem *problem;
+    const struct tw_problem *network; /* the same, or what it evaluates after recalibration */
     struct tw_groups groups;
     float **params, **buffers; /* (list.n) */
     struct tw_str settings;    /* what a file must have been made with to go on with it */

@@ -25,14 +25,14 @@ static void note_settings(struct barrier *b)
         tw_str_addf(s, "%s\n", b->list.v[i].name);
     tw_str_addf(s,
                 "%s\n%s|%s|%s|%s\n%.17g %zu %llu %d\n%.17g %.17g %.17g %zu %zu %zu %zu %.17g "
-                "%llu\n%d%d%d%d%d\n%.17g %.17g\n",
+                "%llu\n%d%d%d%d%d%s\n%.17g %.17g\n",
                 o->net.model ? o->net.model : "", o->net.split ? o->net.split : "",
                 o->net.loss ? o->net.loss : "", o->net.mean ? o->net.mean : "",
                 o->net.std ? o->net.std : "", o->net.scale, o->net.limit,
                 (unsigned long long)o->net.subset_seed, o->net.real64, o->tol, o->error_tol,
                 o->noise, o->start, o->max_points, o->points, o->replicates, o->level,
                 (unsigned long long)b->call->common.seed, o->matrix, o->mli, o->no_split, o->swap,
-                o->predict, o->threshold_error, o->threshold_loss);
+                o->predict, o->bn ? o->bn : "", o->threshold_error, o->threshold_loss);
 }
 
 /* ---- which --------------------------------------------------------------------------------- */
@@ -47,6 +47,9 @@ static enum tw_status list_own(struct barrier *b)
         return tw_err_set(&b->call->err, TW_EINVAL,
                           "--evaluator brings its own network, checkpoints and data: name none "
                           "beside it");
+    if (b->o->bn && !strcmp(b->o->bn, "recalibrate"))
+        return tw_err_set(&b->call->err, TW_EINVAL,
+                          "--bn=recalibrate does not go with --evaluator");
     b->problem = tw_evaluator_open(b->call, &o->evaluator);
     if (!b->problem)
         return b->call->err.code;
@@ -84,7 +87,7 @@ static enum tw_status load_model(struct barrier *b, size_t i)
 {
     if (b->o->evaluator.command)
         return tw_evaluator_get(b->problem, i, b->params[i], NULL, b->buffers[i], &b->call->err);
-    return tw_load_weights(b->call, &b->o->net, b->list.v[i].name, tw_problem_graph(b->problem),
+    return tw_load_weights(b->call, &b->o->net, b->list.v[i].name, tw_problem_graph(b->network),
                            b->net, b->params[i], b->buffers[i], &b->prov);
 }
 
@@ -107,6 +110,31 @@ static enum tw_status load_models(struct barrier *b)
     return rc;
 }
 
+/* The problem measures its statistics anew at each point. */
+static enum tw_status recalibrate(struct barrier *b)
+{
+    struct tw_problem_options po = { .graph.batch_statistics = true };
+    struct tw_net *again;
+    struct tw_problem *training, *both;
+
+    if (b->problem->layout->nb == 0)
+        return tw_err_set(&b->call->err, TW_EINVAL,
+                          "--bn=recalibrate: the network has no running statistics");
+    again = tw_load_net(b->call, &b->o->net, b->list.v[0].name, NULL);
+    if (!again)
+        return b->call->err.code;
+    training = tw_load_problem(b->call, &b->o->net, again, &b->data, &po);
+    tw_net_free(again);
+    if (!training)
+        return b->call->err.code;
+    both = tw_problem_recalibrated(b->problem, training, &b->call->err);
+    if (!both)
+        tw_problem_free(training);
+    else
+        b->problem = both;
+    return both ? TW_OK : b->call->err.code;
+}
+
 static enum tw_status load_problem(struct barrier *b)
 {
     struct tw_problem_options po = { 0 };
@@ -121,7 +149,10 @@ static enum tw_status load_problem(struct barrier *b)
     if (rc != TW_OK)
         return rc;
     b->problem = tw_load_problem(b->call, &b->o->net, b->net, &b->data, &po);
-    return b->problem ? TW_OK : b->call->err.code;
+    if (!b->problem)
+        return b->call->err.code;
+    b->network = b->problem;
+    return b->o->bn && !strcmp(b->o->bn, "recalibrate") ? recalibrate(b) : TW_OK;
 }
 
 enum tw_status barrier_set_up(struct barrier *b)

@@ -39,6 +39,8 @@ static const struct tw_opt opts[] = {
     { TW_OPT_SIZE, 0, "max-points", AT(max_points), "N", "at most so many points [129]", 3, 1e6,
       NULL },
     { TW_OPT_SIZE, 0, "points", AT(points), "N", "an even grid of N points instead", 3, 1e6, NULL },
+    { TW_OPT_CHOICE, 0, "bn", AT(bn), "HOW",
+      "running statistics of batch normalisation [interpolate]", 0, 0, "interpolate|recalibrate" },
     { TW_OPT_REAL, 0, "level", AT(level), "P", "confidence level of intervals [0.95]", 0.5, 0.9999,
       NULL },
     { TW_OPT_SIZE, 0, "bootstrap", AT(replicates), "N", "replicates for intervals [2000]", 100, 1e7,
