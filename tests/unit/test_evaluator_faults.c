@@ -352,6 +352,49 @@ static void nothing_outlives_a_killed_program(void **state)
 #endif
 }
 
+/* What a worker has started goes with it. */
+static void what_a_worker_starts_ends_with_it(void **state)
+{
+    char command[800];
+    struct tw_problem *p;
+    char *text;
+    size_t n;
+    pid_t helper;
+
+    (void)state;
+    (void)snprintf(command, sizeof command, "sleep 60 & echo $! >'%s'; exec %s", in_folder("pid"),
+                   evaluator("evaluator", "5 40"));
+    p = open_evaluator(command, 1, 20.0);
+    text = slurp(in_folder("pid"), &n);
+    assert_true(text && n > 1);
+    helper = (pid_t)strtol(text, NULL, 10);
+    free(text);
+    assert_true(is_alive(helper));
+    tw_problem_free(p);
+    for (int i = 0; i < 2500 && is_alive(helper); i++)
+        (void)nanosleep(&(struct timespec){ .tv_nsec = 2000000 }, NULL);
+    assert_false(is_alive(helper));
+}
+
+/* The program would die of a SIGBUS. */
+static void shared_memory_cannot_be_cut_short(void **state)
+{
+    struct tw_values values = { 0 };
+    double at[DIM];
+    const struct tw_request r = { .at = { .d = at }, .values = &values };
+    struct tw_problem *p;
+
+    (void)state;
+#ifndef __linux__
+    skip();
+#endif
+    p = open_evaluator(faulty("shrink", false), 1, 20.0);
+    set_point(at, 1.0);
+    assert_int_equal(tw_problem_eval(p, &r, NULL), TW_OK);
+    check_ulp(values.loss.value, right_loss(1.0), 0);
+    tw_problem_free(p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -364,6 +407,8 @@ int main(void)
         folder_test(evaluators_that_do_not_start_say_why),
         folder_test(workers_are_told_who_they_are),
         folder_test(nothing_outlives_a_killed_program),
+        folder_test(what_a_worker_starts_ends_with_it),
+        folder_test(shared_memory_cannot_be_cut_short),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
