@@ -201,7 +201,7 @@ static void what_cannot_be_stored_is_refused(void **state)
     struct tw_run_plan plan = plan_of("a:b");
     const size_t huge[1] = { (size_t)1 << 40 };
     const struct tw_run_tensor large = { "w", 1, huge, (size_t)1 << 40 },
-                               odd = { "fc/w", 1, bias_dims, 2 };
+                               odd = { "..", 1, bias_dims, 2 };
     struct tw_err err = { 0 };
 
     (void)state;
@@ -212,7 +212,7 @@ static void what_cannot_be_stored_is_refused(void **state)
     plan.tensor = &odd;
     err = (struct tw_err){ 0 };
     assert_null(tw_run_create(in_folder("x.h5"), false, NULL, 1, &plan, &err));
-    assert_non_null(strstr(err.msg, "a tensor named 'fc/w'"));
+    assert_non_null(strstr(err.msg, "a tensor named '..'"));
     plan.tensor = &large;
     err = (struct tw_err){ 0 };
     assert_null(tw_run_create(in_folder("x.h5"), false, NULL, 1, &plan, &err));
