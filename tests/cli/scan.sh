@@ -53,6 +53,10 @@ mkdir two && (cd two && cp ../a.h5 . && thalweg scan --data "$data/digits.h5" --
     --split test -q a.h5 --mesh 9x7 --radius 0.5 --seed 7 -o plane.h5 --threads 2 >/dev/null)
 thalweg export two/plane.h5 --csv two.csv -q && cmp -s two.csv plane.csv
 report $? 'the same bits with two threads'
+rm two/plane.h5 && (cd two && thalweg scan --data "$data/digits.h5" --scale 0.0625 --split test -q \
+    a.h5 --mesh 9x7 --radius 0.5 --seed 7 -o plane.h5 --threads 4 >/dev/null)
+thalweg export two/plane.h5 --csv two.csv -q --force && cmp -s two.csv plane.csv
+report $? 'and with four'
 for how in layer weight none; do
     expect_out "directions scaled by $how" 0 '^3×3 points' \
         scan a.h5 --mesh 3x3 --normalize $how --biases random -o "$how.h5"
@@ -87,6 +91,17 @@ cd .. && mkdir once && cp a.h5 once && cd once || exit 1
 scan $whole >/dev/null
 cd .. && cmp kill/killed.h5 once/killed.h5 2>/dev/null
 report $? 'and has the bytes of one that was not killed'
+# Stopped by a signal: exit code 5, and what there is says how to go on.
+mkdir stop && cp a.h5 stop && cd stop || exit 1
+thalweg scan --data "$data/digits.h5" --scale 0.0625 --threads 1 a.h5 --mesh 300x300 -o stop.h5 \
+    >/dev/null 2>said &
+until [ -e stop.h5 ] || ! kill -0 $! 2>/dev/null; do sleep 0.01; done
+sleep 0.05
+kill -TERM $!
+wait $!
+[ $? -eq 5 ] && grep -q 'of 90000 points; the same command goes on' said
+report $? 'a signal stops it with exit code 5'
+cd ..
 expect_json 'once more: nothing is left to do' 0 scan a.h5 --mesh 9x7 --radius 0.5 --seed 7 \
     -o plane.h5 --json
 [ "$(value evaluations)" = 0 ] && [ "$(value computed)" = 63 ]
