@@ -107,7 +107,7 @@ enum tw_status scan_load(struct scan *s)
     po.nextra = s->o->also.n;
     po.extra = s->extra;
     rc = load_problem(s, &net, &po);
-    if (rc != TW_OK)
+    if (rc != TW_OK || !s->problem)
         return rc;
     if (s->batch_norm && s->o->bn && !strcmp(s->o->bn, "recalibrate"))
         rc = load_training(s, &net);
