@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "keras.h"
 #include "kind.h"
 #include "onnx.h"
 #include "weights_file.h"
@@ -79,7 +80,8 @@ static enum tw_status dispatch(struct tw_weights_file *f, struct tw_str *remarks
     case TW_KIND_HDF5:
         return weights_hdf5(f, remarks, err);
     case TW_KIND_ZIP:
-        return weights_zip(f, remarks, err);
+        return keras_is_archive(f->path) ? weights_keras(f, NULL, err)
+                                         : weights_zip(f, remarks, err);
     case TW_KIND_NPY:
         return weights_npy(f, err);
     case TW_KIND_ONNX:
@@ -152,6 +154,11 @@ enum tw_status tw_store_weights_read(const char *path, const char *state_key,
             rc = tw_weights_read(f, i, 0, w->n, a.data, err);
         if (rc == TW_OK)
             rc = tw_named_add(out, w->name, &a, err);
+        if (rc == TW_OK && w->alias) {
+            out->item[out->n - 1].alias = tw_strdup(w->alias);
+            if (!out->item[out->n - 1].alias)
+                rc = tw_err_set(err, TW_ENOMEM, "out of memory");
+        }
         tw_array_release(&a);
     }
     tw_weights_close(f);

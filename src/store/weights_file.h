@@ -39,6 +39,9 @@ enum tw_status weights_hdf5(struct tw_weights_file *f, struct tw_str *remarks,
                             struct tw_err *err) TW_CHECKED;
 enum tw_status weights_zip(struct tw_weights_file *f, struct tw_str *remarks,
                            struct tw_err *err) TW_CHECKED;
+/* hdf5: the file; NULL: an archive. */
+enum tw_status weights_keras(struct tw_weights_file *f, const char *hdf5,
+                             struct tw_err *err) TW_CHECKED;
 enum tw_status weights_npy(struct tw_weights_file *f, struct tw_err *err) TW_CHECKED;
 enum tw_status weights_torch_stream(struct tw_weights_file *f, struct tw_str *remarks,
                                     struct tw_err *err) TW_CHECKED;

@@ -12,6 +12,7 @@
 /* One tensor, from the headers. */
 struct tw_weight {
     char *name;
+    char *alias; /* another name that it goes by, as struct tw_value's; may be NULL */
     enum tw_dtype dtype;
     int rank;
     size_t dims[TW_MAX_RANK], n;
@@ -43,6 +44,7 @@ struct tw_weights_file {
  *   HDF5         every data set of numbers; "/fc1.weight" and "/fc1/weight" are both "fc1.weight",
  *                and an attribute `tensor_name` is the name as it stands
  *   npz, npy     every array by its name; the one of an npy is named as the file without ".npy"
+ *   Keras        whole models and weights, see thalweg/store_net.h
  *   GGUF         tensors of reals and integers (not the packed types)
  *   msgpack      as flax writes it
  *   parts        model.safetensors.index.json, pytorch_model.bin.index.json and files beside it
