@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "barrier.h"
+#include "barrierspawn.h"
 
 static enum tw_status no_memory(struct barrier *b)
 {
