@@ -114,6 +114,8 @@ struct tw_net *tw_load_net(struct tw_call *call, const struct tw_net_opts *o,
     }
     if (stat(model, &st) != 0 && tw_is_family(model)) {
         net = tw_family_net(model, &call->err);
+        if (!net && !o->model && call->err.code == TW_EINVAL)
+            call->err.code = TW_EFORMAT; /* nobody typed it: the file says so */
     } else if (tw_store_net_read(model, &net, &remarks, &call->err) == TW_OK) {
         tw_load_remarks(call, model, &remarks, true);
         if (prov && tw_cmd_provenance_input(prov, model, NULL, &call->err) != TW_OK) {

@@ -76,7 +76,7 @@ static enum tw_status dispatch(struct tw_weights_file *f, struct tw_str *remarks
     case TW_KIND_SAFETENSORS:
         return weights_safetensors(f, err);
     case TW_KIND_INDEX:
-        return weights_safetensors_index(f, err);
+        return weights_parts(f, remarks, err);
     case TW_KIND_HDF5:
         return weights_hdf5(f, remarks, err);
     case TW_KIND_ZIP:
@@ -146,6 +146,9 @@ enum tw_status tw_store_weights_read(const char *path, const char *state_key,
         const struct tw_weight *w = &f->v[i];
         struct tw_array a = { 0 };
 
+        /* Of a nested checkpoint an optimizer's state would be twice the weights. */
+        if (f->part && !strncmp(w->name, "opt", 3) && strncmp(w->name, f->part, strlen(f->part)) != 0)
+            continue;
         rc = tw_array_make(&a, w->dtype, w->rank, w->dims, err);
         if (rc == TW_OK)
             rc = tw_weights_read(f, i, 0, w->n, a.data, err);

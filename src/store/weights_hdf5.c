@@ -79,8 +79,9 @@ static char *name_of(const struct tw_h5_items *items, const struct tw_h5_item *i
     if (own && own->values == TW_H5_TEXTS && own->n == 1)
         return tw_strdup(own->data);
     name = tw_strdup(it->path + 1);
-    for (char *p = name; p && (p = strchr(p, '/')) != NULL;)
-        *p = '.';
+    for (size_t i = 0; name && name[i]; i++)
+        if (name[i] == '/')
+            name[i] = '.';
     return name;
 }
 
@@ -178,7 +179,7 @@ static enum tw_status add_items(struct tw_weights_file *f, const struct tw_h5_it
 {
     struct hdf5 *h = tw_alloc(1, sizeof *h);
     struct spans *s = h ? spans_new(f, err) : NULL;
-    enum tw_status rc;
+    enum tw_status rc = TW_OK;
 
     if (!s) {
         free(h);
@@ -190,7 +191,7 @@ static enum tw_status add_items(struct tw_weights_file *f, const struct tw_h5_it
     h->path = tw_strdup(f->path);
     if (!h->path)
         return tw_err_set(err, TW_ENOMEM, "out of memory");
-    rc = spans_file(s, f->path, NULL, items->file_size, err);
+    spans_file(s, NULL, items->file_size);
     for (size_t i = 0; i < items->n && rc == TW_OK; i++)
         rc = add_item(f, h, s, items, &items->v[i], remarks, err);
     return rc;

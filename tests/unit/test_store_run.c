@@ -105,11 +105,18 @@ static void rows_that_are_there_are_a_log(void **state)
     const struct tw_run_plan plan[2] = { plan_of("a"), plan_of("b") };
     const char *path = in_folder("run.h5");
     const struct tw_log_opts opts = { 0 };
+    const double step = 20.0;
     struct tw_log log = { 0 };
     struct tw_err err = { 0 };
+    struct tw_result *r;
 
     (void)state;
     assert_int_equal(tw_run_close(two_runs(path, plan), &err), TW_OK);
+    /* A kill in the middle of run a's third row. */
+    r = tw_result_reopen(path, "train", &err);
+    assert_int_equal(tw_result_write_reals(r, "/runs/a/log/step", 2, &step, 1, &err), TW_OK);
+    assert_int_equal(tw_result_write_reals(r, "/runs/a/log/loss", 2, &step, 1, &err), TW_OK);
+    tw_result_abandon(r);
     assert_int_equal(tw_log_read(path, &opts, &log, &err), TW_OK);
     assert_int_equal(log.nruns, 2);
     assert_string_equal(log.runs[0].x_name, "step");
