@@ -22,7 +22,7 @@ static const struct tw_opt opts[] = {
       "train tensors that would not be; --freeze comes after", 0, 0, NULL },
     { TW_OPT_HEAD, 0, "Data", 0, NULL, NULL, 0, 0, NULL },
     { TW_OPT_STR, 'd', "data", FIELD(net.data), "FILE",
-      "samples x and targets y, in HDF5 or npz; or a text (.txt, text:FILE), of which the bytes "
+      "samples and targets, as in thalweg-data(7); or a text (.txt, text:FILE), of which the bytes "
       "are "
       "tokens",
       0, 0, NULL },
