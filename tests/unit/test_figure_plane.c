@@ -86,8 +86,14 @@ static void layers_are_blocks_and_names_are_harmless(void **state)
           .dashed = true },
         { .mark = TW_FIGURE_POINTS, .n = 3, .x = x, .y = y, .y2 = lo, .y3 = hi, .colour = -1 },
     };
-    const struct tw_figure_plane f = { "a\nb", "y", false, false, NAN,  NAN,
-                                       NAN,    NAN, false, 3,     layer };
+    const struct tw_figure_plane f = { .x_label = "a\nb",
+                                       .y_label = "y",
+                                       .x_lo = NAN,
+                                       .x_hi = NAN,
+                                       .y_lo = NAN,
+                                       .y_hi = NAN,
+                                       .n = 3,
+                                       .layers = layer };
     struct tw_err err;
     char *gp, *dat;
 
@@ -140,7 +146,15 @@ static void decades_are_where_they_say(void **state)
 {
     static const double x[] = { 4e7, 3e9 }, y[] = { 1, 2 };
     const struct tw_figure_layer layer = { .mark = TW_FIGURE_LINE, .n = 2, .x = x, .y = y };
-    const struct tw_figure_plane f = { "N", "y", true, false, 4e7, 3e9, 1, 2, false, 1, &layer };
+    const struct tw_figure_plane f = { .x_label = "N",
+                                       .y_label = "y",
+                                       .log_x = true,
+                                       .x_lo = 4e7,
+                                       .x_hi = 3e9,
+                                       .y_lo = 1,
+                                       .y_hi = 2,
+                                       .n = 1,
+                                       .layers = &layer };
     double eight, nine, left, right;
     struct tw_err err;
     char *svg, *gp;
@@ -179,7 +193,16 @@ static void ends_of_lines_are_named_where_they_leave(void **state)
         { .mark = TW_FIGURE_LINE, .end = "lower", .n = 3, .x = x, .y = down },
         { .mark = TW_FIGURE_LINE, .end = "hidden", .n = 3, .x = x, .y = close },
     };
-    const struct tw_figure_plane f = { "x", "y", true, true, 1, 100, 10, 100, false, 3, layer };
+    const struct tw_figure_plane f = { .x_label = "x",
+                                       .y_label = "y",
+                                       .log_x = true,
+                                       .log_y = true,
+                                       .x_lo = 1,
+                                       .x_hi = 100,
+                                       .y_lo = 10,
+                                       .y_hi = 100,
+                                       .n = 3,
+                                       .layers = layer };
     struct tw_err err;
     char *gp;
 
@@ -202,7 +225,15 @@ static void nothing_to_draw_is_said(void **state)
 {
     static const double x[] = { 1, 2 }, y[] = { -1, NAN };
     const struct tw_figure_layer layer = { .mark = TW_FIGURE_POINTS, .n = 2, .x = x, .y = y };
-    struct tw_figure_plane f = { "x", "y", false, true, NAN, NAN, NAN, NAN, false, 1, &layer };
+    struct tw_figure_plane f = { .x_label = "x",
+                                 .y_label = "y",
+                                 .log_y = true,
+                                 .x_lo = NAN,
+                                 .x_hi = NAN,
+                                 .y_lo = NAN,
+                                 .y_hi = NAN,
+                                 .n = 1,
+                                 .layers = &layer };
     struct tw_err err;
 
     (void)state;
