@@ -5,18 +5,22 @@
 #define TW_CLI_BARRIER_H
 
 #include "checkpoint.h"
+#include "evaluator.h"
 #include "figopts.h"
 #include "netload.h"
 #include "thalweg/landscape_barrier.h"
+#include "thalweg/landscape_recalibrate.h"
 #include "thalweg/landscape_split.h"
 #include "thalweg/store_result.h"
 
 struct barrier_opts {
     struct tw_net_opts net;
+    struct tw_evaluator_opts evaluator;
     struct tw_figure_cli figure;
+    const char *bn;
     double tol, error_tol, noise, threshold_error, threshold_loss, level;
     size_t start, max_points, points, replicates;
-    bool matrix, mli, no_split, swap, predict, require_connected;
+    bool matrix, spawned, mli, no_split, swap, predict, require_connected;
 };
 
 enum { BARRIER_SWAP_BASES = 2, BARRIER_PILES = 2 }; /* rest from A, from B; forward, reverse */
@@ -25,7 +29,7 @@ enum { BARRIER_SWAP_BASES = 2, BARRIER_PILES = 2 }; /* rest from A, from B; forw
 struct barrier_result {
     char *name[2], *objective;
     size_t n, n_data;
-    bool has_error, mli, buffers_move;
+    bool has_error, mli, buffers_move, recalibrated;
     size_t m, evaluations; /* points; evaluations of the loss in all */
     double *t;             /* (m) each, by rising t */
     double *value[TW_LINE_NCURVES], *se[TW_LINE_NCURVES];
@@ -56,6 +60,7 @@ struct barrier {
     struct tw_net *net;
     struct tw_dataset data;
     struct tw_problem *problem;
+    const struct tw_problem *network; /* the same, or what it evaluates after recalibration */
     struct tw_groups groups;
     float **params, **buffers; /* (list.n) */
     struct tw_str settings;    /* what a file must have been made with to go on with it */
@@ -64,7 +69,8 @@ struct barrier {
     bool stopped;
 };
 
-/* barrierload.c: data, network, all checkpoints. */
+/* barrierload.c: data, network, all checkpoints; the evaluator's, whose list they become, first. */
+enum tw_status barrier_list(struct barrier *b) TW_CHECKED;
 enum tw_status barrier_set_up(struct barrier *b) TW_CHECKED;
 void barrier_release(struct barrier *b);
 struct tw_ends barrier_ends(const struct barrier *b, size_t i, size_t j);
@@ -89,7 +95,9 @@ void barrier_report(struct tw_call *call, const struct barrier_result *r);
 /* barrierfig.c */
 enum tw_status barrier_figure(const struct barrier_result *r, const char *path,
                               const struct tw_figure_opts *fo, struct tw_err *err) TW_CHECKED;
-/* Of a result file of kind "barrier" or "barrier-matrix"; what: NULL, or the figure's kind. */
+/* "dir/a.pdf" and "layers" make "dir/a-layers.pdf". */
+void barrier_beside(const char *path, const char *what, struct tw_str *out);
+/* Of a result file of kind "barrier", "barrier-matrix" or "barrier-spawned". */
 enum tw_status barrier_plot(const char *file, const char *kind, const char *path,
                             const struct tw_figure_opts *fo, struct tw_err *err) TW_CHECKED;
 /* barriermatrix.c */

@@ -180,6 +180,8 @@ enum tw_status barrier_file_write(const char *path, const struct barrier_result 
     put_size(&w, "/n_data", r->n_data, "samples that these were chosen from");
     put_size(&w, "/mli", r->mli, "1: a test of monotone linear interpolation");
     put_size(&w, "/buffers_move", r->buffers_move, "1: running statistics were interpolated too");
+    put_size(&w, "/recalibrated", r->recalibrated,
+             "1: running statistics were measured anew at each point");
     put_size(&w, "/evaluations", r->evaluations, "of the loss over all samples");
     put_size(&w, "/converged", r->converged, "1: the stated error is what was asked for");
     put_size(&w, "/verdict", (size_t)r->verdict, "0 undecided, 1 connected, 2 separated");
@@ -355,6 +357,7 @@ enum tw_status barrier_file_read(const char *path, struct barrier_result *r, str
     r->n_data = get_size(&f, "/n_data");
     r->mli = get_size(&f, "/mli") != 0;
     r->buffers_move = get_size(&f, "/buffers_move") != 0;
+    r->recalibrated = get_size(&f, "/recalibrated") != 0;
     r->evaluations = get_size(&f, "/evaluations");
     r->converged = get_size(&f, "/converged") != 0;
     verdict = get_size(&f, "/verdict");

@@ -268,7 +268,10 @@ static enum tw_status describe(struct barrier *b, size_t i, size_t j, struct bar
     struct tw_str loss = { 0 };
     const struct tw_ends ends = barrier_ends(b, i, j);
 
-    tw_loss_print(tw_problem_loss(b->problem), &loss);
+    if (b->o->evaluator.command)
+        tw_evaluator_objective(b->problem, &loss);
+    else
+        tw_loss_print(tw_problem_loss(b->network), &loss);
     r->objective = tw_strdup(loss.failed ? "" : loss.s);
     tw_str_release(&loss);
     r->name[0] = tw_strdup(b->list.v[i].name);
@@ -277,7 +280,8 @@ static enum tw_status describe(struct barrier *b, size_t i, size_t j, struct bar
     r->n_data = b->problem->all;
     r->has_error = b->problem->has_error;
     r->mli = b->o->mli;
-    r->buffers_move = tw_ends_buffers_move(&ends, b->problem->layout);
+    r->recalibrated = b->problem != b->network;
+    r->buffers_move = !r->recalibrated && tw_ends_buffers_move(&ends, b->problem->layout);
     return r->objective && r->name[0] && r->name[1] ? TW_OK : no_memory(b);
 }
 
@@ -316,9 +320,16 @@ static enum tw_status split(struct barrier *b, const struct tw_ends *ends, struc
 {
     const struct tw_barrier *top = &r->barrier[TW_LINE_LOSS][TW_BARRIER_ENTEZARI];
     const double t = top->t > 0.0 && top->t < 1.0 ? top->t : 0.5;
-    const struct tw_parts_options o = { .t = t, .tol = 1e-3 * fmax(fabs(top->value), 1e-3) };
+    /* Measured anew, they do not go from one end's to the other's, and no number of nodes makes up
+     * for what the gradient does not see. */
+    const struct tw_ends still = { { ends->params[0], ends->params[1] },
+                                   { ends->buffers[0], ends->buffers[0] } };
+    const struct tw_parts_options o = { .max_gradients = r->recalibrated ? 48 : 0,
+                                        .t = t,
+                                        .tol = 1e-3 * fmax(fabs(top->value), 1e-3) };
     struct tw_parts s = { 0 };
-    enum tw_status rc = tw_parts_measure(b->problem, ends, &b->groups, &o, &s, &b->call->err);
+    enum tw_status rc = tw_parts_measure(b->problem, r->recalibrated ? &still : ends, &b->groups,
+                                         &o, &s, &b->call->err);
 
     if (rc == TW_OK) {
         r->part = s.part;

@@ -71,6 +71,9 @@ static void print_verdict(const struct barrier_result *r)
                                                               : "not clearly on either side of",
                th[0]);
     printf(")\n");
+    if (r->has_error && (e->t == 0.0 || e->t == 1.0) && e->value > 0.0)
+        printf("note: the error rate is highest at an end; Frankle's barrier is then half of the "
+               "difference of the ends\n");
     if (isfinite(r->needed))
         printf("about %.2g samples would decide; these are %zu\n", r->needed, r->n);
 }
@@ -114,6 +117,9 @@ static void print_split(const struct barrier_result *r)
         printf("; running statistics %.3g (what is left of %.4g: not checked by a residual; parts "
                "within %.1g)\n",
                r->split_buffers, r->split_whole, r->split_doubt);
+    else if (r->recalibrated)
+        printf(" (sum %.4g; not exact, since statistics follow the weights: residual %.2g)\n", sum,
+               r->split_residual);
     else
         printf(" (sum %.4g, residual %.1g, parts within %.1g)\n", sum, r->split_residual,
                r->split_doubt);

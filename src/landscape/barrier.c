@@ -2,6 +2,7 @@
 /* Heights of a line as contrasts of its points, and the interval of the highest. */
 #include "thalweg/landscape_barrier.h"
 
+#include <gsl/gsl_cdf.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -26,6 +27,7 @@ struct heights {
     size_t n;
     struct contrast *c;
     size_t best;
+    double rare; /* variance for what few samples cannot show */
 };
 
 /* ---- the covariance of the points ----------------------------------------------------------- */
@@ -52,6 +54,16 @@ static void covariance(const struct tw_line *l, const double *r, struct heights 
         for (size_t b = 0; b <= a; b++)
             h->cov[a * h->m + b] = h->cov[b * h->m + a] =
                 scale * tw_sum_dot(r + a * l->samples, r + b * l->samples, l->samples);
+}
+
+/* Of n samples few or none may change sides, and then their spread says nothing: half a sample more
+ * in each direction (Agresti, Min 2005, Statistics in Medicine 24, "Simple improved confidence
+ * intervals for comparing matched proportions", section 3), of a mean square's weight. */
+static double rare_misses(const struct tw_line *l)
+{
+    const double weight = tw_sum(l->weight, l->samples);
+
+    return tw_sum_dot(l->weight, l->weight, l->samples) / (double)l->samples / (weight * weight);
 }
 
 /* cov = R R'; a direction without variance, but for rounding, gets none. */
@@ -229,13 +241,30 @@ static bool draw_all(const struct heights *h, const struct tw_barrier_options *o
     return ok;
 }
 
+/* Zero by its making: the ends of Entezari's, no rise. */
+static bool is_nothing(const struct contrast *c)
+{
+    double by[TERMS] = { 0.0 };
+
+    for (int i = 0; i < TERMS; i++)
+        for (int j = 0; j <= i; j++)
+            if (c->at[j] == c->at[i]) {
+                by[j] += c->by[i];
+                break;
+            }
+    return by[0] == 0.0 && by[1] == 0.0 && by[2] == 0.0;
+}
+
 static void interval(const struct heights *h, double part, double c, double *lo, double *hi)
 {
     *lo = *hi = -HUGE_VAL;
     for (size_t q = 0; q < h->n; q++)
         if (h->c[q].near) {
-            *lo = fmax(*lo, h->c[q].value - c * part * h->c[q].se);
-            *hi = fmax(*hi, h->c[q].value + c * part * h->c[q].se);
+            const double rare = is_nothing(&h->c[q]) ? 0.0 : h->rare;
+            const double se = part * sqrt(h->c[q].se * h->c[q].se + rare);
+
+            *lo = fmax(*lo, h->c[q].value - c * se);
+            *hi = fmax(*hi, h->c[q].value + c * se);
         }
 }
 
@@ -255,7 +284,7 @@ static enum tw_status summarise(const struct heights *h, enum tw_barrier_kind ki
         for (size_t i = 0; i < b; i++)
             x[i] = r[i].sup;
         tw_sort_reals(x, b);
-        out->c = tw_quantile_sorted(x, b, level);
+        out->c = fmax(tw_quantile_sorted(x, b, level), gsl_cdf_ugaussian_Qinv(tail));
         interval(h, 1.0, out->c, &out->lo, &out->hi);
         interval(h, part, out->c, &out->lo_data, &out->hi_data);
         for (size_t i = 0; i < b; i++)
@@ -320,6 +349,8 @@ enum tw_status tw_barrier_measure(const struct tw_line *l, enum tw_line_curve wh
             residuals(l, which, rows, &h, r);
             covariance(l, r, &h);
             factorise(&h);
+            if (which == TW_LINE_ERROR)
+                h.rare = rare_misses(l);
         }
         if (!r || !make_contrasts(&h, kind)) {
             rc = TW_ENOMEM;

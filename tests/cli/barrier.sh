@@ -31,6 +31,9 @@ expect_out 'layers alone have no barrier' 0 '^fc2 *[0-9.]* *0 *0 ' barrier "$a" 
 expect_out 'curvature' 0 'excess at t = 1/2: 0\.40' barrier "$a" "$b" --no-split --predict
 expect_out 'running statistics have a row' 0 'running statistics .* not checked' \
     barrier "$pairs/norm-1.h5" "$pairs/norm-2.h5"
+expect_out 'or are measured anew, and then the split is not exact' 0 'not exact' \
+    barrier "$pairs/norm-1.h5" "$pairs/norm-2.h5" --bn recalibrate
+expect_err 'where there are some' 2 'no running statistics' barrier "$a" "$b" --bn recalibrate
 expect_out 'a loss that falls all the way' 0 '^monotone' \
     barrier "$pairs/spawned-0.h5" "$pairs/spawned-1.h5" --mli --no-split
 expect_out 'one that does not' 0 '^not monotone: the loss rises by 0\.4' \

@@ -88,10 +88,13 @@ static void layers_are_blocks_and_names_are_harmless(void **state)
     };
     const struct tw_figure_plane f = { .x_label = "a\nb",
                                        .y_label = "y",
+                                       .log_x = false,
+                                       .log_y = false,
                                        .x_lo = NAN,
                                        .x_hi = NAN,
                                        .y_lo = NAN,
                                        .y_hi = NAN,
+                                       .square = false,
                                        .n = 3,
                                        .layers = layer };
     struct tw_err err;
@@ -149,10 +152,12 @@ static void decades_are_where_they_say(void **state)
     const struct tw_figure_plane f = { .x_label = "N",
                                        .y_label = "y",
                                        .log_x = true,
+                                       .log_y = false,
                                        .x_lo = 4e7,
                                        .x_hi = 3e9,
                                        .y_lo = 1,
                                        .y_hi = 2,
+                                       .square = false,
                                        .n = 1,
                                        .layers = &layer };
     double eight, nine, left, right;
@@ -201,6 +206,7 @@ static void ends_of_lines_are_named_where_they_leave(void **state)
                                        .x_hi = 100,
                                        .y_lo = 10,
                                        .y_hi = 100,
+                                       .square = false,
                                        .n = 3,
                                        .layers = layer };
     struct tw_err err;
@@ -227,11 +233,13 @@ static void nothing_to_draw_is_said(void **state)
     const struct tw_figure_layer layer = { .mark = TW_FIGURE_POINTS, .n = 2, .x = x, .y = y };
     struct tw_figure_plane f = { .x_label = "x",
                                  .y_label = "y",
+                                 .log_x = false,
                                  .log_y = true,
                                  .x_lo = NAN,
                                  .x_hi = NAN,
                                  .y_lo = NAN,
                                  .y_hi = NAN,
+                                 .square = false,
                                  .n = 1,
                                  .layers = &layer };
     struct tw_err err;

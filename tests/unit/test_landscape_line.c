@@ -37,7 +37,7 @@ static void free_curve(struct tw_problem *p)
     (void)p;
 }
 
-static const struct tw_problem_ops curve_ops = { eval_curve, free_curve };
+static const struct tw_problem_ops curve_ops = { .eval = eval_curve, .free = free_curve };
 static const double zero[] = { 0.0 }, one[] = { 1.0 };
 static const double from[] = { 1.0, 0.0 }, to[] = { 0.0, 1.0 };
 static const struct tw_line_path path = { 2, from, to, NULL };

@@ -23,6 +23,10 @@
  * is. The plain maximum is too high on average, as any maximum of noisy numbers; `bias` estimates
  * by how much.
  *
+ * Of the error rate the interval (not se) counts half a sample more that changes sides in each
+ * direction, as Agresti and Min 2005 do for matched proportions: without it no change among few
+ * samples would look certain.
+ *
  * `se`, `lo`, `hi` are for the population that samples are from; the same with _data for the data
  * set of `all` samples of which n were used: times sqrt(1 - n / all), zero when all were. What may
  * lie between sampled points is tw_line_stated_error's to say. */

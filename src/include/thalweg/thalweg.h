@@ -14,6 +14,7 @@
 #include "thalweg/landscape.h"
 #include "thalweg/landscape_barrier.h"
 #include "thalweg/landscape_line.h"
+#include "thalweg/landscape_recalibrate.h"
 #include "thalweg/landscape_split.h"
 #include "thalweg/law.h"
 #include "thalweg/law_compare.h"
