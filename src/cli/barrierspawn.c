@@ -121,7 +121,7 @@ static void geometry(const struct barrier *b, const struct pairing *q, double *x
 
 static enum tw_status trunk_loss(struct barrier *b, const struct pairing *q, double *loss)
 {
-    struct tw_values v;
+    struct tw_values v = { 0 };
     const enum tw_status rc = tw_problem_eval(
         b->problem,
         &(struct tw_request){
