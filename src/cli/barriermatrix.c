@@ -294,7 +294,7 @@ static enum tw_status draw(struct barrier *b, const struct barrier_matrix *m, co
 
 static bool all_connected(const struct barrier_matrix *m)
 {
-    for (size_t k = 0; k < m->pairs; k++)
+    for (size_t k = 0; m->rows.x && k < m->pairs; k++)
         if (m->rows.x[k * MATRIX_COLUMNS + MATRIX_VERDICT] != (double)TW_CONNECTED)
             return false;
     return true;
