@@ -5,6 +5,7 @@
 #define TW_CLI_BARRIER_H
 
 #include "checkpoint.h"
+#include "evaluator.h"
 #include "figopts.h"
 #include "netload.h"
 #include "thalweg/landscape_barrier.h"
@@ -14,6 +15,7 @@
 
 struct barrier_opts {
     struct tw_net_opts net;
+    struct tw_evaluator_opts evaluator;
     struct tw_figure_cli figure;
     const char *bn;
     double tol, error_tol, noise, threshold_error, threshold_loss, level;
@@ -67,7 +69,8 @@ struct barrier {
     bool stopped;
 };
 
-/* barrierload.c: data, network, all checkpoints. */
+/* barrierload.c: data, network, all checkpoints; the evaluator's, whose list they become, first. */
+enum tw_status barrier_list(struct barrier *b) TW_CHECKED;
 enum tw_status barrier_set_up(struct barrier *b) TW_CHECKED;
 void barrier_release(struct barrier *b);
 struct tw_ends barrier_ends(const struct barrier *b, size_t i, size_t j);

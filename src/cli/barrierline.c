@@ -268,7 +268,10 @@ static enum tw_status describe(struct barrier *b, size_t i, size_t j, struct bar
     struct tw_str loss = { 0 };
     const struct tw_ends ends = barrier_ends(b, i, j);
 
-    tw_loss_print(tw_problem_loss(b->network), &loss);
+    if (b->o->evaluator.command)
+        tw_evaluator_objective(b->problem, &loss);
+    else
+        tw_loss_print(tw_problem_loss(b->network), &loss);
     r->objective = tw_strdup(loss.failed ? "" : loss.s);
     tw_str_release(&loss);
     r->name[0] = tw_strdup(b->list.v[i].name);

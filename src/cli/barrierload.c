@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "barrier.h"
+#include "barrierspawn.h"
 
 static enum tw_status no_memory(struct barrier *b)
 {
@@ -19,6 +20,8 @@ static void note_settings(struct barrier *b)
 
     for (size_t i = 0; i < b->prov.record.ninputs; i++)
         tw_str_addf(s, "%s\n", b->prov.digests[i]);
+    if (o->evaluator.command)
+        tw_str_addf(s, "%s\n", o->evaluator.command);
     for (size_t i = 0; i < b->list.n; i++)
         tw_str_addf(s, "%s\n", b->list.v[i].name);
     tw_str_addf(s,
@@ -32,6 +35,64 @@ static void note_settings(struct barrier *b)
                 (unsigned long long)b->call->common.seed, o->matrix || o->spawned, o->mli,
                 o->no_split, o->swap, o->predict, o->bn ? o->bn : "", o->threshold_error,
                 o->threshold_loss);
+}
+
+/* ---- which --------------------------------------------------------------------------------- */
+
+static enum tw_status list_own(struct barrier *b)
+{
+    const struct barrier_opts *o = b->o;
+    struct tw_checkpoint_list *l = &b->list;
+    size_t n;
+
+    if (b->call->argc || o->net.data || o->net.model)
+        return tw_err_set(&b->call->err, TW_EINVAL,
+                          "--evaluator brings its own network, checkpoints and data: name none "
+                          "beside it");
+    if (b->o->bn && !strcmp(b->o->bn, "recalibrate"))
+        return tw_err_set(&b->call->err, TW_EINVAL,
+                          "--bn=recalibrate does not go with --evaluator");
+    b->problem = tw_evaluator_open(b->call, &o->evaluator);
+    if (!b->problem)
+        return b->call->err.code;
+    n = tw_evaluator_info(b->problem).checkpoints;
+    l->v = tw_alloc(n, sizeof *l->v);
+    if (!l->v)
+        return no_memory(b);
+    for (l->cap = n; l->n < n; l->n++) {
+        l->v[l->n].name = tw_strdup(tw_evaluator_checkpoint(b->problem, l->n));
+        if (!l->v[l->n].name)
+            return no_memory(b);
+    }
+    return TW_OK;
+}
+
+enum tw_status barrier_list(struct barrier *b)
+{
+    enum tw_status rc = b->o->evaluator.command ? list_own(b) : TW_OK;
+
+    if (rc == TW_OK && b->o->spawned)
+        return barrier_spawn_list(b);
+    for (int i = 0; i < b->call->argc && rc == TW_OK; i++)
+        rc = tw_checkpoints_add(b->call, b->call->argv[i], &b->list);
+    if (rc == TW_OK && b->list.n < 2)
+        rc = tw_err_set(&b->call->err, TW_EINVAL,
+                        "a barrier is between two checkpoints; there %s %zu",
+                        b->list.n == 1 ? "is" : "are", b->list.n);
+    if (rc == TW_OK && b->o->mli && b->list.n != 2)
+        rc = tw_err_set(&b->call->err, TW_EINVAL, "--mli is about two checkpoints, not %zu",
+                        b->list.n);
+    return rc;
+}
+
+/* ---- what ---------------------------------------------------------------------------------- */
+
+static enum tw_status load_model(struct barrier *b, size_t i)
+{
+    if (b->o->evaluator.command)
+        return tw_evaluator_get(b->problem, i, b->params[i], NULL, b->buffers[i], &b->call->err);
+    return tw_load_weights(b->call, &b->o->net, b->list.v[i].name, tw_problem_graph(b->network),
+                           b->net, b->params[i], b->buffers[i], &b->prov);
 }
 
 static enum tw_status load_models(struct barrier *b)
@@ -48,8 +109,7 @@ static enum tw_status load_models(struct barrier *b)
         b->buffers[i] = tw_alloc(l->nb, sizeof *b->buffers[i]);
         if (!b->params[i] || !b->buffers[i])
             return no_memory(b);
-        rc = tw_load_weights(b->call, &b->o->net, b->list.v[i].name, tw_problem_graph(b->network),
-                             b->net, b->params[i], b->buffers[i], &b->prov);
+        rc = load_model(b, i);
     }
     return rc;
 }
@@ -79,7 +139,7 @@ static enum tw_status recalibrate(struct barrier *b)
     return both ? TW_OK : b->call->err.code;
 }
 
-enum tw_status barrier_set_up(struct barrier *b)
+static enum tw_status load_problem(struct barrier *b)
 {
     struct tw_problem_options po = { 0 };
     enum tw_status rc;
@@ -96,8 +156,13 @@ enum tw_status barrier_set_up(struct barrier *b)
     if (!b->problem)
         return b->call->err.code;
     b->network = b->problem;
-    if (b->o->bn && !strcmp(b->o->bn, "recalibrate"))
-        rc = recalibrate(b);
+    return b->o->bn && !strcmp(b->o->bn, "recalibrate") ? recalibrate(b) : TW_OK;
+}
+
+enum tw_status barrier_set_up(struct barrier *b)
+{
+    enum tw_status rc = b->o->evaluator.command ? TW_OK : load_problem(b);
+
     if (rc == TW_OK)
         rc = load_models(b);
     if (rc == TW_OK)

@@ -51,27 +51,10 @@ static const struct tw_opt opts[] = {
     { TW_OPT_SIZE, 0, "bootstrap", AT(replicates), "N", "replicates for intervals [2000]", 100, 1e7,
       NULL },
     TW_NET_DATA(struct barrier_opts, net),
+    TW_EVALUATOR(struct barrier_opts, evaluator),
     TW_FIGURE_ROWS(struct barrier_opts, figure),
     { .type = TW_OPT_END },
 };
-
-static enum tw_status list_checkpoints(struct barrier *b)
-{
-    enum tw_status rc = TW_OK;
-
-    if (b->o->spawned)
-        return barrier_spawn_list(b);
-    for (int i = 0; i < b->call->argc && rc == TW_OK; i++)
-        rc = tw_checkpoints_add(b->call, b->call->argv[i], &b->list);
-    if (rc == TW_OK && b->list.n < 2)
-        rc = tw_err_set(&b->call->err, TW_EINVAL,
-                        "a barrier is between two checkpoints; there %s %zu",
-                        b->list.n == 1 ? "is" : "are", b->list.n);
-    if (rc == TW_OK && b->o->mli && b->list.n != 2)
-        rc = tw_err_set(&b->call->err, TW_EINVAL, "--mli is about two checkpoints, not %zu",
-                        b->list.n);
-    return rc;
-}
 
 static enum tw_status draw(struct barrier *b, const struct barrier_result *r, const char *path)
 {
@@ -170,9 +153,9 @@ static int run(struct tw_call *call)
     enum tw_status rc;
     int code;
 
-    if (call->argc < 1)
+    if (call->argc < 1 && !b.o->evaluator.command)
         return tw_cmd_usage(call, "no checkpoints given");
-    if (!b.o->net.data)
+    if (!b.o->net.data && !b.o->evaluator.command)
         return tw_cmd_usage(call, "no data given: --data FILE");
     if (b.o->points == 0 && b.o->max_points < b.o->start)
         return tw_cmd_usage(call, "--max-points is less than --start");
@@ -182,7 +165,7 @@ static int run(struct tw_call *call)
     if (rc == TW_OK)
         rc = tw_cmd_provenance_start(&b.prov, call, &call->err);
     if (rc == TW_OK)
-        rc = list_checkpoints(&b);
+        rc = barrier_list(&b);
     if (rc == TW_OK)
         rc = barrier_set_up(&b);
     (void)tw_stop_requested();
@@ -194,6 +177,8 @@ static int run(struct tw_call *call)
         code = barrier_matrix(&b, figure);
     else
         code = one_line(&b, figure);
+    if (b.o->evaluator.command && b.problem && call->err.code != TW_OK)
+        tw_evaluator_show_tail(call, b.problem);
     barrier_release(&b);
     tw_str_release(&name);
     return code;
@@ -201,6 +186,7 @@ static int run(struct tw_call *call)
 
 static const struct barrier_opts defaults = {
     .net = TW_NET_DEFAULTS,
+    .evaluator = TW_EVALUATOR_DEFAULTS,
     .noise = 0.1,
     .threshold_error = 2.0,
     .threshold_loss = (double)NAN,

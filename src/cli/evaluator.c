@@ -51,6 +51,13 @@ struct tw_problem *tw_evaluator_open(struct tw_call *call, const struct tw_evalu
     return p;
 }
 
+void tw_evaluator_objective(const struct tw_problem *p, struct tw_str *out)
+{
+    const char *name = tw_evaluator_info(p).name;
+
+    tw_str_add(out, name ? name : "evaluator");
+}
+
 void tw_evaluator_show_tail(struct tw_call *call, const struct tw_problem *p)
 {
     struct tw_str said = { 0 };

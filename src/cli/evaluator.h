@@ -45,6 +45,8 @@ struct tw_evaluator_opts {
 
 /* NULL on failure, with call->err set; what the evaluator printed last has then been shown. */
 struct tw_problem *tw_evaluator_open(struct tw_call *call, const struct tw_evaluator_opts *o);
+/* What stands for the name of the loss in reports: the evaluator's own name. */
+void tw_evaluator_objective(const struct tw_problem *p, struct tw_str *out);
 /* After a failure: what it printed last, as remarks. */
 void tw_evaluator_show_tail(struct tw_call *call, const struct tw_problem *p);
 

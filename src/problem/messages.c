@@ -273,9 +273,9 @@ bool tw_member_ask(struct tw_pool *e, struct tw_member *m)
 /* ---- answers ----------------------------------------------------------------------------------
  */
 
-/* Loss and error of the data set as far as they are known. */
+/* Loss and error of the data set as far as they are known. The hits become misses. */
 static void take_values(const struct tw_pool *e, struct tw_values *v, double loss, double error,
-                        const double *l, const double *w, const double *c)
+                        const double *l, const double *w, double *c)
 {
     const struct tw_problem *p = &e->base;
     const size_t n = p->n;
@@ -297,32 +297,29 @@ static void take_values(const struct tw_pool *e, struct tw_values *v, double los
         v->nonfinite += isfinite(l[i]) ? 0u : 1u;
     if (!v->nonfinite && !isfinite(loss))
         v->nonfinite = 1; /* one at least */
-    if (c) {
+    for (size_t i = 0; c && i < n; i++)
+        c[i] = (w ? w[i] : 1.0) - c[i];
+    if (c)
         v->error = tw_estimate_ratio(n, c, w, 1.0, p->all);
-        v->error.value = 1.0 - v->error.value; /* the spread of hits is that of misses */
-    }
 }
 
 static enum tw_status take_loss(struct tw_pool *e, const struct tw_member *m, struct tw_err *err)
 {
     const struct tw_request *r = m->job->r;
     const struct tw_places *p = &e->places;
-    const unsigned char *map = m->w.map;
+    unsigned char *map = m->w.map;
     const unsigned can = e->greeting.can;
     const bool each = can & TW_TWEP_SAMPLES;
     const double *l = each ? (const double *)(const void *)(map + p->samples) : NULL;
     const double *w =
         can & TW_TWEP_WEIGHTS ? (const double *)(const void *)(map + p->weights) : NULL;
-    const double *c =
-        can & TW_TWEP_CORRECT ? (const double *)(const void *)(map + p->correct) : NULL;
+    double *c = can & TW_TWEP_CORRECT ? (double *)(void *)(map + p->correct) : NULL;
     double loss, error = NAN;
 
     if (!tw_twep_real(&e->line, "loss", &loss))
         return tw_err_set(err, TW_EFORMAT, "answers without a number \"loss\"");
     if (e->base.has_error && !tw_twep_real(&e->line, "error_rate", &error) && !c)
         return tw_err_set(err, TW_EFORMAT, "answers without a number \"error_rate\"");
-    if (r->values)
-        take_values(e, r->values, loss, error, l, w, c);
     for (size_t i = 0; i < e->base.n; i++) {
         const double weight = w ? w[i] : 1.0;
 
@@ -333,6 +330,8 @@ static enum tw_status take_loss(struct tw_pool *e, const struct tw_member *m, st
         if (r->correct)
             r->correct[i] = c ? c[i] : weight * (1.0 - error);
     }
+    if (r->values)
+        take_values(e, r->values, loss, error, l, w, c);
     if (r->logits)
         memcpy(r->logits, map + p->logits, e->base.n * e->base.width * sizeof *r->logits);
     return TW_OK;

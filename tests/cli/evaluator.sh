@@ -52,6 +52,26 @@ expect 'what it prints goes to a file' 0 - \
 grep -q '^{"id":3,"loss":7} chatter$' log
 report $? 'that is kept'
 
+# Scans: whoever dies, every point is computed, and what is done is kept.
+expect 'scan' 0 - thalweg scan -q --evaluator "$good" --mesh 31 -o good.h5
+expect 'by workers that die' 0 - \
+    thalweg scan -q --evaluator "$(faulty mortal)" --workers 3 --mesh 31 -o mortal.h5
+thalweg export -q good.h5 --csv=good.csv && thalweg export -q mortal.h5 --csv=mortal.csv
+expect 'gives the same' 0 - cmp good.csv mortal.csv
+expect_err 'interrupted' 5 'stopped with [0-9]* of 901 points; the same command goes on' \
+    timeout --preserve-status -s INT 1 \
+    thalweg scan --evaluator "$(faulty slow)" --mesh 901 -o slow.h5 --workers 2
+expect_err 'it goes on' 5 'slow.h5 has [0-9]* of 901 points already' timeout --preserve-status \
+    -s INT 1 thalweg scan --evaluator "$(faulty slow)" --mesh 901 -o slow.h5 --workers 4
+
+expect_out 'a barrier between its checkpoints' 0 '^by layer .*fc1 ' \
+    thalweg barrier --evaluator "$good"
+thalweg barrier -q --evaluator "$good" >good.txt
+thalweg barrier -q --evaluator "$(faulty mortal)" >mortal.txt
+expect 'by workers that die it is the same' 0 - cmp good.txt mortal.txt
+expect_err 'a point that it needs and that fails' 4 'says: CUDA out of memory' \
+    thalweg barrier --evaluator "$(faulty oom)"
+
 # Checks.
 expect_out 'check: all is well' 0 '^gradient, fc1.weight  *good ' thalweg evaluator check "$good"
 expect_out 'and what a call costs' 0 '^hvp +[0-9.]+$' thalweg evaluator check "$good"

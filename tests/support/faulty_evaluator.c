@@ -159,6 +159,10 @@ int main(int argc, char **argv)
         if (!fp || !answer(&m, line, fp) || fclose(fp) != 0)
             break;
         asked += m.memory != NULL && !asks(line, "map");
+        if (is(fault, "shrink") && ftruncate(5, 0) == 0)
+            fputs("the memory was cut short\n", stderr);
+        if (is(fault, "slow"))
+            nanosleep(&(struct timespec){ .tv_nsec = 20000000 }, NULL);
         if (is(fault, "chatter"))
             for (int i = 0; i < 30; i++)
                 printf("{\"id\":%d,\"loss\":7} chatter\n", i);

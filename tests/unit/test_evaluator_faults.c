@@ -296,9 +296,22 @@ static void workers_are_told_who_they_are(void **state)
     free(log);
 }
 
+/* A dead process that nobody has waited for yet does not count. */
 static bool is_alive(pid_t pid)
 {
-    return kill(pid, 0) == 0;
+    char path[64], line[512] = "";
+    const char *end;
+    FILE *fp;
+
+    (void)snprintf(path, sizeof path, "/proc/%ld/stat", (long)pid);
+    fp = fopen(path, "r");
+    if (!fp)
+        return false;
+    if (!fgets(line, sizeof line, fp))
+        line[0] = '\0';
+    (void)fclose(fp);
+    end = strrchr(line, ')');
+    return end && end[1] == ' ' && end[2] != 'Z' && end[2] != 'X';
 }
 
 /* A program that is killed while its evaluator hangs takes it along. */
@@ -309,6 +322,7 @@ static void nothing_outlives_a_killed_program(void **state)
     pid_t program = fork(), worker = 0;
     char *text = NULL;
     size_t n = 0;
+    bool was_alive;
 
     (void)state;
     if (program == 0) {
@@ -325,18 +339,60 @@ static void nothing_outlives_a_killed_program(void **state)
         free(text);
         text = slurp(in_folder("first"), &n);
     }
-    assert_true(n > 0);
-    text[n - 1] = '\0';
-    worker = (pid_t)strtol(text, NULL, 10);
+    worker = n ? (pid_t)strtol(text, NULL, 10) : 0; /* ends with a newline */
     free(text);
-    assert_true(worker > 0 && is_alive(worker));
+    was_alive = worker > 0 && is_alive(worker);
     assert_int_equal(kill(program, SIGKILL), 0);
     assert_int_equal(waitpid(program, NULL, 0), program);
+    assert_true(was_alive);
     for (int i = 0; i < 2500 && is_alive(worker); i++)
         (void)nanosleep(&moment, NULL);
 #ifdef __linux__
     assert_false(is_alive(worker));
 #endif
+}
+
+/* What a worker has started goes with it. */
+static void what_a_worker_starts_ends_with_it(void **state)
+{
+    char command[800];
+    struct tw_problem *p;
+    char *text;
+    size_t n;
+    pid_t helper;
+
+    (void)state;
+    (void)snprintf(command, sizeof command, "sleep 60 & echo $! >'%s'; exec %s", in_folder("pid"),
+                   evaluator("evaluator", "5 40"));
+    p = open_evaluator(command, 1, 20.0);
+    text = slurp(in_folder("pid"), &n);
+    assert_true(text && n > 1);
+    helper = (pid_t)strtol(text, NULL, 10);
+    free(text);
+    assert_true(is_alive(helper));
+    tw_problem_free(p);
+    for (int i = 0; i < 2500 && is_alive(helper); i++)
+        (void)nanosleep(&(struct timespec){ .tv_nsec = 2000000 }, NULL);
+    assert_false(is_alive(helper));
+}
+
+/* The program would die of a SIGBUS. */
+static void shared_memory_cannot_be_cut_short(void **state)
+{
+    struct tw_values values = { 0 };
+    double at[DIM];
+    const struct tw_request r = { .at = { .d = at }, .values = &values };
+    struct tw_problem *p;
+
+    (void)state;
+#ifndef __linux__
+    skip();
+#endif
+    p = open_evaluator(faulty("shrink", false), 1, 20.0);
+    set_point(at, 1.0);
+    assert_int_equal(tw_problem_eval(p, &r, NULL), TW_OK);
+    check_ulp(values.loss.value, right_loss(1.0), 0);
+    tw_problem_free(p);
 }
 
 int main(void)
@@ -351,6 +407,8 @@ int main(void)
         folder_test(evaluators_that_do_not_start_say_why),
         folder_test(workers_are_told_who_they_are),
         folder_test(nothing_outlives_a_killed_program),
+        folder_test(what_a_worker_starts_ends_with_it),
+        folder_test(shared_memory_cannot_be_cut_short),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
