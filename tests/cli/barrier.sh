@@ -80,6 +80,7 @@ report $? 'two steps for each of two trunks'
 expect_json 'their JSON, from the file' 0 barrier --spawned s4.h5 s40.h5 -o s.h5 --json
 grep -q '"trunk":40,"step":60,.*"angle":[1-9]' out
 report $? 'has angles'
+expect 'all must be connected' 0 - barrier --spawned s4.h5 s40.h5 --require-connected --threshold-error 90
 expect_err 'runs without a trunk' 3 'no file of training runs' \
     barrier --spawned "$a"
 
