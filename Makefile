@@ -126,7 +126,8 @@ HEADERS  := $(wildcard src/include/thalweg/*.h)
 LIB_SRC  := $(filter-out src/cli/%,$(wildcard src/*/*.c))
 CLI_SRC  := $(wildcard src/cli/*.c)
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
-LIB_OBJ  := $(LIB_SRC:%.c=$B/obj/%.o) $B/obj/gen/onnx.pb-c.o
+PROTO    := $(patsubst src/store/%.proto,%,$(wildcard src/store/*.proto))
+LIB_OBJ  := $(LIB_SRC:%.c=$B/obj/%.o) $(PROTO:%=$B/obj/gen/%.pb-c.o)
 CLI_OBJ  := $(CLI_SRC:%.c=$B/obj/%.o)
 UNIT_OBJ := $(UNIT_SRC:%.c=$B/obj/%.o)
 BENCH_OBJ := $(patsubst %.c,$B/obj/%.o,$(wildcard tests/bench/bench_*.c))
@@ -207,15 +208,17 @@ $B/gen/adapter.h: src/share/thalweg_eval.py
 	    $^ > $@
 $B/obj/src/cli/cmd_evaluator.o: $B/gen/adapter.h
 
-# The parser of ONNX files, from our list of its fields. Its code is held to protobuf-c's warnings.
-$B/gen/onnx.pb-c.c: src/store/onnx.proto
+# The parsers of protobuf files, from our lists of their fields. Their code is held to protobuf-c's
+# warnings.
+$B/gen/%.pb-c.c: src/store/%.proto
 	@mkdir -p $(@D)
 	$(call Q,GEN ,$@)protoc-c --proto_path=$(<D) --c_out=$(@D) $(<F)
-$B/gen/onnx.pb-c.h: $B/gen/onnx.pb-c.c ;
-$B/obj/gen/onnx.pb-c.o: $B/gen/onnx.pb-c.c $B/gen/flags
+$B/gen/%.pb-c.h: $B/gen/%.pb-c.c ;
+$B/obj/gen/%.pb-c.o: $B/gen/%.pb-c.c $B/gen/flags
 	@mkdir -p $(@D)
 	$(call Q,CC  ,$<)$(CC) $(ALL_CFLAGS) -w -MMD -MP -c $< -o $@
-$(filter $B/obj/src/store/%,$(LIB_OBJ)): | $B/gen/onnx.pb-c.h
+.SECONDARY: $(PROTO:%=$B/gen/%.pb-c.c) $(PROTO:%=$B/gen/%.pb-c.h)
+$(filter $B/obj/src/store/%,$(LIB_OBJ)): | $(PROTO:%=$B/gen/%.pb-c.h)
 
 # ---- manual and completion ----------------------------------------------------------------
 

@@ -66,11 +66,13 @@ done
 echo
 echo '== The line between two networks that were one for 100 of 500 steps, and between two seeds'
 echo
-for ends in "$runs/pair.h5:a:last $runs/pair.h5:b:last" \
-    "$runs/seeds.h5:seed=1:last $runs/seeds.h5:seed=2:last"; do
-    # shellcheck disable=SC2086 # two checkpoints
-    "$thalweg" scan $ends $digits --split test --mesh 21 --quiet --force -o "$out/line.h5"
-done
+barrier() { # FIGURE CHECKPOINT CHECKPOINT
+    # shellcheck disable=SC2086
+    "$thalweg" barrier "$2" "$3" $digits --split test --quiet --force -o "$out/$1.h5" \
+        --plot "$out/$1.pdf" | sed -n '1,2p'
+}
+barrier pair "$runs/pair.h5:a:last" "$runs/pair.h5:b:last"
+barrier seeds "$runs/seeds.h5:seed=1:last" "$runs/seeds.h5:seed=2:last"
 
 cat <<EOF
 
@@ -78,4 +80,5 @@ cat <<EOF
 runs/                        the runs: 'thalweg info', 'log', 'eval FILE:last' read them
 fit32.pdf, fit64.pdf         measured points, the law, its residuals, the learning rates
 forecast32.pdf, forecast64.pdf   forecasts with 68 and 95 % bands, and the curve they were made without
+pair.pdf, seeds.pdf          loss along the lines between the digits networks
 EOF

@@ -65,7 +65,7 @@ static enum tw_status check(struct ghost *g)
         return tw_err_set(err, TW_EINVAL, "no data given (--data)");
     if (o->on && (o->trajectory || o->direction || o->logits))
         return tw_err_set(err, TW_EINVAL, "--on has a direction of its own");
-    if (!isnan(o->rate) && o->direction && strcmp(o->direction, "gradient"))
+    if (!isnan(o->rate) && o->direction && strcmp(o->direction, "gradient") != 0)
         return tw_err_set(err, TW_EINVAL, "--rate is for --direction=gradient");
     return TW_OK;
 }

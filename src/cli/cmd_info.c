@@ -399,15 +399,15 @@ static int describe_hdf5(struct tw_call *call, const char *path)
 static int describe(struct tw_call *call, const char *path)
 {
     const struct info_opts *o = call->opts;
-    const bool hdf5 = tw_is_hdf5(path), weights = !hdf5 && tw_is_weights(path);
+    const bool network = tw_is_network(path), hdf5 = tw_is_hdf5(path);
+    const bool weights = !hdf5 && !network && tw_is_weights(path);
 
-    if (tw_names_checkpoint(path) || weights ||
-        ((o->model || o->stats) && (hdf5 || tw_is_onnx(path))))
+    if (tw_names_checkpoint(path) || weights || ((o->model || o->stats) && (hdf5 || network)))
         return tw_info_weights(call, path, o);
+    if (network || tw_info_is_family(path))
+        return tw_info_net(call, path);
     if (hdf5)
         return describe_hdf5(call, path);
-    if (tw_is_onnx(path) || tw_info_is_family(path))
-        return tw_info_net(call, path);
     return tw_info_log(call, path);
 }
 

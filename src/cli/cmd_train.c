@@ -181,7 +181,7 @@ static double last_of(const struct tw_log *log, const char *run, const char *ser
              (log->nruns == 1 || !strcmp(log->runs[i].name, run)) && k < log->runs[i].nseries; k++)
             if (!strcmp(log->runs[i].series[k].name, series))
                 return log->runs[i].series[k].y[log->runs[i].series[k].n - 1];
-    return NAN;
+    return (double)NAN;
 }
 
 static enum tw_status report(struct train_work *w)
@@ -268,6 +268,16 @@ static enum tw_status find_ctx(struct train_work *w, size_t *ctx)
     return TW_OK;
 }
 
+/* What no series shows need not be computed. */
+static void drop_validation(struct train_job *j)
+{
+    for (size_t k = 0; k < j->run->nseries; k++)
+        if (j->run->series[k] == TRAIN_VAL_LOSS || j->run->series[k] == TRAIN_VAL_ACC)
+            return;
+    tw_problem_free(j->validation);
+    j->validation = NULL;
+}
+
 static enum tw_status set_up(struct train_work *w)
 {
     struct tw_call *call = w->call;
@@ -294,6 +304,8 @@ static enum tw_status set_up(struct train_work *w)
         rc = train_job_make(call, &w->plan.run[i], i, d, &w->job[i], &w->prov);
         if (rc == TW_OK)
             rc = train_plan_log(&w->plan, i, w->job[i].problem->has_error, validation);
+        if (rc == TW_OK)
+            drop_validation(&w->job[i]);
     }
     (void)tw_stop_requested(); /* from the moment that there is a file, a signal is heard */
     return rc == TW_OK ? train_file_open(w) : rc;
@@ -316,12 +328,14 @@ static int run(struct tw_call *call)
 {
     struct train_opts *o = call->opts;
     struct train_work w = { .call = call, .o = o };
+    const bool resumed = o->resume != NULL;
     struct tw_str kept = { 0 };
     char *record = NULL;
     int code;
     enum tw_status rc = TW_OK;
 
-    if (o->resume) {
+    if (resumed) {
+        call->common.output = o->resume;
         rc = train_options_read(o->resume, &record, &call->err);
         if (rc == TW_OK)
             rc = take_options(call, record, &kept);
@@ -330,14 +344,20 @@ static int run(struct tw_call *call)
     } else if (call->argc == 1) {
         o->net.model = call->argv[0];
     }
-    if (rc == TW_OK && !o->net.model)
+    if (!resumed && !o->net.model)
         return tw_cmd_usage(call, "no network given, as in 'mlp(64,32,10)'");
-    if (rc == TW_OK && !o->net.data)
+    if (!resumed && !o->net.data)
         return tw_cmd_usage(call, "no data given: --data=FILE");
-    if (rc == TW_OK && !call->common.output)
+    if (!resumed && !call->common.output)
         return tw_cmd_usage(call, "no file given for the run: -o FILE");
+    if (rc == TW_OK && (!o->net.model || !o->net.data))
+        rc = tw_err_set(&call->err, TW_EFORMAT, "its options name no network or no data");
     if (rc == TW_OK)
         rc = set_up(&w);
+    if (rc != TW_OK && resumed) {
+        call->err.code = rc == TW_EINVAL ? TW_EFORMAT : rc; /* what is wrong is in the file */
+        rc = tw_err_ctx(&call->err, call->err.code, "%s", call->common.output);
+    }
     if (rc == TW_OK)
         rc = train_work_run(&w);
     if (rc == TW_OK) {

@@ -63,7 +63,7 @@ struct ghost {
     enum tw_ghost_exact exact;
     struct tw_scan *scan; /* NULL: none; the checkpoint is at this end of it */
     size_t scan_end;
-    double scan_length; /* of the line in the weights */
+    double scan_length;             /* of the line in the weights */
     struct tw_ghost_inside *inside; /* NULL: not asked for */
     size_t tangents;                /* directions in one pass */
     size_t nline;

@@ -19,7 +19,7 @@ enum tw_status tw_ghost_read_scan(struct ghost *g, const char *checkpoint, struc
         rc = tw_cmd_provenance_input(&g->prov, path, NULL, err);
     if (rc != TW_OK)
         return rc;
-    if (s->ny != 1 || strcmp(s->chart, "line") || s->nmark != 2)
+    if (s->ny != 1 || strcmp(s->chart, "line") != 0 || s->nmark != 2)
         return tw_err_set(err, TW_EFORMAT,
                           "%s is no scan of a line between two checkpoints ('thalweg scan A B')",
                           path);

@@ -152,7 +152,7 @@ static enum tw_status find_layers(struct ghost *g, struct ghost_line *l, const d
         const struct tw_param *q = &layout->param[p];
         size_t k = 0;
 
-        while (k < l->nlayer && strcmp(l->layer[k].name, q->layer))
+        while (k < l->nlayer && strcmp(l->layer[k].name, q->layer) != 0)
             k++;
         if (k == l->nlayer)
             l->layer[l->nlayer++] = (struct ghost_layer){ q->layer, 0.0, HUGE_VAL };
@@ -239,7 +239,7 @@ static enum tw_status local(struct ghost *g, struct ghost_line *l, const double 
 {
     const struct tw_vector direction = { NULL, v };
     double *h = tw_alloc(g->problem->dim, sizeof *h);
-    struct tw_values values;
+    struct tw_values values = { 0 };
     const struct tw_request r = { .at = { .f = g->params },
                                   .buffers = g->buffers,
                                   .ndirections = 1,

@@ -313,6 +313,34 @@ static void print_onsets(const struct ghost *g)
 
 /* ---- JSON ---------------------------------------------------------------------------------- */
 
+static void json_parts(struct tw_json *j, const struct ghost_line *l)
+{
+    if (l->nlayer) {
+        tw_json_real(j, "r_layers", l->polydisc);
+        tw_json_open(j, "layers", '[');
+        for (size_t k = 0; k < l->nlayer; k++) {
+            tw_json_open(j, NULL, '{');
+            tw_json_text(j, "name", l->layer[k].name);
+            tw_json_real(j, "length", l->layer[k].tau);
+            tw_json_real(j, "rho_a", l->layer[k].rho_a);
+            tw_json_close(j, '}');
+        }
+        tw_json_close(j, ']');
+    }
+    if (l->nsite) {
+        tw_json_open(j, "inside", '[');
+        for (size_t k = 0; k < l->nsite; k++) {
+            tw_json_open(j, NULL, '{');
+            tw_json_text(j, "name", l->site[k].name);
+            tw_json_text(j, "operator", l->site[k].op);
+            tw_json_real(j, "nearest", l->site[k].nearest);
+            tw_json_real(j, "low", l->site[k].low);
+            tw_json_close(j, '}');
+        }
+        tw_json_close(j, ']');
+    }
+}
+
 static void json_line(const struct ghost *g, const struct ghost_line *l)
 {
     struct tw_json *j = &g->call->json;
@@ -343,30 +371,7 @@ static void json_line(const struct ghost *g, const struct ghost_line *l)
     for (size_t k = 0; k < g->nonset; k++)
         tw_json_real(j, g->onsets[k].text, l->onset[k]);
     tw_json_close(j, '}');
-    if (l->nlayer) {
-        tw_json_real(j, "r_layers", l->polydisc);
-        tw_json_open(j, "layers", '[');
-        for (size_t k = 0; k < l->nlayer; k++) {
-            tw_json_open(j, NULL, '{');
-            tw_json_text(j, "name", l->layer[k].name);
-            tw_json_real(j, "length", l->layer[k].tau);
-            tw_json_real(j, "rho_a", l->layer[k].rho_a);
-            tw_json_close(j, '}');
-        }
-        tw_json_close(j, ']');
-    }
-    if (l->nsite) {
-        tw_json_open(j, "inside", '[');
-        for (size_t k = 0; k < l->nsite; k++) {
-            tw_json_open(j, NULL, '{');
-            tw_json_text(j, "name", l->site[k].name);
-            tw_json_text(j, "operator", l->site[k].op);
-            tw_json_real(j, "nearest", l->site[k].nearest);
-            tw_json_real(j, "low", l->site[k].low);
-            tw_json_close(j, '}');
-        }
-        tw_json_close(j, ']');
-    }
+    json_parts(j, l);
     if (batch_ratio(g, l, q))
         tw_json_reals(j, "batch_over_all", q, 3);
     free(at);

@@ -90,7 +90,9 @@ static size_t softmaxes(const struct ghost *g)
 static enum tw_status put(const struct ghost *g, struct tw_result *r, const struct column *c)
 {
     const size_t n = softmaxes(g), dims[2] = { g->nline, n };
-    const size_t all = c->of_line ? g->nline : n <= SIZE_MAX / g->nline ? g->nline * n : SIZE_MAX;
+    const size_t all = c->of_line                       ? g->nline
+                       : n <= SIZE_MAX / (g->nline + 1) ? g->nline * n
+                                                        : SIZE_MAX;
     double *x = tw_alloc(all, sizeof *x);
     enum tw_status rc;
 

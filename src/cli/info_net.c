@@ -48,6 +48,10 @@ static void show_head(struct tw_call *call, const struct tw_net *net, const char
     tw_str_addf(&s, "%s", net->producer ? net->producer : "Thalweg");
     show_text(call, "made by", "producer", &s);
     tw_json_size(&call->json, "opset", (size_t)net->opset);
+    if (net->loss) {
+        tw_str_add(&s, net->loss);
+        show_text(call, "loss", "loss", &s);
+    }
     for (size_t i = 0; i < net->ninput; i++)
         describe_value(&net->value[net->input[i]], i ? ", " : "", &s);
     show_text(call, "inputs", "inputs", &s);

@@ -55,6 +55,8 @@ char *tw_load_model(struct tw_call *call, const char *checkpoint)
         if (!model && !list.v[0].has_step && call->err.code == TW_OK)
             model = model_note(call, checkpoint);
     }
+    if (!model && call->err.code == TW_OK && tw_is_network(checkpoint))
+        model = tw_strdup(checkpoint);
     tw_checkpoints_release(&list);
     return model;
 }
@@ -112,6 +114,8 @@ struct tw_net *tw_load_net(struct tw_call *call, const struct tw_net_opts *o,
     }
     if (stat(model, &st) != 0 && tw_is_family(model)) {
         net = tw_family_net(model, &call->err);
+        if (!net && !o->model && call->err.code == TW_EINVAL)
+            call->err.code = TW_EFORMAT; /* nobody typed it: the file says so */
     } else if (tw_store_net_read(model, &net, &remarks, &call->err) == TW_OK) {
         tw_load_remarks(call, model, &remarks, true);
         if (prov && tw_cmd_provenance_input(prov, model, NULL, &call->err) != TW_OK) {
@@ -144,12 +148,34 @@ static enum tw_status read_list(struct tw_call *call, const char *option, const 
     return TW_OK;
 }
 
+/* The file, or those that were read of a folder. */
+static enum tw_status record_data(struct tw_call *call, const char *path, char *files,
+                                  struct tw_cmd_provenance *prov)
+{
+    static const char *const words[] = { "tokens:", "text:" };
+    enum tw_status rc = TW_OK;
+
+    for (size_t i = 0; i < 2; i++)
+        if (!strncmp(path, words[i], strlen(words[i])))
+            path += strlen(words[i]);
+    if (!files)
+        return tw_cmd_provenance_input(prov, path, NULL, &call->err);
+    for (char *p = files, *end; rc == TW_OK && *p; p = end + 1) {
+        end = p + strcspn(p, "\n");
+        *end = '\0';
+        rc = tw_cmd_provenance_input(prov, p, NULL, &call->err);
+    }
+    return rc;
+}
+
 enum tw_status tw_load_data(struct tw_call *call, const struct tw_net_opts *o,
                             struct tw_dataset *data, struct tw_cmd_provenance *prov)
 {
     enum { CHANNELS = 64 };
     double mean[CHANNELS], std[CHANNELS];
-    struct tw_data_options d = { .mean = mean, .std = std, .split = o->split };
+    struct tw_data_options d = {
+        .mean = mean, .std = std, .split = o->split, .label = o->label_column
+    };
     struct tw_data_report report = { 0 };
     struct tw_str remarks = { 0 };
     enum tw_status rc;
@@ -166,7 +192,8 @@ enum tw_status tw_load_data(struct tw_call *call, const struct tw_net_opts *o,
         tw_cmd_warn(call, "%s: %zu numbers of the samples are NaN or infinite", o->data,
                     report.nonfinite);
     if (rc == TW_OK && prov)
-        rc = tw_cmd_provenance_input(prov, o->data, NULL, &call->err);
+        rc = record_data(call, o->data, report.files, prov);
+    free(report.files);
     if (rc == TW_OK && prov && o->labels)
         rc = tw_cmd_provenance_input(prov, o->labels, NULL, &call->err);
     tw_str_release(&remarks);
@@ -180,11 +207,12 @@ struct tw_problem *tw_load_problem(struct tw_call *call, const struct tw_net_opt
                                    struct tw_net *net, const struct tw_dataset *data,
                                    struct tw_problem_options *p)
 {
+    const char *text = o->loss ? o->loss : net->loss;
     struct tw_loss_spec loss;
     struct tw_problem *problem;
 
-    if (o->loss) {
-        if (tw_loss_parse(o->loss, &loss, &call->err) != TW_OK)
+    if (text) {
+        if (tw_loss_parse(text, &loss, &call->err) != TW_OK)
             return NULL;
         p->loss = &loss;
     }

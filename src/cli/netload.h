@@ -9,7 +9,7 @@
 #include "thalweg/problem.h"
 
 struct tw_net_opts {
-    const char *model, *data, *labels, *split, *state_key, *loss, *mean, *std;
+    const char *model, *data, *labels, *label_column, *split, *state_key, *loss, *mean, *std;
     double scale, memory;
     size_t limit;
     uint64_t subset_seed;
@@ -28,11 +28,14 @@ struct tw_net_opts {
 #define TW_NET_DATA(type, field)                                                                   \
     { TW_OPT_HEAD, 0, "Data", 0, NULL, NULL, 0, 0, NULL },                                         \
     { TW_OPT_STR, 'd', "data", TW_OPT_FIELD(type, field.data), "FILE",                             \
-      "samples x and targets y, in HDF5 or npz", 0, 0, NULL },                                     \
+      "samples and targets: HDF5, npz, IDX, CIFAR's, tokens, text, CSV; see thalweg-data(7)",      \
+      0, 0, NULL },                                                                                \
     { TW_OPT_STR, 0, "labels", TW_OPT_FIELD(type, field.labels), "FILE",                           \
       "a file of the targets alone [they are in --data]", 0, 0, NULL },                            \
+    { TW_OPT_STR, 0, "label-column", TW_OPT_FIELD(type, field.label_column), "NAME",               \
+      "the column of a table that holds the targets [label, class, target or y]", 0, 0, NULL },    \
     { TW_OPT_STR, 0, "split", TW_OPT_FIELD(type, field.split), "NAME",                             \
-      "only this part of the data: train, test, or a number in the file's split [all]", 0, 0,      \
+      "only this part of the data: train, test, or validation [all]", 0, 0,      \
       NULL },                                                                                      \
     { TW_OPT_REAL, 0, "scale", TW_OPT_FIELD(type, field.scale), "X",                               \
       "multiply samples by this first [1]", 0, 0, NULL },                                          \

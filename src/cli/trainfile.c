@@ -15,6 +15,51 @@ enum tw_status train_options_read(const char *path, char **record, struct tw_err
     return rc;
 }
 
+/* Is there a line of n bytes? */
+static bool has_line(const char *text, const char *line, size_t n)
+{
+    for (; *text; text += strcspn(text, "\n"), text += *text == '\n')
+        if (strcspn(text, "\n") == n && !strncmp(text, line, n))
+            return true;
+    return false;
+}
+
+/* Every option of a is one of b, or what it is where nobody gives it: so files stay good when there
+ * are new options. */
+static bool within(const char *a, const char *b, const char *standard)
+{
+    for (const char *p = a; *p;) {
+        const size_t n = strcspn(p, "\n");
+
+        if (!has_line(b, p, n) && !has_line(standard, p, n))
+            return false;
+        p += n + (p[n] == '\n');
+    }
+    return true;
+}
+
+static enum tw_status same_options(const struct train_work *w, const char *path, const char *record)
+{
+    const struct tw_cmd *cmd = w->call->cmd;
+    struct tw_err *err = &w->call->err;
+    struct tw_common fresh = { 0 };
+    struct tw_str standard = { 0 };
+    enum tw_status rc = TW_OK;
+
+    tw_str_add(&standard, "");
+    tw_opt_record(cmd->opts, cmd->uses, &fresh, cmd->defaults, &standard);
+    if (standard.failed)
+        rc = tw_err_set(err, TW_ENOMEM, "out of memory");
+    else if (!within(record, w->prov.options.s, standard.s) ||
+             !within(w->prov.options.s, record, standard.s))
+        rc = tw_err_set(err, TW_EIO,
+                        "%s exists, and was made with other options ('thalweg info -v' shows "
+                        "them); use --force to replace it",
+                        path);
+    tw_str_release(&standard);
+    return rc;
+}
+
 /* An output that is there: the same work, to be gone on with? */
 static enum tw_status check_same(struct train_work *w, const char *path)
 {
@@ -25,11 +70,8 @@ static enum tw_status check_same(struct train_work *w, const char *path)
 
     if (rc == TW_OK)
         rc = tw_run_list_read(path, &list, err);
-    if (rc == TW_OK && strcmp(record, w->prov.options.s) != 0)
-        rc = tw_err_set(err, TW_EIO,
-                        "%s exists, and was made with other options ('thalweg info -v' shows "
-                        "them); use --force to replace it",
-                        path);
+    if (rc == TW_OK && record)
+        rc = same_options(w, path, record);
     for (size_t i = 0; i < w->plan.n && rc == TW_OK; i++) {
         const struct tw_run_info *run = tw_run_find(&list, w->plan.run[i].name);
         const char *digest = run ? tw_run_attr(run, "data_digest") : NULL;

@@ -115,7 +115,7 @@ static enum tw_status read_schedule(struct train_run *r, size_t epoch, struct tw
     const bool file = !strncmp(spec, "file:", 5);
     double steps = (double)o->steps;
     struct tw_str s[2] = { { 0 }, { 0 } };
-    enum tw_status rc;
+    enum tw_status rc = TW_OK;
 
     if (!isnan(o->epochs))
         steps = ceil(o->epochs * (double)epoch);
@@ -128,15 +128,18 @@ static enum tw_status read_schedule(struct train_run *r, size_t epoch, struct tw
     else
         set_key(spec, "peak", o->lr, &s[0]);
     if (!s[0].failed && !file && !has_key(s[0].s, "total")) {
-        if (!(steps > 0.0))
-            return tw_err_set(err, TW_EINVAL,
-                              "how long? Give --steps=N, --epochs=N, or total=N in "
-                              "the schedule");
-        set_key(s[0].s, "total", steps, &s[1]);
+        if (steps > 0.0)
+            set_key(s[0].s, "total", steps, &s[1]);
+        else
+            rc = tw_err_set(err, TW_EINVAL,
+                            "how long? Give --steps=N, --epochs=N, or total=N in "
+                            "the schedule");
     } else if (!s[0].failed) {
         tw_str_add(&s[1], s[0].s);
     }
-    rc = s[0].failed || s[1].failed ? no_memory(err) : tw_cli_schedule(s[1].s, &r->schedule, err);
+    if (rc == TW_OK)
+        rc = s[0].failed || s[1].failed ? no_memory(err)
+                                        : tw_cli_schedule(s[1].s, &r->schedule, err);
     if (rc == TW_OK && steps > 0.0 && steps != (double)r->schedule.n)
         rc = tw_err_set(err, TW_EINVAL,
                         "%.0f steps were asked for, and the schedule '%s' has %zu: leave out one",

@@ -203,7 +203,6 @@ static void run_trunk(struct train_work *w, struct train_job *first, size_t bran
 enum tw_status train_work_run(struct train_work *w)
 {
     const size_t n = w->plan.n, branches = w->o->spawn ? w->o->branches : 1, groups = n / branches;
-    const int threads = (int)w->call->common.threads;
 
     for (size_t i = 0; i < n; i++) {
         w->done += tw_trainer_steps(w->job[i].trainer);
@@ -213,11 +212,12 @@ enum tw_status train_work_run(struct train_work *w)
     w->progress.base = w->done;
     /* One run has all threads; several have one each, and the same bits. */
     if (branches > 1) {
-#pragma omp parallel for schedule(dynamic, 1) num_threads(threads) if (groups > 1)
+#pragma omp parallel for schedule(dynamic, 1)                                                      \
+    num_threads((int)w->call->common.threads) if (groups > 1)
         for (size_t i = 0; i < groups; i++)
             run_trunk(w, &w->job[i * branches], branches);
     }
-#pragma omp parallel for schedule(dynamic, 1) num_threads(threads) if (n > 1)
+#pragma omp parallel for schedule(dynamic, 1) num_threads((int)w->call->common.threads) if (n > 1)
     for (size_t i = 0; i < n; i++)
         if (!w->job[i].stopped)
             run_to(w, &w->job[i], w->plan.run[i].schedule.n);

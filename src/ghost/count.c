@@ -26,7 +26,9 @@ struct walk {
 
 static struct ghost_complex on_circle(double radius, double theta)
 {
-    return (struct ghost_complex){ radius * cos(theta), radius * sin(theta) };
+    const double x = cos(theta), y = sin(theta);
+
+    return (struct ghost_complex){ radius * x, radius * y };
 }
 
 static double modulus(struct ghost_complex x)

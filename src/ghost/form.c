@@ -252,9 +252,14 @@ struct ghost_real ghost_real(const struct tw_ghost *g, double u)
         }
     }
     r.mean = first / sum;
-    for (size_t k = 0; k < g->n; k++)
-        spread += (g->b[k] - r.mean) * (g->b[k] - r.mean) * g->tr[k];
+    for (size_t k = 0; k < g->n; k++) {
+        const double d = g->b[k] - r.mean, square = d * d * g->tr[k];
+
+        spread += square;
+        r.third += d * square;
+    }
     r.variance = spread / sum;
+    r.third /= sum;
     r.odds = others > 0.0 ? -log(others) : HUGE_VAL;
     r.rate = others > 0.0 ? g->b[r.top] - others_b / others : 0.0;
     if (others < DBL_MIN) /* they underflow: their exponents are known */
@@ -277,7 +282,7 @@ double ghost_odds(const struct tw_ghost *g, size_t m, double u, double *rate)
             first += g->b[k] * p;
         }
     *rate = g->b[m] - first / sum;
-    return g->l[m] + g->b[m] * u - top - log(sum);
+    return g->l[m] + g->b[m] * u - top - log(fmax(sum, 1.0)); /* one of them is exp(0) */
 }
 
 /* Newton's iteration on a concave function from where it is negative: it stays there and rises to

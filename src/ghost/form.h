@@ -56,10 +56,10 @@ void ghost_taylor(const struct tw_ghost *g, struct ghost_complex s, bool tilt,
 double ghost_rounding(const struct tw_ghost *g, double size, double modulus);
 
 /* The class with the largest p_k(u), its log-odds log(p / (1 - p)), their derivative by u, the
- * mean and the variance K''(u) of the slopes. Needs n >= 2. */
+ * mean, the variance K''(u) and the third central moment K'''(u) of the slopes. Needs n >= 2. */
 struct ghost_real {
     size_t top;
-    double odds, rate, mean, variance;
+    double odds, rate, mean, variance, third;
 };
 struct ghost_real ghost_real(const struct tw_ghost *g, double u);
 /* Log-odds of class m at u and their derivative. Concave in u. */

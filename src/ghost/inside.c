@@ -115,10 +115,10 @@ static size_t kind_of(const struct tw_node *node)
     const size_t n = sizeof kinds / sizeof *kinds;
     size_t k = 0;
 
-    while (k < n && strcmp(kinds[k].op, node->op))
+    while (k < n && strcmp(kinds[k].op, node->op) != 0)
         k++;
     if (k < n && kinds[k].kind == TW_GHOST_GELU_TANH &&
-        strcmp(tw_node_text(node, "approximate", "none"), "tanh"))
+        strcmp(tw_node_text(node, "approximate", "none"), "tanh") != 0)
         return n; /* by erf: entire */
     /* Rows along another axis than the last would have to be gathered. */
     if (k < n && kinds[k].kind >= TW_GHOST_NORM && tw_node_int(node, "axis", -1) != -1)

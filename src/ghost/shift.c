@@ -33,7 +33,7 @@ static double log_sum(size_t n, const double *z, const double *a, double tempera
         *top = fmax(*top, (z[k] + a[k] * t) / temperature);
     for (size_t k = 0; k < n; k++)
         sum += exp((z[k] + a[k] * t) / temperature - *top);
-    return log(sum);
+    return log(fmax(sum, 1.0)); /* one of them is exp(0) */
 }
 
 /* log sum_k p_k exp(d_k) where p are the probabilities at `from` and d_k = (a_k - mean) (to -

@@ -19,8 +19,8 @@ struct stream {
     const double **part;          /* (nd) into a */
 };
 
-static enum tw_status open(struct stream *s, struct tw_problem *p, const struct tw_request *r,
-                           struct tw_err *err)
+static enum tw_status begin(struct stream *s, struct tw_problem *p, const struct tw_request *r,
+                            struct tw_err *err)
 {
     const struct tw_loss_ports *ports = tw_problem_ports(p);
 
@@ -120,7 +120,7 @@ enum tw_status tw_ghost_slopes(struct tw_problem *p, const struct tw_request *r,
     const size_t n = r->rows ? r->nrows : p->n;
     struct stream s = { 0 };
     size_t softmaxes = 0;
-    enum tw_status rc = open(&s, p, r, err);
+    enum tw_status rc = begin(&s, p, r, err);
 
     if (rc == TW_OK)
         rc = make(&s, n, bytes, err);

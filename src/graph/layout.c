@@ -28,20 +28,100 @@ static char *layer_of(const char *name)
 }
 
 /* The nodes of the list say it best: they are what the exporter saw. A weight may be seen
- * through transposes and casts. */
+ * through transposes, casts and changes of shape. */
 struct reader {
     const struct tw_node *node;
     size_t slot;
-    bool transposed;
+    int axis; /* of the tensor: the one that counts filters for this node; -1: none */
 };
 
-static bool find_reader(const struct tw_net *net, int value, int depth, struct reader *r)
+/* Which axis of what it reads counts the filters of the node: outputs of a product. */
+static int filter_axis(const struct tw_node *n, size_t slot, int rank)
+{
+    if (!strcmp(n->op, "Conv") && slot == 1)
+        return 0;
+    if (!strcmp(n->op, "ConvTranspose") && slot == 1)
+        return 1;
+    if (!strcmp(n->op, "Gemm") && slot == 1)
+        return tw_node_int(n, "transB", 0) ? 0 : 1;
+    if (!strcmp(n->op, "MatMul") && rank >= 2)
+        return slot == 1 ? rank - 1 : rank - 2;
+    return -1;
+}
+
+/* Whole numbers that the node list knows; n: how many. NULL: none. */
+static const struct tw_array *known_ints(const struct tw_net *net, int value)
+{
+    const struct tw_value *v = value >= 0 ? &net->value[value] : NULL;
+    const struct tw_node *made = v && v->made_by >= 0 ? &net->node[v->made_by] : NULL;
+    const struct tw_attr *a =
+        made && !strcmp(made->op, "Constant") ? tw_node_attr(made, "value") : NULL;
+    const struct tw_array *x = a ? &a->array : v && v->is_init ? &v->init : NULL;
+
+    return x && x->dtype == TW_I64 && x->rank == 1 && x->n <= TW_MAX_RANK ? x : NULL;
+}
+
+/* The axis of a node's input that `axis` of its output is; as many elements lie before both. */
+static int axis_before(const struct tw_net *net, const struct tw_node *n, int axis, int rank,
+                       const size_t *dims)
+{
+    const struct tw_attr *perm = tw_node_attr(n, "perm");
+    const struct tw_array *shape = n->nin > 1 ? known_ints(net, n->in[1]) : NULL;
+    int64_t before = 1, mine = 1;
+
+    if (axis < 0 || (strcmp(n->op, "Transpose") != 0 && strcmp(n->op, "Reshape") != 0))
+        return axis;
+    if (!strcmp(n->op, "Transpose"))
+        return !perm ? rank - 1 - axis : (size_t)axis < perm->n ? (int)perm->ints[axis] : -1;
+    if (!shape || (size_t)axis >= shape->n)
+        return -1;
+    for (int i = 0; i < axis; i++) {
+        if (tw_array_int(shape, (size_t)i) < 1)
+            return -1;
+        before *= tw_array_int(shape, (size_t)i);
+    }
+    for (int i = 0; i < rank; i++) {
+        if (mine == before)
+            return i;
+        mine *= (int64_t)dims[i];
+    }
+    return -1;
+}
+
+/* The shape of what a Transpose or a Reshape makes of a tensor; false: not known. */
+static bool shape_after(const struct tw_net *net, const struct tw_node *n, int *rank, size_t *dims)
+{
+    const struct tw_attr *perm = tw_node_attr(n, "perm");
+    const struct tw_array *shape = n->nin > 1 ? known_ints(net, n->in[1]) : NULL;
+    size_t old[TW_MAX_RANK];
+
+    memcpy(old, dims, sizeof old);
+    if (!strcmp(n->op, "Transpose")) {
+        for (int i = 0; i < *rank; i++) {
+            const int64_t from = perm && (size_t)i < perm->n ? perm->ints[i] : *rank - 1 - i;
+
+            if (from < 0 || from >= *rank)
+                return false;
+            dims[i] = old[from];
+        }
+    } else if (!strcmp(n->op, "Reshape")) {
+        for (size_t i = 0; shape && i < shape->n; i++)
+            dims[i] = tw_array_int(shape, i) > 0 ? (size_t)tw_array_int(shape, i) : 0;
+        *rank = shape ? (int)shape->n : -1;
+    }
+    return *rank >= 0;
+}
+
+static bool find_reader(const struct tw_net *net, int value, int rank, const size_t *dims,
+                        int depth, struct reader *r)
 {
     for (size_t i = 0; value >= 0 && i < net->nnode; i++) {
         const struct tw_node *n = &net->node[i];
 
         for (size_t j = 0; j < n->nin; j++) {
-            bool through = !strcmp(n->op, "Transpose");
+            const bool moves = !strcmp(n->op, "Transpose") || (!strcmp(n->op, "Reshape") && !j);
+            size_t next[TW_MAX_RANK];
+            int next_rank = rank;
 
             if (n->in[j] != value)
                 continue;
@@ -49,12 +129,14 @@ static bool find_reader(const struct tw_net *net, int value, int depth, struct r
             if (!strcmp(n->op, "Identity") && n->nout == 1 && net->value[n->out[0]].name &&
                 strchr(net->value[n->out[0]].name, '.'))
                 continue;
-            if ((through || !strcmp(n->op, "Cast") || !strcmp(n->op, "Identity")) && n->nout == 1 &&
-                depth < 4 && find_reader(net, n->out[0], depth + 1, r)) {
-                r->transposed = r->transposed != through;
+            memcpy(next, dims, sizeof next);
+            if ((moves || !strcmp(n->op, "Cast") || !strcmp(n->op, "Identity")) && n->nout == 1 &&
+                depth < 4 && shape_after(net, n, &next_rank, next) &&
+                find_reader(net, n->out[0], next_rank, next, depth + 1, r)) {
+                r->axis = axis_before(net, n, r->axis, rank, dims);
                 return true;
             }
-            *r = (struct reader){ n, j, false };
+            *r = (struct reader){ n, j, filter_axis(n, j, rank) };
             return true;
         }
     }
@@ -78,15 +160,12 @@ static void role_by_reader(struct tw_param *p, const struct reader *r)
 {
     const char *op = r->node->op;
 
-    if (!strcmp(op, "Conv") || !strcmp(op, "Gemm")) {
+    if (!strcmp(op, "Conv") || !strcmp(op, "ConvTranspose") || !strcmp(op, "Gemm")) {
         p->role = r->slot == 2 ? TW_ROLE_BIAS : TW_ROLE_WEIGHT;
-        if (r->slot == 1)
-            p->filter_axis = !strcmp(op, "Conv") || tw_node_int(r->node, "transB", 0) ? 0 : 1;
-        if (r->slot == 1 && r->transposed)
-            p->filter_axis = !p->filter_axis;
+        p->filter_axis = r->axis;
     } else if (!strcmp(op, "MatMul") && p->rank >= 2) {
         p->role = TW_ROLE_WEIGHT;
-        p->filter_axis = (r->slot == 1) != r->transposed ? p->rank - 1 : p->rank - 2;
+        p->filter_axis = r->axis;
     } else if (!strcmp(op, "BatchNormalization") || !strcmp(op, "LayerNormalization") ||
                !strcmp(op, "InstanceNormalization") || !strcmp(op, "GroupNormalization") ||
                !strcmp(op, "RMSNormalization")) {
@@ -114,7 +193,7 @@ enum tw_status tw_layout_describe(struct tw_build *b)
             return tw_err_set(b->err, TW_ENOMEM, "out of memory for the parameters");
         if (p->role == TW_ROLE_BUFFER)
             continue;
-        if (find_reader(b->net, tw_net_find(b->net, p->name), 0, &r))
+        if (find_reader(b->net, tw_net_find(b->net, p->name), p->rank, p->dims, 0, &r))
             role_by_reader(p, &r);
         else
             role_by_shape(p);

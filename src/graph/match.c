@@ -35,10 +35,22 @@ bool match_ignored(const char *name)
     return !strcmp(last_part(name), "num_batches_tracked");
 }
 
+/* As strcmp, but that a slash is a dot: HDF5 files of Keras's tensors may come with either. */
+static int compare(const char *a, const char *b)
+{
+    for (;; a++, b++) {
+        const unsigned char x = (unsigned char)(*a == '/' ? '.' : *a);
+        const unsigned char y = (unsigned char)(*b == '/' ? '.' : *b);
+
+        if (x != y || x == '\0')
+            return x - y;
+    }
+}
+
 static int by_name(const void *pa, const void *pb)
 {
     const struct match_key *a = pa, *b = pb;
-    int c = strcmp(a->name, b->name);
+    int c = compare(a->name, b->name);
 
     return c ? c : (a->index > b->index) - (a->index < b->index);
 }
@@ -56,12 +68,12 @@ size_t match_find(const struct match_key *key, size_t n, const char *name, size_
     while (lo < hi) {
         size_t mid = lo + (hi - lo) / 2;
 
-        if (strcmp(key[mid].name, name) < 0)
+        if (compare(key[mid].name, name) < 0)
             lo = mid + 1;
         else
             hi = mid;
     }
-    for (*count = 0; lo + *count < n && !strcmp(key[lo + *count].name, name); ++*count)
+    for (*count = 0; lo + *count < n && !compare(key[lo + *count].name, name); ++*count)
         ;
     return *count ? lo : n;
 }
@@ -253,11 +265,25 @@ static enum tw_status check_twin(struct match *m, const struct tw_param *p, size
 
 /* ---- all tensors ----------------------------------------------------------------------------- */
 
+/* Of BatchNormalization, in PyTorch's names and in Keras's. */
+static bool is_statistic(const char *last)
+{
+    static const char *const names[] = { "running_mean", "running_var", "moving_mean",
+                                         "moving_variance" };
+    const char *slash = strrchr(last, '/');
+
+    last = slash ? slash + 1 : last;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (!strcmp(last, names[i]))
+            return true;
+    return false;
+}
+
 static enum tw_status missing(struct match *m, const struct tw_param *p, bool is_buffer)
 {
     const char *last = last_part(p->name);
     /* The other buffers (masks, tables) are what the network says they are. */
-    bool needed = !is_buffer || !strcmp(last, "running_mean") || !strcmp(last, "running_var");
+    bool needed = !is_buffer || is_statistic(last);
     enum tw_match_what what = needed ? TW_MATCH_MISSING : TW_MATCH_KEPT;
 
     if (match_ignored(p->name))
@@ -350,9 +376,9 @@ static enum tw_status extras(struct match *m)
     return TW_OK;
 }
 
-enum tw_status tw_match_weights(const struct tw_layout *layout, const struct tw_net *net,
-                                const struct tw_named_list *checkpoint, float *params,
-                                float *buffers, struct tw_match *report, struct tw_err *err)
+static enum tw_status match_names(const struct tw_layout *layout, const struct tw_net *net,
+                                  const struct tw_named_list *checkpoint, float *params,
+                                  float *buffers, struct tw_match *report, struct tw_err *err)
 {
     struct match m = { .layout = layout,
                        .net = net,
@@ -374,5 +400,96 @@ enum tw_status tw_match_weights(const struct tw_layout *layout, const struct tw_
     free(m.bare);
     free(m.part);
     free(m.used);
+    return rc;
+}
+
+/* ---- other names ----------------------------------------------------------------------------- */
+
+static const char *alias_of(const struct tw_net *net, const char *name)
+{
+    const int value = net ? tw_net_find(net, name) : -1;
+
+    return value >= 0 ? net->value[value].alias : NULL;
+}
+
+/* The names of the layout by alias, sorted. */
+static size_t aliases_of_net(const struct tw_layout *layout, const struct tw_net *net,
+                             struct match_key *key)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < layout->nparam + layout->nbuffer; i++) {
+        const char *alias = alias_of(net, layout->param[i].name);
+
+        if (alias)
+            key[n++] = (struct match_key){ alias, i };
+    }
+    match_sort(key, n);
+    return n;
+}
+
+static size_t aliases_of(const struct tw_named_list *from, struct match_key *key)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < from->n; i++)
+        if (from->item[i].alias)
+            key[n++] = (struct match_key){ from->item[i].alias, i };
+    match_sort(key, n);
+    return n;
+}
+
+/* The checkpoint under the network's names, if some of those are not in it and it has all by their
+ * aliases: names that Keras numbers through a session differ between models that are the same. */
+static enum tw_status rename_all(const struct tw_layout *layout, const struct tw_net *net,
+                                 const struct tw_named_list *from, struct tw_named_list *view,
+                                 struct tw_err *err)
+{
+    const size_t all = layout->nparam + layout->nbuffer;
+    struct match_key *mine = tw_alloc(all, sizeof *mine), *theirs = tw_alloc(from->n, sizeof *mine);
+    struct tw_named *item = tw_alloc(from->n, sizeof *item);
+    size_t n = 0, m = 0, same = 0, found = 0, count;
+    enum tw_status rc = TW_OK;
+
+    if (!mine || !theirs || !item)
+        rc = tw_err_set(err, TW_ENOMEM, "out of memory");
+    if (rc == TW_OK) {
+        n = aliases_of_net(layout, net, mine);
+        m = aliases_of(from, theirs);
+        for (size_t i = 0; i < n; i++)
+            found += match_find(theirs, m, mine[i].name, &count) < m;
+        for (size_t i = 0; i < all && n; i++)
+            same += tw_named_find(from, layout->param[i].name) != NULL;
+    }
+    if (n > 0 && found == n && same < all) {
+        memcpy(item, from->item, from->n * sizeof *item);
+        for (size_t i = 0; i < m; i++) {
+            const size_t at = match_find(mine, n, theirs[i].name, &count);
+
+            /* One of its other names could be one of the network's. */
+            item[theirs[i].index].name =
+                at < n ? layout->param[mine[at].index].name : item[theirs[i].index].alias;
+        }
+        *view = (struct tw_named_list){ .n = from->n, .item = item };
+        item = NULL;
+    }
+    free(mine);
+    free(theirs);
+    free(item);
+    return rc;
+}
+
+enum tw_status tw_match_weights(const struct tw_layout *layout, const struct tw_net *net,
+                                const struct tw_named_list *checkpoint, float *params,
+                                float *buffers, struct tw_match *report, struct tw_err *err)
+{
+    struct tw_named_list view = { 0 };
+    enum tw_status rc;
+
+    *report = (struct tw_match){ 0 };
+    rc = rename_all(layout, net, checkpoint, &view, err);
+    if (rc == TW_OK)
+        rc = match_names(layout, net, view.item ? &view : checkpoint, params, buffers, report, err);
+    free(view.item);
     return rc;
 }

@@ -170,6 +170,44 @@ static int cross_entropy(struct attach *a)
     return x;
 }
 
+static int log_of(struct attach *a, int p)
+{
+    return tw_build_op1(&a->b, "Log", p);
+}
+
+/* Where the output is a probability: what a last softmax or sigmoid was computed from, which loses
+ * nothing. Else its logarithms (or log odds), of probabilities at least 1e-7 from 0 and 1, as Keras
+ * computes them (keras/src/backend/tensorflow/nn.py). */
+static int from_probabilities(struct attach *a)
+{
+    struct tw_net_build *b = &a->b;
+    const struct tw_net *net = b->net;
+    const bool one = a->spec->kind == TW_LOSS_BCE;
+    const int maker = net->value[a->x].made_by;
+    const struct tw_node *last = maker >= 0 ? &net->node[maker] : NULL;
+    int p;
+
+    if (last && !strcmp(last->op, "LogSoftmax"))
+        return a->x;
+    if (last && !strcmp(last->op, one ? "Sigmoid" : "Softmax"))
+        return last->in[0];
+    p = tw_build_op(
+        b, "Clip", NULL, 3,
+        (const int[]){ a->x, tw_build_const_real(b, 1e-7), tw_build_const_real(b, 1.0 - 1e-7) });
+    if (!one)
+        return log_of(a, p);
+    return tw_build_op2(b, "Sub", log_of(a, p),
+                        log_of(a, tw_build_op2(b, "Sub", tw_build_const_real(b, 1.0), p)));
+}
+
+static void take_logits(struct attach *a)
+{
+    const enum tw_loss_kind kind = a->spec->kind;
+
+    if (a->b.net->probabilities && (kind == TW_LOSS_CROSS_ENTROPY || kind == TW_LOSS_BCE))
+        a->x = from_probabilities(a);
+}
+
 static void attach_classes(struct attach *a)
 {
     struct tw_net_build *b = &a->b;
@@ -278,6 +316,7 @@ enum tw_status tw_loss_attach(struct tw_net *net, const struct tw_loss_spec *spe
     add_target(&a);
     if (!a.b.failed) {
         forget_outputs(net);
+        take_logits(&a);
         if (classes)
             attach_classes(&a);
         else
@@ -312,6 +351,7 @@ enum tw_status tw_loss_attach_more(struct tw_net *net, const struct tw_loss_spec
     ports->target = first->target;
     a.x = ports->own = first->own;
     a.target = net->input[first->target];
+    take_logits(&a);
     if (classes)
         attach_classes(&a);
     else

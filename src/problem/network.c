@@ -14,6 +14,9 @@ static void release(struct tw_problem *p)
     tw_exec_free(s->exec);
     tw_graph_free(s->graph);
     free(s->rows);
+    tw_array_release(&s->labels);
+    tw_array_release(&s->cut[0]);
+    tw_array_release(&s->cut[1]);
     for (size_t k = 0; k < s->npart; k++)
         for (int i = 0; i < 3; i++)
             free(s->part[k].sample[i]);
@@ -128,9 +131,9 @@ static enum tw_status attach(struct network *s, struct tw_net *net, const struct
                              const struct tw_problem_options *o, struct tw_err *err)
 {
     struct tw_loss_value target = as_value(&data->y), out = { 0 };
-    struct tw_graph *bare = tw_graph_new(net, &o->graph, err);
+    enum tw_status rc = net->ninput ? tw_network_turn(net, &data->x, err) : TW_OK;
+    struct tw_graph *bare = rc == TW_OK ? tw_graph_new(net, &o->graph, err) : NULL;
     struct tw_graph_port port;
-    enum tw_status rc;
 
     if (!bare)
         return err && err->code != TW_OK ? err->code : TW_EFORMAT;
@@ -144,7 +147,13 @@ static enum tw_status attach(struct network *s, struct tw_net *net, const struct
         s->part->loss = tw_loss_default(&target);
     if (!o->loss && is_own(bare))
         s->part->loss.kind = TW_LOSS_OWN;
-    if (tw_graph_group(bare) != 1)
+    if (tw_losses[s->part->loss.kind].classes && tw_network_is_one_hot(&out, &data->y)) {
+        rc = tw_network_one_hot(s, &data->y, out.dims[out.rank - 1], err);
+        target = as_value(&s->labels);
+    }
+    if (rc != TW_OK)
+        ;
+    else if (tw_graph_group(bare) != 1)
         rc = tw_err_set(err, TW_EFORMAT,
                         "the network was exported for batches of %zu samples; export it with a "
                         "free (dynamic) batch axis",
@@ -188,7 +197,7 @@ static enum tw_status compile(struct network *s, const struct tw_net *net,
     rc = fit(&data->x, "x", &port, &s->x, err);
     if (rc == TW_OK && s->part->ports.target >= 0) {
         port = tw_graph_input(s->graph, (size_t)s->part->ports.target);
-        rc = fit(&data->y, "y", &port, &s->y, err);
+        rc = fit(s->labels.dtype != TW_NONE ? &s->labels : &data->y, "y", &port, &s->y, err);
         if (rc == TW_OK && s->y.dims[0] != s->x.dims[0])
             rc = tw_err_set(err, TW_EFORMAT, "%zu samples, but %zu targets", s->x.dims[0],
                             s->y.dims[0]);
@@ -222,6 +231,7 @@ struct tw_problem *tw_problem_new(struct tw_net *net, const struct tw_dataset *d
                                   const struct tw_problem_options *o, struct tw_err *err)
 {
     struct network *s = tw_alloc(1, sizeof *s);
+    struct tw_dataset windows;
     enum tw_status rc;
 
     if (!s) {
@@ -231,7 +241,13 @@ struct tw_problem *tw_problem_new(struct tw_net *net, const struct tw_dataset *d
     s->base.ops = &ops;
     s->part = o->nextra < SIZE_MAX ? tw_alloc(1 + o->nextra, sizeof *s->part) : NULL;
     s->npart = s->part ? 1 + o->nextra : 0;
-    rc = s->part ? attach(s, net, data, o, err) : TW_ENOMEM;
+    rc = s->part ? TW_OK : TW_ENOMEM;
+    if (rc == TW_OK && data->stream) {
+        rc = tw_network_cut(s, net, data, &windows, err);
+        data = &windows;
+    }
+    if (rc == TW_OK)
+        rc = attach(s, net, data, o, err);
     if (rc == TW_OK)
         rc = compile(s, net, data, o, err);
     if (rc == TW_OK) {

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "h5_arrays.h"
 #include "kind.h"
@@ -64,7 +66,9 @@ struct content {
     struct tw_named_list list;
     char *name, *normalisation; /* attributes */
     struct names x, y;
-    bool labels; /* a file of labels: its only array is y */
+    bool labels;         /* a file of labels: its only array is y */
+    bool stream, chosen; /* x is a sequence of tokens; the split is chosen already */
+    struct tw_str files;
 };
 
 static void content_release(struct content *c)
@@ -72,6 +76,7 @@ static void content_release(struct content *c)
     tw_named_release(&c->list);
     free(c->name);
     free(c->normalisation);
+    tw_str_release(&c->files);
 }
 
 static enum tw_status attribute(const struct tw_h5_items *items, const char *path, char **s,
@@ -117,6 +122,8 @@ static enum tw_status read_hdf5(const char *path, struct content *c, struct tw_e
     struct tw_h5_items items = { 0 };
     enum tw_status rc = tw_h5_items_read(path, NULL, 0, TW_H5_ARRAYS, &items, err);
 
+    if (rc == TW_OK && tw_h5_items_find(&items, "/@model_config", true))
+        rc = tw_err_set(err, TW_EFORMAT, "this is a model of Keras, not a data set");
     if (rc == TW_OK)
         rc = attribute(&items, "/@name", &c->name, err);
     if (rc == TW_OK)
@@ -155,13 +162,115 @@ static enum tw_status read_npy(const char *path, struct content *c, struct tw_er
     return rc;
 }
 
-static enum tw_status read_content(const char *path, struct content *c, struct tw_err *err)
-{
-    enum tw_kind kind = TW_KIND_OTHER;
-    enum tw_status rc = tw_kind_read(path, &kind, err);
+/* ---- files that name no arrays --------------------------------------------------------------- */
 
+static enum tw_status add_part(struct content *c, const char *name, struct tw_array *a,
+                               struct tw_err *err)
+{
+    enum tw_status rc = a->dtype == TW_NONE ? TW_OK : tw_named_add(&c->list, name, a, err);
+
+    tw_array_release(a);
+    return rc;
+}
+
+/* IDX, CIFAR, tokens, text, tables; else why it is none of them. */
+static enum tw_status read_plain(const char *path, const char *head, size_t n, enum data_as as,
+                                 struct content *c, const struct tw_data_options *o,
+                                 bool labels_apart, struct tw_str *remarks, struct tw_err *err)
+{
+    const struct data_table table = { o->label, labels_apart, c->labels };
+    const bool packed = n >= 2 && !memcmp(head, "\x1f\x8b", 2);
+    const unsigned char *bytes = (const unsigned char *)head;
+    struct data_parts p = { 0 };
+    bool known = true;
+    enum tw_status rc;
+
+    if (as == DATA_ANY && (packed || data_is_idx(bytes, n)))
+        rc = data_read_idx(path, &p.x, err);
+    else if (as == DATA_ANY && (data_has_end(path, ".csv") || data_has_end(path, ".tsv")))
+        rc = data_read_csv(path, &table, &p, remarks, err);
+    else
+        rc = data_read_plain(path, as, &known, &p, err);
+    if (rc == TW_OK && !known)
+        rc = tw_kind_foreign(path, err);
+    if (c->labels && p.y.dtype == TW_NONE) { /* the only array */
+        tw_array_release(&p.y);
+        p.y = p.x;
+        p.x = (struct tw_array){ 0 };
+    }
+    c->stream = p.stream;
+    if (rc == TW_OK && !c->labels)
+        rc = add_part(c, "x", &p.x, err);
+    if (rc == TW_OK && (!labels_apart || c->labels))
+        rc = add_part(c, "y", &p.y, err);
+    tw_array_release(&p.x);
+    tw_array_release(&p.y);
+    tw_str_release(&p.files);
+    return rc;
+}
+
+static enum tw_status read_folder(const char *path, struct content *c,
+                                  const struct tw_data_options *o, struct tw_err *err)
+{
+    struct data_parts p = { 0 };
+    enum tw_status rc = data_read_folder(path, o->split, &p, err);
+
+    if (rc == TW_OK)
+        rc = add_part(c, "x", &p.x, err);
+    if (rc == TW_OK)
+        rc = add_part(c, "y", &p.y, err);
+    if (rc == TW_OK && !o->split)
+        rc = add_part(c, "split", &p.split, err);
+    c->chosen = o->split != NULL;
+    c->files = p.files;
+    tw_array_release(&p.x);
+    tw_array_release(&p.y);
+    tw_array_release(&p.split);
+    return rc;
+}
+
+/* "text:FILE" and "tokens:FILE" say what no first byte can. */
+static enum data_as said(const char **path)
+{
+    static const char *const words[] = { "tokens:", "text:" };
+
+    for (int i = 0; i < 2; i++)
+        if (!strncmp(*path, words[i], strlen(words[i]))) {
+            *path += strlen(words[i]);
+            return i ? DATA_TEXT : DATA_TOKENS;
+        }
+    return DATA_ANY;
+}
+
+static enum tw_status read_content(const char *path, struct content *c,
+                                   const struct tw_data_options *o, bool labels_apart,
+                                   struct tw_str *remarks, struct tw_err *err)
+{
+    const enum data_as as = said(&path);
+    unsigned char head[16] = { 0 };
+    enum tw_kind kind = TW_KIND_OTHER;
+    struct stat st;
+    uint64_t size = 0;
+    enum tw_status rc;
+    size_t n = 0;
+    int fd;
+
+    if (as == DATA_ANY && stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+        return read_folder(path, c, o, err);
+    rc = as == DATA_ANY ? tw_kind_read(path, &kind, err) : TW_OK;
+    fd = rc == TW_OK ? tw_file_open(path, &size, err) : -1;
+    if (fd >= 0) {
+        n = size < sizeof head ? (size_t)size : sizeof head;
+        rc = tw_file_read(fd, 0, head, n, err);
+        (void)close(fd);
+    } else if (rc == TW_OK) {
+        rc = TW_EIO;
+    }
     if (rc != TW_OK)
         return rc;
+    /* A table or tokens may begin as an ONNX model does. */
+    if (kind == TW_KIND_ONNX && (data_has_end(path, ".bin") || data_has_end(path, ".txt")))
+        kind = TW_KIND_OTHER;
     switch (kind) {
     case TW_KIND_HDF5:
         return read_hdf5(path, c, err);
@@ -172,7 +281,7 @@ static enum tw_status read_content(const char *path, struct content *c, struct t
     case TW_KIND_ONNX:
         return tw_err_set(err, TW_EFORMAT, "this is an ONNX model, not a data set");
     default:
-        return tw_kind_foreign(path, err);
+        return read_plain(path, (const char *)head, n, as, c, o, labels_apart, remarks, err);
     }
 }
 
@@ -182,7 +291,7 @@ static enum tw_status not_there(const struct content *c, const struct names *s, 
 {
     struct tw_str has = { 0 }, wants = { 0 };
 
-    for (size_t i = 0; i < c->list.n && i < 8; i++)
+    for (size_t i = 0; c->list.item && i < c->list.n && i < 8; i++)
         tw_str_addf(&has, "%s'%.40s'", i ? ", " : "", c->list.item[i].name);
     for (size_t i = 0; i < s->n && !s->given; i++)
         tw_str_addf(&wants, "%s'%s'", i ? ", " : "", s->name[i]);
@@ -229,7 +338,7 @@ static enum tw_status read_x(struct reading *r, const char *path, bool labels_ap
 {
     struct content c = { .x = names_of('x', r->o->x, r->o->split),
                          .y = names_of('y', r->o->y, r->o->split) };
-    enum tw_status rc = read_content(path, &c, r->err);
+    enum tw_status rc = read_content(path, &c, r->o, labels_apart, r->remarks, r->err);
     struct tw_array *split;
     size_t which = 0, ignored;
 
@@ -237,13 +346,18 @@ static enum tw_status read_x(struct reading *r, const char *path, bool labels_ap
         rc = take(&c, &c.x, true, &r->out->x, &which, r->err);
     if (rc == TW_OK && !labels_apart)
         rc = take(&c, &c.y, false, &r->out->y, &ignored, r->err);
-    r->chosen = which >= 2;
+    r->chosen = which >= 2 || c.chosen;
+    r->out->stream = c.stream;
+    if (rc == TW_OK && c.files.s) {
+        r->report->files = c.files.s;
+        c.files = (struct tw_str){ 0 };
+    }
     split = tw_named_find(&c.list, "split");
     if (rc == TW_OK && split && !r->chosen) {
         r->split = *split;
         *split = (struct tw_array){ 0 };
     }
-    if (rc == TW_OK && r->o->split && !r->chosen && r->split.dtype == TW_NONE)
+    if (rc == TW_OK && r->o->split && !r->chosen && !c.stream && r->split.dtype == TW_NONE)
         rc = tw_err_set(r->err, TW_EFORMAT,
                         "no array 'split' that says which samples are for %.20s (0 train, 1 test, "
                         "2 validation), and no 'x_%.20s'",
@@ -262,7 +376,7 @@ static enum tw_status read_labels(struct reading *r, const char *path)
     struct content c = { .x = names_of('y', NULL, NULL),
                          .y = names_of('y', r->o->y, r->o->split),
                          .labels = true };
-    enum tw_status rc = read_content(path, &c, r->err);
+    enum tw_status rc = read_content(path, &c, r->o, false, r->remarks, r->err);
     size_t which;
 
     if (rc == TW_OK)
@@ -271,12 +385,37 @@ static enum tw_status read_labels(struct reading *r, const char *path)
     return rc == TW_OK ? rc : tw_err_ctx(r->err, rc, "%s", path);
 }
 
+/* MNIST's labels lie beside the pictures. */
+static enum tw_status find_labels(struct reading *r, const char *path, char **labels)
+{
+    struct tw_str files = { 0 };
+
+    *labels = data_idx_labels(path);
+    if (!*labels)
+        return TW_OK;
+    tw_str_addf(&files, "%s\n%s\n", path, *labels);
+    if (r->remarks)
+        tw_str_addf(r->remarks, "the labels are those of %.200s.\n", *labels);
+    free(r->report->files);
+    r->report->files = files.s;
+    return files.failed ? tw_err_set(r->err, TW_ENOMEM, "out of memory") : TW_OK;
+}
+
 static enum tw_status finish(struct reading *r)
 {
     struct tw_array *x = &r->out->x, *y = &r->out->y;
     enum tw_status rc;
 
+    /* Rows of nothing cost no byte of the file, but memory here. */
+    if (x->n == 0 && x->dims[0] > 0)
+        return tw_err_set(r->err, TW_EFORMAT, "x holds no numbers");
     r->report->samples = x->dims[0];
+    if (r->out->stream && (r->o->split || r->o->limit || r->o->scale != 0.0 || r->o->nmean ||
+                           r->o->nstd || y->dtype != TW_NONE))
+        return tw_err_set(r->err, TW_EINVAL,
+                          "tokens and text have no split, labels or scale of their own");
+    if (r->out->stream)
+        return TW_OK;
     if (y->dtype != TW_NONE && y->dims[0] != x->dims[0])
         return tw_err_set(r->err, TW_EFORMAT, "x has %zu rows and y has %zu", x->dims[0],
                           y->dims[0]);
@@ -313,6 +452,7 @@ enum tw_status tw_store_data_read(const char *path, const char *labels_path,
                          .remarks = remarks,
                          .err = err };
     enum tw_status rc = TW_OK;
+    char *beside = NULL;
 
     *out = (struct tw_dataset){ 0 };
     *r.report = (struct tw_data_report){ 0 };
@@ -320,6 +460,9 @@ enum tw_status tw_store_data_read(const char *path, const char *labels_path,
         return tw_err_set(err, TW_EINVAL, "no split '%.20s'; there are train, test and validation",
                           r.o->split);
     rc = read_x(&r, path, labels_path != NULL);
+    if (rc == TW_OK && !labels_path && out->y.dtype == TW_NONE)
+        rc = find_labels(&r, path, &beside);
+    labels_path = beside ? beside : labels_path;
     if (rc == TW_OK && labels_path)
         rc = read_labels(&r, labels_path);
     if (rc == TW_OK) {
@@ -329,6 +472,8 @@ enum tw_status tw_store_data_read(const char *path, const char *labels_path,
     }
     tw_array_release(&r.split);
     free(r.rows.row);
+    free(beside);
+    free(own_report.files);
     if (rc != TW_OK)
         tw_dataset_release(out);
     return rc;

@@ -5,6 +5,35 @@
 
 #include "thalweg/store_data.h"
 
+/* What a file without names of arrays holds. */
+struct data_parts {
+    struct tw_array x, y, split; /* y, split: empty if there are none */
+    bool stream;                 /* x is one sequence of tokens */
+    struct tw_str files;         /* of a folder: those that were read, a line each */
+};
+bool data_has_end(const char *s, const char *end);
+/* Is it an IDX file, unpacked? */
+bool data_is_idx(const unsigned char *head, size_t n);
+/* The file of labels beside one of pictures; NULL: there is none. The caller frees it. */
+char *data_idx_labels(const char *path);
+/* One, packed with gzip or not. */
+enum tw_status data_read_idx(const char *path, struct tw_array *a, struct tw_err *err) TW_CHECKED;
+/* A folder of CIFAR's files; split NULL: all of them. */
+enum tw_status data_read_folder(const char *path, const char *split, struct data_parts *p,
+                                struct tw_err *err) TW_CHECKED;
+/* Tokens, text or CIFAR's records. *known: whether it is one of these at all. */
+enum data_as { DATA_ANY, DATA_TOKENS, DATA_TEXT };
+bool data_is_llmc(const unsigned char *head, size_t n);
+enum tw_status data_read_plain(const char *path, enum data_as as, bool *known, struct data_parts *p,
+                               struct tw_err *err) TW_CHECKED;
+struct data_table {
+    const char *label; /* the column of the targets; NULL: by its name */
+    bool labels_apart; /* there is none */
+    bool labels;       /* a file of targets: a single column is that */
+};
+enum tw_status data_read_csv(const char *path, const struct data_table *o, struct data_parts *p,
+                             struct tw_str *remarks, struct tw_err *err) TW_CHECKED;
+
 /* Row numbers that are taken, increasing. all: every one. */
 struct data_rows {
     size_t n, *row;

@@ -112,20 +112,26 @@ enum tw_status data_keep(struct tw_array *a, const struct data_rows *rows, struc
 
 /* ---- scaling --------------------------------------------------------------------------------- */
 
+/* The dimension of the channels: the second, or the last if that alone has n. */
+static int channel_axis(const struct tw_array *x, size_t n)
+{
+    const int last = x->rank - 1;
+
+    return last > 1 && n > 1 && x->dims[1] != n && x->dims[last] == n ? last : 1;
+}
+
 static enum tw_status check_count(const struct tw_array *x, size_t n, const char *what,
                                   struct tw_err *err)
 {
     struct tw_str shape = { 0 };
 
-    if (n <= 1 || (x->rank > 1 && x->dims[1] == n))
+    if (n <= 1 || (x->rank > 1 && x->dims[channel_axis(x, n)] == n))
         return TW_OK;
     tw_array_describe(x->dtype, x->rank, x->dims, &shape);
     (void)tw_err_set(err, TW_EINVAL,
-                     "%zu %s for x, which is %s: give one, or one for each channel%s", n, what,
-                     shape.s ? shape.s : "",
-                     x->rank > 1 && x->dims[x->rank - 1] == n
-                         ? "; channels are the second dimension, not the last: transpose x"
-                         : " (the second dimension)");
+                     "%zu %s for x, which is %s: give one, or one for each channel (the second "
+                     "dimension, or the last)",
+                     n, what, shape.s ? shape.s : "");
     tw_str_release(&shape);
     return TW_EINVAL;
 }
@@ -133,6 +139,7 @@ static enum tw_status check_count(const struct tw_array *x, size_t n, const char
 enum tw_status data_scale(struct tw_array *x, const struct tw_data_options *o, struct tw_err *err)
 {
     const double scale = o->scale == 0.0 ? 1.0 : o->scale;
+    const int axis = channel_axis(x, o->nmean > 1 ? o->nmean : o->nstd);
     size_t inner = 1, channels;
     struct tw_array y;
     enum tw_status rc;
@@ -143,6 +150,9 @@ enum tw_status data_scale(struct tw_array *x, const struct tw_data_options *o, s
     rc = check_count(x, o->nmean, "means", err);
     if (rc == TW_OK)
         rc = check_count(x, o->nstd, "standard deviations", err);
+    if (rc == TW_OK && o->nmean > 1 && o->nstd > 1 && o->nmean != o->nstd)
+        rc =
+            tw_err_set(err, TW_EINVAL, "%zu means, but %zu standard deviations", o->nmean, o->nstd);
     for (size_t i = 0; i < o->nstd && rc == TW_OK; i++)
         if (!(o->std[i] > 0.0) || isinf(o->std[i]))
             rc = tw_err_set(err, TW_EINVAL, "a standard deviation of %g; it must be positive",
@@ -151,9 +161,9 @@ enum tw_status data_scale(struct tw_array *x, const struct tw_data_options *o, s
         rc = tw_array_make(&y, TW_F32, x->rank, x->dims, err);
     if (rc != TW_OK)
         return rc;
-    for (int d = 2; d < x->rank; d++)
+    for (int d = axis + 1; d < x->rank; d++)
         inner *= x->dims[d];
-    channels = x->rank > 1 ? x->dims[1] : 1;
+    channels = x->rank > 1 ? x->dims[axis] : 1;
     to = y.data;
     for (size_t i = 0; i < x->n; i++) {
         size_t c = i / inner % channels;

@@ -261,9 +261,8 @@ enum tw_status weights_gguf(struct tw_weights_file *f, struct tw_err *err)
     g->in.err = err;
     g->alignment = 32;
     g->in.fd = tw_file_open(f->path, &g->in.size, err);
-    rc = g->in.fd < 0 ? TW_EIO : spans_file(s, f->path, NULL, g->in.size, err);
-    if (rc == TW_OK)
-        rc = read_all(g, s);
+    spans_file(s, NULL, g->in.size);
+    rc = g->in.fd < 0 ? TW_EIO : read_all(g, s);
     if (g->in.fd >= 0)
         (void)close(g->in.fd);
     for (size_t i = 0; i < g->n; i++)

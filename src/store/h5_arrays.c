@@ -70,33 +70,3 @@ enum tw_status tw_h5_arrays(struct tw_h5_items *items, struct tw_named_list *lis
     }
     return rc;
 }
-
-enum tw_status tw_h5_refuse_keras(const struct tw_h5_items *items, struct tw_err *err)
-{
-    static const struct {
-        const char *path;
-        bool attribute;
-    } marks[] = { { "/@model_config", true },
-                  { "/@layer_names", true },
-                  { "/@keras_version", true },
-                  { "/model_weights", false },
-                  { "/_layer_checkpoint_dependencies", false } };
-    bool found = false;
-
-    for (size_t i = 0; i < sizeof marks / sizeof marks[0]; i++)
-        found = found || tw_h5_items_find(items, marks[i].path, marks[i].attribute);
-    /* Keras 3: /layers/dense/vars/0 */
-    for (size_t i = tw_h5_items_from(items, "/layers/"); i < items->n && !found; i++) {
-        const char *path = items->sorted[i]->path, *vars = strstr(path, "/vars/0");
-
-        if (strncmp(path, "/layers/", 8) != 0)
-            break;
-        found = vars && vars[7] == '\0';
-    }
-    if (!found)
-        return TW_OK;
-    return tw_err_set(err, TW_EFORMAT,
-                      "Keras wrote this file, which is not read yet; save its weights for NumPy, "
-                      "in Python: numpy.savez('weights.npz', **{w.path: w.numpy() for w in "
-                      "model.weights})");
-}

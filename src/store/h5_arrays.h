@@ -13,7 +13,5 @@ enum tw_status tw_h5_array(const struct tw_h5_item *it, struct tw_array *a,
  * memory is freed on the way. */
 enum tw_status tw_h5_arrays(struct tw_h5_items *items, struct tw_named_list *list,
                             struct tw_str *remarks, struct tw_err *err) TW_CHECKED;
-/* TW_EFORMAT, with what to do, if Keras wrote the file. */
-enum tw_status tw_h5_refuse_keras(const struct tw_h5_items *items, struct tw_err *err) TW_CHECKED;
 
 #endif

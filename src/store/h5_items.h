@@ -60,9 +60,11 @@ enum tw_h5_scope {
     TW_H5_HEADERS, /* everything, with up to TW_H5_FEW values */
     TW_H5_RESULT,  /* the same and, if it is a file of ours, all values of its data sets */
     TW_H5_LOG,     /* what is under /log and /runs/NAME/log; no attributes */
-    TW_H5_ARRAYS,  /* everything with all values; enumerations (bools of h5py) are TW_H5_INTS */
-    TW_H5_RUN,     /* of a file of training runs what is right under /runs/NAME, and one part */
-    TW_H5_ONE      /* one data set, TW_H5_RAW */
+    /* everything with all values, of attributes those of texts; enumerations (bools of h5py) are
+     * TW_H5_INTS */
+    TW_H5_ARRAYS,
+    TW_H5_RUN, /* of a file of training runs what is right under /runs/NAME, and one part */
+    TW_H5_ONE  /* one data set, TW_H5_RAW */
 };
 
 /*

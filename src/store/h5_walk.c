@@ -305,8 +305,10 @@ static herr_t read_raw(struct walk *w, struct source *s)
 
 static herr_t read_source(struct walk *w, struct source *s)
 {
-    /* Checkpoints may be large: those who want one ask for it (TW_H5_RUN). */
-    const bool few = s->attribute || !w->all ||
+    /* Keras lists the names of its layers in attributes. Checkpoints may be large: those who want
+     * one ask for it (TW_H5_RUN). */
+    const bool list = w->q->scope == TW_H5_ARRAYS && s->head.class == TW_H5_TEXTS;
+    const bool few = (s->attribute && !list) || (!s->attribute && !w->all) ||
                      (w->q->scope == TW_H5_RESULT && !strncmp(w->path.s, "/runs/", 6));
 
     if (w->q->scope == TW_H5_ONE)

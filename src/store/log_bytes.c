@@ -31,40 +31,35 @@ enum tw_status log_refuse_foreign(const char *s, size_t n, struct tw_err *err)
     static const char repack[] = "unpack it, or pack it with gzip";
     static const struct {
         const char *magic;
-        size_t n, at;
+        size_t n;
         const char *what, *remedy;
     } foreign[] = {
-        { "PK\003\004", 4, 0, "a ZIP archive (npz, xlsx, a PyTorch checkpoint)", csv },
-        { "\x80\x02", 2, 0, "a Python pickle", csv },
-        { "\x80\x03", 2, 0, "a Python pickle", csv },
-        { "\x80\x04", 2, 0, "a Python pickle", csv },
-        { "\x80\x05", 2, 0, "a Python pickle", csv },
-        { "PAR1", 4, 0, "a Parquet file", csv },
-        { "ARROW1", 6, 0, "an Arrow file", csv },
-        { "\x93NUMPY", 6, 0, "a NumPy array", csv },
-        { "brain.Event", 11, 8, "a TensorBoard event file",
-          "download the curves as CSV from TensorBoard's page" },
-        { ":W&B", 4, 0, "W&B's own log", "export the chart as CSV from the W&B page" },
-        { "SQLite format 3", 15, 0, "an SQLite database", csv },
-        { "\x28\xb5\x2f\xfd", 4, 0, "packed with zstd", repack },
+        { "PK\003\004", 4, "a ZIP archive (npz, xlsx, a PyTorch checkpoint)", csv },
+        { "\x80\x02", 2, "a Python pickle", csv },
+        { "\x80\x03", 2, "a Python pickle", csv },
+        { "\x80\x04", 2, "a Python pickle", csv },
+        { "\x80\x05", 2, "a Python pickle", csv },
+        { "PAR1", 4, "a Parquet file", csv },
+        { "ARROW1", 6, "an Arrow file", csv },
+        { "\x93NUMPY", 6, "a NumPy array", csv },
+        { ":W&B", 4, "W&B's own log", "export the chart as CSV from the W&B page" },
+        { "SQLite format 3", 15, "an SQLite database", csv },
+        { "\x28\xb5\x2f\xfd", 4, "packed with zstd", repack },
         { "\xfd"
           "7zXZ",
-          5, 0, "packed with xz", repack },
-        { "BZh", 3, 0, "packed with bzip2", repack },
-        { "\xff\xfe", 2, 0, "UTF-16 text", "save it as UTF-8" },
-        { "\xfe\xff", 2, 0, "UTF-16 text", "save it as UTF-8" },
-        { "%PDF", 4, 0, "a PDF", csv },
+          5, "packed with xz", repack },
+        { "BZh", 3, "packed with bzip2", repack },
+        { "\xff\xfe", 2, "UTF-16 text", "save it as UTF-8" },
+        { "\xfe\xff", 2, "UTF-16 text", "save it as UTF-8" },
+        { "%PDF", 4, "a PDF", csv },
     };
 
-    for (size_t i = 0; i < sizeof foreign / sizeof foreign[0]; i++) {
-        /* An event file's tag moves by a few bytes with the length of its first record. */
-        size_t slack = foreign[i].at ? 40 : 0;
-
-        for (size_t at = foreign[i].at; at <= foreign[i].at + slack; at++)
-            if (n >= at + foreign[i].n && !memcmp(s + at, foreign[i].magic, foreign[i].n))
-                return tw_err_set(err, TW_EFORMAT, "this is %s, not a log that can be read; %s",
-                                  foreign[i].what, foreign[i].remedy);
-    }
+    if (log_is_tfevents(s, n))
+        return TW_OK; /* whatever its first bytes, a length, look like */
+    for (size_t i = 0; i < sizeof foreign / sizeof foreign[0]; i++)
+        if (n >= foreign[i].n && !memcmp(s, foreign[i].magic, foreign[i].n))
+            return tw_err_set(err, TW_EFORMAT, "this is %s, not a log that can be read; %s",
+                              foreign[i].what, foreign[i].remedy);
     return TW_OK;
 }
 
@@ -96,7 +91,7 @@ static enum tw_status take(struct log_bytes *b, size_t n, struct tw_err *err)
     if (b->n == 0) {
         struct log_text head = { b->s, n };
 
-        b->packed = log_is_gzip(head.s, n) || log_is_hdf5(&head);
+        b->packed = log_is_gzip(head.s, n) || log_is_hdf5(&head) || log_is_tfevents(head.s, n);
     }
     for (size_t i = b->n + n; i > b->n && !b->packed; i--)
         if (b->s[i - 1] == '\n') {

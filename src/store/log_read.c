@@ -13,6 +13,7 @@
  * reader may set a name of its own among these. */
 const struct tw_log_format tw_log_formats[] = {
     { "hdf5", "training run in HDF5: /runs/NAME/log/SERIES or /log/SERIES", NULL },
+    { "tensorboard", "TensorBoard event file (events.out.tfevents...)", &log_reader_tfevents },
     { "trainer-state", "Hugging Face trainer_state.json", NULL },
     { "json", "array of objects, or object of arrays (Keras History)", NULL },
     { "jsonl", "one JSON object a line", &log_reader_json },

@@ -19,8 +19,8 @@ struct log_reader {
     /* Run 0 exists already, named after the file. */
     enum tw_status (*read)(struct log_table *t, const struct log_text *text, struct tw_err *err);
 };
-extern const struct log_reader log_reader_csv, log_reader_json, log_reader_nanogpt, log_reader_llmc,
-    log_reader_megatron, log_reader_olmo;
+extern const struct log_reader log_reader_tfevents, log_reader_csv, log_reader_json,
+    log_reader_nanogpt, log_reader_llmc, log_reader_megatron, log_reader_olmo;
 
 /* By a rule of the user's, opts->regex. */
 enum tw_status log_regex_read(struct log_table *t, const struct log_text *text, struct tw_err *err);
@@ -62,6 +62,7 @@ struct log_bytes {
 enum tw_status log_bytes_read(const char *path, struct log_bytes *b, struct tw_err *err);
 enum tw_status log_bytes_unpack(const struct log_text *gz, struct log_bytes *b, struct tw_err *err);
 bool log_is_gzip(const char *s, size_t n);
+bool log_is_tfevents(const char *s, size_t n);
 /* TW_EFORMAT with a remedy if these are the first bytes of a known format other than ours. */
 enum tw_status log_refuse_foreign(const char *s, size_t n, struct tw_err *err);
 

@@ -243,9 +243,9 @@ enum tw_status weights_msgpack(struct tw_weights_file *f, struct tw_err *err)
     m->s = spans_new(f, err);
     m->in.err = err;
     m->in.fd = m->s ? tw_file_open(f->path, &m->in.size, err) : -1;
-    rc = m->in.fd < 0 ? err->code : spans_file(m->s, f->path, NULL, m->in.size, err);
-    if (rc == TW_OK)
-        rc = value(m, 0);
+    if (m->s)
+        spans_file(m->s, NULL, m->in.size);
+    rc = m->in.fd < 0 ? err->code : value(m, 0);
     if (rc == TW_OK && m->in.at != m->in.size)
         rc = flow_wrong(&m->in, "something follows the map");
     if (m->in.fd >= 0)

@@ -44,4 +44,9 @@ typedef bool npz_want_fn(const void *ctx, const char *name);
 enum tw_status npz_read(const char *path, const struct tw_bytes *b, npz_want_fn *want,
                         const void *ctx, struct tw_named_list *list, struct tw_err *err) TW_CHECKED;
 
+/* The bytes of one entry of an archive, whatever it is; *to is {0} if there is no such entry. The
+ * caller frees to->p. */
+enum tw_status npz_entry(const char *path, const struct tw_bytes *b, const char *name,
+                         struct tw_bytes *to, struct tw_err *err) TW_CHECKED;
+
 #endif

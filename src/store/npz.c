@@ -60,12 +60,13 @@ enum tw_status npz_foreign(zip_t *z, struct tw_err *err)
             return tw_err_set(
                 err, TW_EFORMAT,
                 "this is a checkpoint of PyTorch (.pt), which holds weights and is no "
-                "data set");
-        if (name && (!strcmp(name, "model.weights.h5") || !strcmp(name, "model.weights.npz")))
+                "data set; numpy.savez('data.npz', x=x.numpy(), y=y.numpy()) makes one of tensors");
+        if (name && !strcmp(name, "model.weights.h5"))
+            return tw_err_set(err, TW_EFORMAT, "this is a model of Keras (.keras)");
+        if (name && !strcmp(name, "model.weights.npz"))
             return tw_err_set(err, TW_EFORMAT,
-                              "this is a model of Keras (.keras), which is not read yet; save its "
-                              "weights for NumPy, in Python: numpy.savez('weights.npz', **{w.path: "
-                              "w.numpy() for w in model.weights})");
+                              "a model of Keras with weights in npz, which is not read; save it "
+                              "with weights in HDF5, which is what model.save does");
     }
     return tw_err_set(err, TW_EFORMAT,
                       "a ZIP archive without NumPy arrays (NAME.npy); unpack it and name the file "
@@ -113,4 +114,31 @@ enum tw_status npz_read(const char *path, const struct tw_bytes *b, npz_want_fn 
     if (rc != TW_OK)
         tw_named_release(list);
     return rc;
+}
+
+enum tw_status npz_entry(const char *path, const struct tw_bytes *b, const char *name,
+                         struct tw_bytes *to, struct tw_err *err)
+{
+    uint64_t size = 0, left;
+    struct tw_err own = { 0 };
+    enum tw_status rc = TW_OK;
+    zip_int64_t at;
+    zip_stat_t st;
+    zip_t *z;
+
+    err = err ? err : &own;
+    *to = (struct tw_bytes){ 0 };
+    z = archive_open(path, b, &size, err);
+    if (!z)
+        return err->code;
+    left = archive_most(size);
+    at = zip_name_locate(z, name, 0);
+    if (at >= 0 && zip_stat_index(z, (zip_uint64_t)at, 0, &st) != 0)
+        rc = tw_err_set(err, TW_EFORMAT, "it has no size");
+    if (at >= 0 && rc == TW_OK)
+        rc = archive_check(&st, &left, err);
+    if (at >= 0 && rc == TW_OK)
+        rc = archive_bytes(z, &st, to, err);
+    zip_discard(z);
+    return rc == TW_OK ? rc : tw_err_ctx(err, rc, "'%s'", name);
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <stdlib.h>
 
-#include "kind.h"
 #include "onnx.h"
 
 static enum tw_status parse(const struct tw_bytes *b, Tw__Onnx__Model **m, struct tw_err *err)
@@ -87,25 +86,6 @@ enum tw_status onnx_array_read(const struct tw_bytes *b, struct tw_array *a, str
     rc = onnx_tensor(t, "the tensor", &e, a, err);
     tw__onnx__tensor__free_unpacked(t, NULL);
     return rc;
-}
-
-enum tw_status tw_store_net_read(const char *path, struct tw_net **net, struct tw_str *remarks,
-                                 struct tw_err *err)
-{
-    struct tw_err own = { 0 };
-    enum tw_kind kind;
-    enum tw_status rc;
-
-    err = err ? err : &own;
-    *net = NULL;
-    rc = tw_kind_read(path, &kind, err);
-    if (rc == TW_OK && kind != TW_KIND_ONNX && kind != TW_KIND_OTHER)
-        rc = tw_err_set(err, TW_EFORMAT,
-                        "this is %s, not a network; weights go to a network, which is an ONNX file",
-                        tw_kind_name(kind));
-    if (rc == TW_OK)
-        rc = onnx_read_file(path, net, remarks, err);
-    return rc == TW_OK ? rc : tw_err_ctx(err, rc, "%s", path);
 }
 
 enum tw_status tw_store_array_read(const char *path, struct tw_array *a, struct tw_err *err)

@@ -32,16 +32,27 @@ static const char *path_of(struct tw_run_file *f, size_t run, const char *fmt, .
     return f->path.failed ? "/" : f->path.s; /* which is refused as a path */
 }
 
+/* Keras's names have slashes, which would be groups here: a dot stands for each, as readers of HDF5
+ * take it. */
+static const char *tensor_path(struct tw_run_file *f, size_t run, size_t step, const char *name)
+{
+    (void)path_of(f, run, "checkpoints/%zu/%s", step, name);
+    if (!f->path.failed)
+        for (char *p = f->path.s + f->path.n - strlen(name); (p = strchr(p, '/')) != NULL;)
+            *p = '.';
+    return f->path.failed ? "/" : f->path.s;
+}
+
 /* ---- the file, empty --------------------------------------------------------------------- */
 
 static bool is_name(const char *s)
 {
-    return *s && strlen(s) < 256 && !strchr(s, '/') && strcmp(s, ".") != 0 && strcmp(s, "..") != 0;
+    return *s && strlen(s) < 256 && strcmp(s, ".") != 0 && strcmp(s, "..") != 0;
 }
 
 static enum tw_status check_plan(const char *path, const struct tw_run_plan *p, struct tw_err *err)
 {
-    if (!is_name(p->name) || strchr(p->name, ':'))
+    if (!is_name(p->name) || strpbrk(p->name, "/:"))
         return tw_err_set(err, TW_EINVAL,
                           "%s: '%s' cannot be the name of a run: it is empty, too long, or holds "
                           "'/' or ':'",
@@ -49,8 +60,8 @@ static enum tw_status check_plan(const char *path, const struct tw_run_plan *p, 
     for (size_t i = 0; i < p->ntensor; i++)
         if (!is_name(p->tensor[i].name))
             return tw_err_set(err, TW_EINVAL,
-                              "%s: a tensor named '%s' cannot be stored: the name is empty, too "
-                              "long, or holds '/'",
+                              "%s: a tensor named '%s' cannot be stored: the name is empty or too "
+                              "long",
                               path, p->tensor[i].name);
     return TW_OK;
 }
@@ -122,9 +133,9 @@ static enum tw_status make_checkpoints(struct tw_run_file *f, size_t run, struct
                                      "1: the checkpoint is there", err);
     for (size_t k = 0; k < p->ncheckpoint; k++)
         for (size_t i = 0; i < p->ntensor && rc == TW_OK; i++)
-            rc = tw_result_reserve_floats(
-                f->r, path_of(f, run, "checkpoints/%zu/%s", p->checkpoint[k], p->tensor[i].name),
-                p->tensor[i].rank, p->tensor[i].dims, err);
+            rc = tw_result_reserve_floats(f->r,
+                                          tensor_path(f, run, p->checkpoint[k], p->tensor[i].name),
+                                          p->tensor[i].rank, p->tensor[i].dims, err);
     return rc;
 }
 
@@ -274,9 +285,9 @@ enum tw_status tw_run_write_checkpoint(struct tw_run_file *f, size_t run, size_t
 
     for (size_t i = 0; i < p->ntensor && rc == TW_OK; i++)
         if (p->tensor[i].n)
-            rc = tw_result_write_floats(
-                f->r, path_of(f, run, "checkpoints/%zu/%s", p->checkpoint[k], p->tensor[i].name), 0,
-                x[i], p->tensor[i].n, err);
+            rc = tw_result_write_floats(f->r,
+                                        tensor_path(f, run, p->checkpoint[k], p->tensor[i].name), 0,
+                                        x[i], p->tensor[i].n, err);
     if (rc == TW_OK)
         rc = tw_result_write_bytes(f->r, path_of(f, run, "checkpoint_status"), k, &done, 1, err);
     return rc;

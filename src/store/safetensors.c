@@ -8,7 +8,7 @@
 #include "jscan.h"
 #include "spans.h"
 
-enum { MAX_HEADER = 100000000, MAX_INDEX = 1 << 26 };
+enum { MAX_HEADER = 100000000 };
 
 struct tensor {
     char *name;
@@ -170,7 +170,7 @@ static enum tw_status read_notes(struct header *h, struct tw_weights_file *f)
         rc = jscan_want(&h->j, ':');
         if (rc == TW_OK)
             rc = jscan_string(&h->j);
-        if (rc == TW_OK && f->bytes == 0) /* parts repeat them */
+        if (rc == TW_OK)
             rc = weights_note(f, key.s, h->j.text.s, h->j.err);
         tw_str_release(&key);
     }
@@ -249,17 +249,16 @@ static enum tw_status check_places(struct header *h)
     return TW_OK;
 }
 
-static enum tw_status add_all(struct header *h, struct tw_weights_file *f, struct spans *s,
-                              const char *path)
+static enum tw_status add_all(struct header *h, struct tw_weights_file *f)
 {
-    enum tw_status rc = spans_file(s, path, NULL, h->size, h->j.err);
-    const size_t file = rc == TW_OK ? spans_files(s) - 1 : 0;
+    struct spans *s = spans_new(f, h->j.err);
+    enum tw_status rc = s ? TW_OK : TW_ENOMEM;
 
+    if (s)
+        spans_file(s, NULL, h->size);
     for (size_t i = 0; i < h->n && rc == TW_OK; i++) {
         const struct tensor *t = &h->v[i];
-        const struct span p = {
-            .file = file, .entry = SPAN_PLAIN, .at = h->data + t->begin, .by_rows = true
-        };
+        const struct span p = { .entry = SPAN_PLAIN, .at = h->data + t->begin, .by_rows = true };
 
         rc = weights_add(f, t->name, t->dtype, t->rank, t->dims, h->j.err);
         if (rc == TW_OK)
@@ -268,21 +267,18 @@ static enum tw_status add_all(struct header *h, struct tw_weights_file *f, struc
     return rc;
 }
 
-/* One file into f, behind what is there. */
-static enum tw_status read_one(struct tw_weights_file *f, struct spans *s, const char *path,
-                               struct tw_err *err)
+enum tw_status weights_safetensors(struct tw_weights_file *f, struct tw_err *err)
 {
     struct header h = { .j.err = err };
     uint64_t length = 0;
-    int fd = tw_file_open(path, &h.size, err);
+    int fd = tw_file_open(f->path, &h.size, err);
     char *text = NULL;
     enum tw_status rc;
 
+    f->format = "safetensors";
     if (fd < 0)
         return TW_EIO;
-    rc = h.size < 10 ? tw_err_set(err, TW_EFORMAT, "%llu bytes are no safetensors file",
-                                  (unsigned long long)h.size)
-                     : tw_file_read(fd, 0, &length, sizeof length, err);
+    rc = tw_file_read(fd, 0, &length, sizeof length, err);
     if (rc == TW_OK && length > MAX_HEADER)
         rc = tw_err_set(err, TW_EFORMAT, "a header of %llu bytes, where 100 MB are the most",
                         (unsigned long long)length);
@@ -305,184 +301,7 @@ static enum tw_status read_one(struct tw_weights_file *f, struct spans *s, const
     if (rc == TW_OK)
         rc = check_places(&h);
     if (rc == TW_OK)
-        rc = add_all(&h, f, s, path);
+        rc = add_all(&h, f);
     release(&h);
-    return rc;
-}
-
-enum tw_status weights_safetensors(struct tw_weights_file *f, struct tw_err *err)
-{
-    struct spans *s = spans_new(f, err);
-
-    f->format = "safetensors";
-    return s ? read_one(f, s, f->path, err) : TW_ENOMEM;
-}
-
-/* ---- several files ------------------------------------------------------------------------ */
-
-struct shard {
-    char *tensor, *file;
-};
-struct shards {
-    struct shard *v;
-    size_t n, cap;
-};
-
-static int by_file(const void *pa, const void *pb)
-{
-    const struct shard *a = pa, *b = pb;
-    int c = strcmp(a->file, b->file);
-
-    return c ? c : strcmp(a->tensor, b->tensor);
-}
-
-/* {"weight_map": {"tensor": "file", ...}, "metadata": ...} */
-static enum tw_status read_index(struct jscan *j, struct shards *s)
-{
-    enum tw_status rc = jscan_want(j, '{');
-    bool found = false;
-
-    for (bool first = true; rc == TW_OK && !jscan_take(j, '}'); first = false) {
-        if (!first)
-            rc = jscan_want(j, ',');
-        if (rc == TW_OK)
-            rc = jscan_string(j);
-        if (rc != TW_OK)
-            return rc;
-        if (strcmp(j->text.s, "weight_map") != 0 || found) {
-            rc = jscan_want(j, ':');
-            rc = rc == TW_OK ? jscan_skip(j) : rc;
-            continue;
-        }
-        found = true;
-        rc = jscan_want(j, ':');
-        if (rc == TW_OK)
-            rc = jscan_want(j, '{');
-        for (bool one = true; rc == TW_OK && !jscan_take(j, '}'); one = false) {
-            struct shard p = { 0 };
-
-            if (!one)
-                rc = jscan_want(j, ',');
-            if (rc == TW_OK)
-                rc = jscan_string(j);
-            if (rc != TW_OK)
-                return rc;
-            if (!tw_grow(&s->v, s->n, &s->cap, sizeof *s->v) || !(p.tensor = tw_strdup(j->text.s)))
-                return tw_err_set(j->err, TW_ENOMEM, "out of memory");
-            s->v[s->n++] = p;
-            rc = jscan_want(j, ':');
-            if (rc == TW_OK)
-                rc = jscan_string(j);
-            if (rc == TW_OK && !(s->v[s->n - 1].file = tw_strdup(j->text.s)))
-                rc = tw_err_set(j->err, TW_ENOMEM, "out of memory");
-        }
-    }
-    if (rc == TW_OK && !found)
-        rc = tw_err_set(j->err, TW_EFORMAT,
-                        "JSON text without 'weight_map': no index of a checkpoint in parts");
-    return rc;
-}
-
-static int by_tensor(const void *pa, const void *pb)
-{
-    const struct shard *a = pa;
-    const struct tw_weight *b = pb;
-
-    return strcmp(a->tensor, b->name);
-}
-
-static int by_weight(const void *pa, const void *pb)
-{
-    const struct tw_weight *a = pa, *b = pb;
-
-    return strcmp(a->name, b->name);
-}
-
-/* All tensors of the index are in the file that it names. v: the tensors of that file. */
-static enum tw_status check_shard(const struct shard *want, size_t n, const struct tw_weight *v,
-                                  size_t nv, struct tw_err *err)
-{
-    struct tw_weight *sorted = tw_alloc(nv, sizeof *sorted);
-    enum tw_status rc = TW_OK;
-
-    if (!sorted)
-        return tw_err_set(err, TW_ENOMEM, "out of memory");
-    if (nv) {
-        memcpy(sorted, v, nv * sizeof *sorted);
-        qsort(sorted, nv, sizeof *sorted, by_weight);
-    }
-    for (size_t i = 0; i < n && rc == TW_OK; i++)
-        if (!bsearch(&want[i], sorted, nv, sizeof *sorted, by_tensor))
-            rc = tw_err_set(err, TW_EFORMAT, "'%.100s' is not in '%.100s', where the index has it",
-                            want[i].tensor, want[i].file);
-    free(sorted);
-    return rc;
-}
-
-static enum tw_status read_shards(struct tw_weights_file *f, struct shards *w, struct tw_err *err)
-{
-    const char *slash = strrchr(f->path, '/');
-    const size_t folder = slash ? (size_t)(slash - f->path) + 1 : 0;
-    struct spans *s = spans_new(f, err);
-    enum tw_status rc = s ? TW_OK : TW_ENOMEM;
-
-    if (w->n)
-        qsort(w->v, w->n, sizeof *w->v, by_file);
-    for (size_t i = 0, k; i < w->n && rc == TW_OK; i = k) {
-        const size_t before = f->n;
-        const char *file = w->v[i].file;
-        struct tw_str path = { 0 };
-
-        for (k = i + 1; k < w->n && !strcmp(w->v[k].file, file); k++)
-            ;
-        if (!*file || strchr(file, '/') || !strcmp(file, "..") || !strcmp(file, "."))
-            return tw_err_set(err, TW_EFORMAT,
-                              "the index names the file '%.100s'; files beside it alone are read",
-                              file);
-        tw_str_addn(&path, f->path, folder);
-        tw_str_add(&path, file);
-        rc =
-            path.failed ? tw_err_set(err, TW_ENOMEM, "out of memory") : read_one(f, s, path.s, err);
-        if (rc == TW_OK)
-            rc = check_shard(w->v + i, k - i, f->v + before, f->n - before, err);
-        else
-            rc = tw_err_ctx(err, rc, "'%.100s'", file);
-        tw_str_release(&path);
-    }
-    return rc;
-}
-
-enum tw_status weights_safetensors_index(struct tw_weights_file *f, struct tw_err *err)
-{
-    struct jscan j = { .err = err };
-    struct shards w = { 0 };
-    struct tw_bytes b = { 0 };
-    uint64_t size = 0;
-    int fd = tw_file_open(f->path, &size, err);
-    enum tw_status rc = TW_OK;
-
-    f->format = "safetensors in parts";
-    if (fd < 0)
-        return TW_EIO;
-    (void)close(fd);
-    if (size > MAX_INDEX)
-        return tw_err_set(err, TW_EFORMAT,
-                          "JSON text of %llu MB, which is no index of a checkpoint",
-                          (unsigned long long)(size >> 20));
-    rc = tw_file_bytes(f->path, &b, err);
-    if (rc == TW_OK) {
-        j.start = j.p = (const char *)b.p;
-        j.end = j.start + b.n;
-        rc = read_index(&j, &w);
-    }
-    free(b.p);
-    tw_str_release(&j.text);
-    if (rc == TW_OK)
-        rc = read_shards(f, &w, err);
-    for (size_t i = 0; i < w.n; i++) {
-        free(w.v[i].tensor);
-        free(w.v[i].file);
-    }
-    free(w.v);
     return rc;
 }

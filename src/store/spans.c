@@ -5,17 +5,11 @@
 #include <string.h>
 #include <unistd.h>
 
-struct place {
-    char *path;
-    zip_t *zip;
-    uint64_t size;
-};
-
 struct spans {
     struct tw_weights_io io;
-    struct tw_weights_file *f; /* whose types and shapes these are, by id: see `shape` */
-    struct place *file;
-    size_t nfile, cap_file;
+    struct tw_weights_file *f; /* outlives this */
+    zip_t *zip;
+    uint64_t size;
     struct {
         struct span s;
         enum tw_dtype dtype;
@@ -24,11 +18,9 @@ struct spans {
         uint64_t extent; /* elements from the first to the last */
     } * v;
     size_t n, cap;
-    /* What is open: a file, or an entry of an archive and how far it has been read. */
-    size_t open_file;
+    /* What is open: the file, or an entry of the archive and how far it has been read. */
     int fd;
     zip_file_t *entry;
-    size_t entry_file;
     int64_t entry_number;
     uint64_t entry_at;
     uint64_t again; /* bytes of packed entries that may still be unpacked a second time */
@@ -54,12 +46,8 @@ static void spans_close(struct tw_weights_io *io)
     close_entry(s);
     if (s->fd >= 0)
         (void)close(s->fd);
-    for (size_t i = 0; i < s->nfile; i++) {
-        if (s->file[i].zip)
-            zip_discard(s->file[i].zip);
-        free(s->file[i].path);
-    }
-    free(s->file);
+    if (s->zip)
+        zip_discard(s->zip);
     free(s->v);
     free(s->view);
     free(s);
@@ -67,13 +55,10 @@ static void spans_close(struct tw_weights_io *io)
 
 static enum tw_status open_entry(struct spans *s, const struct span *p, struct tw_err *err)
 {
-    zip_t *z = s->file[p->file].zip;
-
     close_entry(s);
-    s->entry = zip_fopen_index(z, (zip_uint64_t)p->entry, 0);
+    s->entry = zip_fopen_index(s->zip, (zip_uint64_t)p->entry, 0);
     if (!s->entry)
-        return tw_err_set(err, TW_EFORMAT, "%s; copy the file again", zip_strerror(z));
-    s->entry_file = p->file;
+        return tw_err_set(err, TW_EFORMAT, "%s; copy the file again", zip_strerror(s->zip));
     s->entry_number = p->entry;
     s->entry_at = 0;
     return TW_OK;
@@ -98,9 +83,10 @@ static enum tw_status go_to(struct spans *s, bool packed, uint64_t at, struct tw
             at - s->entry_at < sizeof skipped ? (size_t)(at - s->entry_at) : sizeof skipped;
 
         if (packed && s->again < k)
-            return tw_err_set(err, TW_EFORMAT,
-                              "tensors lie to and fro in a packed part of the archive; unpack it "
-                              "and pack it without compression");
+            return tw_err_set(
+                err, TW_EFORMAT,
+                "tensors lie forwards and back in a packed part of the archive; unpack it "
+                "and pack it without compression");
         s->again -= packed ? k : 0;
         rc = archive_next(s->entry, skipped, k, err);
         s->entry_at += k;
@@ -116,10 +102,10 @@ static enum tw_status read_entry(struct spans *s, const struct span *p, uint64_t
     bool packed;
     char more;
 
-    if (zip_stat_index(s->file[p->file].zip, (zip_uint64_t)p->entry, 0, &st) != 0)
+    if (zip_stat_index(s->zip, (zip_uint64_t)p->entry, 0, &st) != 0)
         return tw_err_set(err, TW_EFORMAT, "its entry is gone");
     packed = st.comp_method != ZIP_CM_STORE;
-    if (!s->entry || s->entry_file != p->file || s->entry_number != p->entry || at < s->entry_at)
+    if (!s->entry || s->entry_number != p->entry || at < s->entry_at)
         rc = open_entry(s, p, err);
     if (rc == TW_OK)
         rc = go_to(s, packed, at, err);
@@ -142,12 +128,8 @@ static enum tw_status read_bytes(struct spans *s, const struct span *p, uint64_t
 
     if (p->entry != SPAN_PLAIN)
         return read_entry(s, p, at, to, n, err);
-    if (s->fd < 0 || s->open_file != p->file) {
-        if (s->fd >= 0)
-            (void)close(s->fd);
-        s->fd = tw_file_open(s->file[p->file].path, &size, err);
-        s->open_file = p->file;
-    }
+    if (s->fd < 0)
+        s->fd = tw_file_open(s->f->path, &size, err);
     return s->fd < 0 ? TW_EIO : tw_file_read(s->fd, at, to, n, err);
 }
 
@@ -246,21 +228,12 @@ struct spans *spans_new(struct tw_weights_file *f, struct tw_err *err)
     return s;
 }
 
-enum tw_status spans_file(struct spans *s, const char *path, zip_t *z, uint64_t size,
-                          struct tw_err *err)
+void spans_file(struct spans *s, zip_t *z, uint64_t size)
 {
-    struct place p = { tw_strdup(path), z, size };
-
-    if (!p.path || !tw_grow(&s->file, s->nfile, &s->cap_file, sizeof *s->file)) {
-        if (z)
-            zip_discard(z);
-        free(p.path);
-        return tw_err_set(err, TW_ENOMEM, "out of memory");
-    }
-    s->file[s->nfile++] = p;
-    s->f->bytes += size;
-    s->again = archive_most(s->f->bytes);
-    return TW_OK;
+    s->zip = z;
+    s->size = size;
+    s->f->bytes = size;
+    s->again = archive_most(size);
 }
 
 /* The strides of an array by rows are those of none. */
@@ -280,8 +253,7 @@ enum tw_status spans_add(struct spans *s, const struct span *p, struct tw_err *e
 {
     const struct tw_weight *w = &s->f->v[s->n];
     const size_t size = tw_dtype_size(w->dtype);
-    const struct place *place = &s->file[p->file];
-    uint64_t extent = w->n, there = place->size;
+    uint64_t extent = w->n, there = s->size;
     struct span q = *p;
 
     if (p->entry == SPAN_ELSEWHERE)
@@ -299,7 +271,7 @@ enum tw_status spans_add(struct spans *s, const struct span *p, struct tw_err *e
     if (p->entry >= 0) {
         zip_stat_t st;
 
-        if (zip_stat_index(place->zip, (zip_uint64_t)p->entry, 0, &st) != 0 ||
+        if (zip_stat_index(s->zip, (zip_uint64_t)p->entry, 0, &st) != 0 ||
             !(st.valid & ZIP_STAT_SIZE))
             return tw_err_set(err, TW_EFORMAT, "'%.100s' has no place in the archive", w->name);
         there = st.size;
@@ -320,9 +292,4 @@ enum tw_status spans_add(struct spans *s, const struct span *p, struct tw_err *e
     memcpy(s->v[s->n].dims, w->dims, sizeof w->dims);
     s->n++;
     return TW_OK;
-}
-
-size_t spans_files(const struct spans *s)
-{
-    return s->nfile;
 }

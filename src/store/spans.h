@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* store/spans.h - tensors that lie in files, or in entries of an archive, as bytes: the way to the
+/* store/spans.h - tensors that lie in a file, or in entries of an archive, as bytes: the way to the
  * numbers of safetensors, PyTorch, NumPy, GGUF, msgpack and contiguous HDF5. */
 #ifndef TW_STORE_SPANS_H
 #define TW_STORE_SPANS_H
@@ -10,7 +10,6 @@
 enum { SPAN_PLAIN = -1, SPAN_ELSEWHERE = -2 };
 
 struct span {
-    size_t file;   /* as spans_file numbered it */
     int64_t entry; /* of the archive that the file is; SPAN_PLAIN: bytes of the file;
                       SPAN_ELSEWHERE: not to be read here */
     uint64_t at;   /* of the first element, in bytes */
@@ -22,11 +21,8 @@ struct spans;
 
 /* The io of f, empty. NULL: out of memory. */
 struct spans *spans_new(struct tw_weights_file *f, struct tw_err *err);
-/* One more file that tensors lie in; z (NULL: none) is the archive that it is and is closed with
- * the rest, on failure too. f->bytes grows by its size. */
-enum tw_status spans_file(struct spans *s, const char *path, zip_t *z, uint64_t size,
-                          struct tw_err *err) TW_CHECKED;
-size_t spans_files(const struct spans *s);
+/* The size of the file; z (NULL: none) is the archive that it is, and is closed with the rest. */
+void spans_file(struct spans *s, zip_t *z, uint64_t size);
 /* Where the tensor lies that was added last. TW_EFORMAT unless the file or entry holds it whole. */
 enum tw_status spans_add(struct spans *s, const struct span *p, struct tw_err *err) TW_CHECKED;
 

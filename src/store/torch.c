@@ -265,9 +265,8 @@ enum tw_status weights_torch_stream(struct tw_weights_file *f, struct tw_str *re
     s.fd = t.s ? tw_file_open(f->path, &s.size, err) : -1;
     if (s.fd < 0)
         return t.s ? TW_EIO : TW_ENOMEM;
-    rc = spans_file(t.s, f->path, NULL, s.size, err);
-    if (rc == TW_OK)
-        rc = read_start(&s, &t.k, &keys, &at, err);
+    spans_file(t.s, NULL, s.size);
+    rc = read_start(&s, &t.k, &keys, &at, err);
     t.k.err = err;
     if (rc == TW_OK)
         rc = lay_out(&t, &s, &keys, at);

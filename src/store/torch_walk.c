@@ -116,7 +116,7 @@ static enum tw_status walk_item(struct torch *t, pickle_id key, pickle_id value,
     const size_t n = t->name.n;
     enum tw_status rc = TW_OK;
 
-    if (add_key(t, key, level->i++))
+    if (add_key(t, key, level->i++) && !t->name.failed)
         rc = walk(t, value, level->depth + 1);
     cut_name(t, n);
     return t->name.failed ? tw_err_set(t->err, TW_ENOMEM, "out of memory") : rc;
@@ -182,6 +182,8 @@ static enum tw_status walk(struct torch *t, pickle_id id, int depth)
     if (torch_is_tensor(t, c)) {
         if (t->name.n == 0)
             tw_str_add(&t->name, "tensor");
+        if (t->name.failed)
+            return tw_err_set(t->err, TW_ENOMEM, "out of memory");
         if (strstr(t->name.s, "flat_param") &&
             !strcmp(strstr(t->name.s, "flat_param"), "flat_param"))
             return tw_err_set(t->err, TW_EFORMAT,
@@ -245,9 +247,9 @@ static bool is_optimizer(const struct torch *t, pickle_id key)
 
 static enum tw_status consider(struct torch *t, pickle_id key, pickle_id value, void *ctx)
 {
-    static const char *const known[] = { "state_dict", "model_state_dict", "model",  "net",
-                                         "network",    "module",           "params", "ema" };
-    const int nknown = sizeof known / sizeof known[0];
+    static const char *const listed[] = { "state_dict", "model_state_dict", "model",  "net",
+                                          "network",    "module",           "params", "ema" };
+    const int nlisted = sizeof listed / sizeof listed[0];
     struct choice *c = ctx;
     struct tally inside = { 0 };
     bool module, mostly;
@@ -263,12 +265,12 @@ static enum tw_status consider(struct torch *t, pickle_id key, pickle_id value, 
     rc = tally_item(t, key, value, &inside);
     if (rc != TW_OK || inside.tensors == 0)
         return rc;
-    while (rank < nknown && !pickle_is_text(&t->k, key, known[rank]))
+    while (rank < nlisted && !pickle_is_text(&t->k, key, listed[rank]))
         rank++;
-    if (rank == nknown && is_optimizer(t, key))
+    if (rank == nlisted && is_optimizer(t, key))
         return TW_OK;
     module = t->k.v[value].kind == PICKLE_OBJECT && is_module(t, t->k.v[value].object.state);
-    mostly = rank < nknown || module || 2 * inside.tensors > inside.leaves;
+    mostly = rank < nlisted || module || 2 * inside.tensors > inside.leaves;
     if (c->value == 0 || rank < c->rank) {
         c->rank = rank;
         c->equals = 1;
@@ -313,10 +315,12 @@ static enum tw_status choose(struct torch *t)
         rc = each(t, id, consider, &c);
         if (rc != TW_OK || c.value == 0 || !c.mostly || c.equals > 1 || 2 * c.direct > c.all)
             break;
-        if (!add_key(t, c.key, 0))
+        if (!add_key(t, c.key, 0) || t->name.failed)
             break;
         id = c.value;
     }
+    if (rc == TW_OK && t->name.failed)
+        rc = tw_err_set(t->err, TW_ENOMEM, "out of memory");
     if (rc == TW_OK && t->name.n && !(t->f->part = tw_strdup(t->name.s)))
         rc = tw_err_set(t->err, TW_ENOMEM, "out of memory");
     return rc;
@@ -376,6 +380,8 @@ enum tw_status torch_walk(struct torch *t)
 
     warn_of_programs(t);
     tw_str_add(&t->name, "");
+    if (rc == TW_OK && t->name.failed)
+        rc = tw_err_set(t->err, TW_ENOMEM, "out of memory");
     if (rc == TW_OK)
         rc = walk(t, t->k.root, 0);
     if (rc == TW_OK)

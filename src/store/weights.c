@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "keras.h"
 #include "kind.h"
 #include "onnx.h"
 #include "weights_file.h"
@@ -75,11 +76,12 @@ static enum tw_status dispatch(struct tw_weights_file *f, struct tw_str *remarks
     case TW_KIND_SAFETENSORS:
         return weights_safetensors(f, err);
     case TW_KIND_INDEX:
-        return weights_safetensors_index(f, err);
+        return weights_parts(f, remarks, err);
     case TW_KIND_HDF5:
         return weights_hdf5(f, remarks, err);
     case TW_KIND_ZIP:
-        return weights_zip(f, remarks, err);
+        return keras_is_archive(f->path) ? weights_keras(f, NULL, err)
+                                         : weights_zip(f, remarks, err);
     case TW_KIND_NPY:
         return weights_npy(f, err);
     case TW_KIND_ONNX:
@@ -144,11 +146,19 @@ enum tw_status tw_store_weights_read(const char *path, const char *state_key,
         const struct tw_weight *w = &f->v[i];
         struct tw_array a = { 0 };
 
+        /* Of a nested checkpoint an optimizer's state would be twice the weights. */
+        if (f->part && !strncmp(w->name, "opt", 3) && strncmp(w->name, f->part, strlen(f->part)) != 0)
+            continue;
         rc = tw_array_make(&a, w->dtype, w->rank, w->dims, err);
         if (rc == TW_OK)
             rc = tw_weights_read(f, i, 0, w->n, a.data, err);
         if (rc == TW_OK)
             rc = tw_named_add(out, w->name, &a, err);
+        if (rc == TW_OK && w->alias) {
+            out->item[out->n - 1].alias = tw_strdup(w->alias);
+            if (!out->item[out->n - 1].alias)
+                rc = tw_err_set(err, TW_ENOMEM, "out of memory");
+        }
         tw_array_release(&a);
     }
     tw_weights_close(f);

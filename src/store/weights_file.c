@@ -133,6 +133,10 @@ enum tw_status weights_hold(struct tw_weights_file *f, struct tw_named_list *lis
         for (int d = 0; d < a->rank; d++)
             dims[d] = a->dims[d];
         rc = weights_add(f, h->list.item[i].name, a->dtype, a->rank, dims, err);
+        if (rc == TW_OK) {
+            f->v[f->n - 1].alias = h->list.item[i].alias;
+            h->list.item[i].alias = NULL;
+        }
     }
     return rc;
 }
@@ -188,6 +192,7 @@ enum tw_status tw_weights_choose(struct tw_weights_file *f, const char *key, str
             f->v[k++] = f->v[i];
         } else {
             free(name);
+            free(f->v[i].alias);
         }
     }
     f->n = k;
@@ -215,8 +220,10 @@ void tw_weights_close(struct tw_weights_file *f)
 {
     if (!f)
         return;
-    for (size_t i = 0; i < f->n; i++)
+    for (size_t i = 0; i < f->n; i++) {
         free(f->v[i].name);
+        free(f->v[i].alias);
+    }
     for (size_t i = 0; i < f->nnote; i++) {
         free(f->note[i].key);
         free(f->note[i].value);

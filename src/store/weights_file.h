@@ -32,11 +32,16 @@ enum tw_status weights_hold(struct tw_weights_file *f, struct tw_named_list *lis
 
 /* The readers. */
 enum tw_status weights_safetensors(struct tw_weights_file *f, struct tw_err *err) TW_CHECKED;
-enum tw_status weights_safetensors_index(struct tw_weights_file *f, struct tw_err *err) TW_CHECKED;
+/* The index of a checkpoint in parts (safetensors, or PyTorch's), which lie beside it. */
+enum tw_status weights_parts(struct tw_weights_file *f, struct tw_str *remarks,
+                             struct tw_err *err) TW_CHECKED;
 enum tw_status weights_hdf5(struct tw_weights_file *f, struct tw_str *remarks,
                             struct tw_err *err) TW_CHECKED;
 enum tw_status weights_zip(struct tw_weights_file *f, struct tw_str *remarks,
                            struct tw_err *err) TW_CHECKED;
+/* hdf5: the file; NULL: an archive. */
+enum tw_status weights_keras(struct tw_weights_file *f, const char *hdf5,
+                             struct tw_err *err) TW_CHECKED;
 enum tw_status weights_npy(struct tw_weights_file *f, struct tw_err *err) TW_CHECKED;
 enum tw_status weights_torch_stream(struct tw_weights_file *f, struct tw_str *remarks,
                                     struct tw_err *err) TW_CHECKED;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "h5_arrays.h"
+#include "keras.h"
 #include "spans.h"
 
 struct hdf5 {
@@ -78,8 +79,9 @@ static char *name_of(const struct tw_h5_items *items, const struct tw_h5_item *i
     if (own && own->values == TW_H5_TEXTS && own->n == 1)
         return tw_strdup(own->data);
     name = tw_strdup(it->path + 1);
-    for (char *p = name; p && (p = strchr(p, '/')) != NULL;)
-        *p = '.';
+    for (size_t i = 0; name && name[i]; i++)
+        if (name[i] == '/')
+            name[i] = '.';
     return name;
 }
 
@@ -172,14 +174,13 @@ static enum tw_status add_item(struct tw_weights_file *f, struct hdf5 *h, struct
     return TW_OK;
 }
 
-enum tw_status weights_hdf5(struct tw_weights_file *f, struct tw_str *remarks, struct tw_err *err)
+static enum tw_status add_items(struct tw_weights_file *f, const struct tw_h5_items *items,
+                                struct tw_str *remarks, struct tw_err *err)
 {
     struct hdf5 *h = tw_alloc(1, sizeof *h);
     struct spans *s = h ? spans_new(f, err) : NULL;
-    struct tw_h5_items items = { 0 };
     enum tw_status rc = TW_OK;
 
-    f->format = "HDF5";
     if (!s) {
         free(h);
         return tw_err_set(err, TW_ENOMEM, "out of memory");
@@ -190,13 +191,21 @@ enum tw_status weights_hdf5(struct tw_weights_file *f, struct tw_str *remarks, s
     h->path = tw_strdup(f->path);
     if (!h->path)
         return tw_err_set(err, TW_ENOMEM, "out of memory");
-    rc = tw_h5_items_read(f->path, NULL, 0, TW_H5_HEADERS, &items, err);
+    spans_file(s, NULL, items->file_size);
+    for (size_t i = 0; i < items->n && rc == TW_OK; i++)
+        rc = add_item(f, h, s, items, &items->v[i], remarks, err);
+    return rc;
+}
+
+enum tw_status weights_hdf5(struct tw_weights_file *f, struct tw_str *remarks, struct tw_err *err)
+{
+    struct tw_h5_items items = { 0 };
+    enum tw_status rc = tw_h5_items_read(f->path, NULL, 0, TW_H5_HEADERS, &items, err);
+
+    f->format = "HDF5";
     if (rc == TW_OK)
-        rc = tw_h5_refuse_keras(&items, err);
-    if (rc == TW_OK)
-        rc = spans_file(s, f->path, NULL, items.file_size, err);
-    for (size_t i = 0; i < items.n && rc == TW_OK; i++)
-        rc = add_item(f, h, s, &items, &items.v[i], remarks, err);
+        rc = keras_wrote(&items) ? weights_keras(f, f->path, err)
+                                 : add_items(f, &items, remarks, err);
     tw_h5_items_release(&items);
     return rc;
 }

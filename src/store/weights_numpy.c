@@ -60,8 +60,7 @@ enum tw_status weights_npy(struct tw_weights_file *f, struct tw_err *err)
     stem = tw_strndup(name, n > 4 && !strcmp(name + n - 4, ".npy") ? n - 4 : n);
     if (rc == TW_OK && !stem)
         rc = tw_err_set(err, TW_ENOMEM, "out of memory");
-    if (rc == TW_OK)
-        rc = spans_file(s, f->path, NULL, from.size, err);
+    spans_file(s, NULL, from.size);
     if (rc == TW_OK)
         rc = add(f, s, stem, SPAN_PLAIN, &h, err);
     free(stem);
@@ -142,9 +141,8 @@ enum tw_status weights_zip(struct tw_weights_file *f, struct tw_str *remarks, st
 
     if (!z)
         return err->code;
-    rc = spans_file(s, f->path, z, size, err);
-    if (rc == TW_OK)
-        rc = archive_apart(z, size, err);
+    spans_file(s, z, size);
+    rc = archive_apart(z, size, err);
     if (rc == TW_OK && torch_is_archive(z))
         return torch_archive(f, s, z, remarks, err);
     if (rc == TW_OK)

@@ -22,6 +22,7 @@ enum tw_status tw_named_add(struct tw_named_list *l, const char *name, struct tw
         return tw_err_set(err, TW_ENOMEM, "out of memory for the name '%s'", name);
     }
     l->item[l->n].name = copy;
+    l->item[l->n].alias = NULL;
     l->item[l->n].array = *a;
     l->n++;
     memset(a, 0, sizeof *a);
@@ -39,6 +40,7 @@ void tw_named_release(struct tw_named_list *l)
 {
     for (size_t i = 0; i < l->n; i++) {
         free(l->item[i].name);
+        free(l->item[i].alias);
         tw_array_release(&l->item[i].array);
     }
     free(l->item);

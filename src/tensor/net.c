@@ -51,6 +51,7 @@ void tw_net_free(struct tw_net *net)
         return;
     for (size_t i = 0; i < net->nvalue; i++) {
         free(net->value[i].name);
+        free(net->value[i].alias);
         tw_array_release(&net->value[i].init);
     }
     for (size_t i = 0; i < net->nnode; i++)
@@ -62,6 +63,7 @@ void tw_net_free(struct tw_net *net)
     tw_names_free(net->names);
     free(net->producer);
     free(net->source);
+    free(net->loss);
     free(net);
 }
 

@@ -105,7 +105,9 @@ const struct tw_optimizer_row tw_optimizers[] = {
 
 static double *field(struct tw_optimizer *o, const struct tw_optimizer_arg *a)
 {
-    return (double *)((char *)o + a->off);
+    void *at = (char *)o + a->off;
+
+    return at;
 }
 
 static enum tw_status unknown(const char *text, size_t n, struct tw_err *err)

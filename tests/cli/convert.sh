@@ -7,7 +7,6 @@
 # shellcheck disable=SC2154  # tap.sh sets it
 cd "$tmp" || exit 1
 samples=$root/tests/samples/checkpoints
-nets=$root/tests/samples/nets
 
 expect_out 'PyTorch to safetensors' 0 '^a.safetensors: 20 tensors, 75 numbers$' \
     thalweg convert "$samples/types.pt" a.safetensors

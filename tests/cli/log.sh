@@ -33,6 +33,11 @@ expect 'every format is described' 0 "$GOLDEN/log_samples.txt" \
     megatron.log olmo.log runs.h5
 expect 'a rule of the user is applied' 0 "$GOLDEN/log_regex.txt" thalweg log own.txt \
     --regex '^\[(?<run>\w)\] at (?<step>\d+) the loss was (?<loss>\S+)'
+expect_out 'TensorBoard, by the names of folders' 0 \
+    '^tensorboard +validation/loss +loss +validation +3 +0 +40 +5 ' \
+    sh_in 'thalweg log -q tensorboard/*/events*'
+expect_out 'a run of it is fitted to as any' 0 '^tensorboard +train/lr +learning rate' \
+    sh_in 'thalweg log -q tensorboard/*/events*'
 expect 'formats are listed' 0 "$GOLDEN/log_formats.txt" thalweg log --formats
 expect 'JSON has the same contents' 0 "$GOLDEN/log_json.txt" \
     sh_in 'thalweg log -q --json trainer_state.json | sed "s/\"seconds\":[^,]*/\"seconds\":0/; s/\"version\":\"[^\"]*\"/\"version\":\"\"/"'

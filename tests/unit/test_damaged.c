@@ -208,6 +208,22 @@ static void make_results(void)
     keep("forecast.h5");
 }
 
+/* A training run with its checkpoints. */
+static void make_run(void)
+{
+    hid_t file = create("d.h5", false);
+    struct rusage use;
+
+    put_numbers(file, "/x", 20, false);
+    put_numbers(file, "/y", 20, false);
+    (void)H5Fclose(file);
+    assert_int_equal(command("train mlp(1,2,1) -d d.h5 --scale=0.1 --validation=none --lr=1e-3 "
+                             "--steps=3 -o run.h5",
+                             &use),
+                     0);
+    keep("run.h5");
+}
+
 /* ---- damage ------------------------------------------------------------------------------- */
 
 static size_t damage(struct tw_rng *rng, char *p, size_t n)
@@ -298,6 +314,7 @@ static void no_damaged_file_breaks_a_command(void **state)
     const uint64_t seed = from ? strtoull(from, NULL, 10) : 1;
     static const char *const commands[] = {
         "info bad.h5",
+        "eval bad.h5:last -d d.h5",
         "log bad.h5",
         "plot bad.h5 -o out.svg",
         "forecast bad.h5 --points=9 --schedule=cosine:peak=1,total=30",
@@ -312,6 +329,7 @@ static void no_damaged_file_breaks_a_command(void **state)
     make_tree("latest.h5", true);
     make_log("log.h5");
     make_results();
+    make_run();
     for (size_t i = first ? strtoull(first, NULL, 10) : 0; i < files; i++) {
         struct tw_rng rng = tw_rng_stream(seed, TW_RNG_TEST, i);
         size_t s = i % (nseeds + 2), n; /* the old format, which has no checksums, more often */

@@ -198,8 +198,8 @@ static void channels_are_scaled_each(void **state)
     o.std = bad;
     fails(path, NULL, &o, "a standard deviation of 0; it must be positive");
     o = (struct tw_data_options){ .nmean = 4, .mean = mean };
-    fails(npy("x.npy", "|u1", "1, 2, 4", bytes, 8), NULL, &o,
-          "channels are the second dimension, not the last");
+    fails(npy("x.npy", "|u1", "4, 2, 1", bytes, 8), NULL, &o,
+          "4 means for x, which is uint8[4,2,1]: give one, or one for each channel (the second");
 }
 
 static void labels_may_be_in_a_file_of_their_own(void **state)

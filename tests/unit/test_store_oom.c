@@ -135,6 +135,19 @@ static enum tw_status read_weights(const char *path, struct tw_err *err)
     return rc;
 }
 
+static enum tw_status write_weights(const char *path, struct tw_err *err)
+{
+    const struct tw_weights_write o = { .reals = TW_BF16, .force = true };
+    struct tw_weights_file *f = tw_weights_open(path, NULL, NULL, err);
+    enum tw_status rc = f ? tw_weights_write(f, in_folder("o"), &o, err) : err->code;
+
+    tw_weights_close(f);
+    armed = false;
+    assert_true(files_in_folder(0) == (rc == TW_OK)); /* whole, or nothing */
+    (void)files_in_folder(1);
+    return rc;
+}
+
 static enum tw_status read_data(const char *path, struct tw_err *err)
 {
     const struct tw_data_options o = {
@@ -193,6 +206,18 @@ static void checkpoints(void **state)
     every(read_weights, sample("cnn-fresh.onnx"));
 }
 
+static void checkpoints_of_others(void **state)
+{
+    (void)state;
+    every(read_weights, sample("../checkpoints/nested.pt"));
+    every(read_weights, sample("../checkpoints/module-old.pt"));
+    every(read_weights, sample("../checkpoints/net.safetensors"));
+    every(read_weights, sample("../checkpoints/net.safetensors.index.json"));
+    every(read_weights, sample("../checkpoints/net.gguf"));
+    every(read_weights, sample("../checkpoints/net.msgpack"));
+    every(write_weights, sample("../checkpoints/types.safetensors"));
+}
+
 static void data_sets(void **state)
 {
     (void)state;
@@ -211,6 +236,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(networks),
         cmocka_unit_test(checkpoints),
+        folder_test(checkpoints_of_others),
         cmocka_unit_test(data_sets),
         cmocka_unit_test(matches),
     };

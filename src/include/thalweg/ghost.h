@@ -57,7 +57,7 @@ struct tw_ghost_bounds tw_ghost_bounds(const struct tw_ghost *g);
 /* u_h: 0 if no class is above 1/2, infinite without a limit. B2 = sqrt(u_h^2 + rho_a^2). */
 double tw_ghost_half_mass(const struct tw_ghost *g);
 /* B3, proved on intervals that are refined until the bound lies within 1 % of its own limit; about
- * 50 sums over the classes. */
+ * 30 sums over the classes. */
 double tw_ghost_b3(const struct tw_ghost *g);
 /* B4: there is a zero within it. */
 double tw_ghost_b4(struct tw_ghost *g);

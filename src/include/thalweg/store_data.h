@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* thalweg/store_data.h - data sets from HDF5, npz and npy files. */
+/* thalweg/store_data.h - data sets from files of arrays, tables, pictures, tokens and text. */
 #ifndef TW_STORE_DATA_H
 #define TW_STORE_DATA_H
 
@@ -17,6 +17,7 @@ struct tw_data_options {
     bool random;          /* a random subset by subset_seed, in the order of the file; else the */
     uint64_t subset_seed; /* first ones */
     const char *x, *y;    /* names of the arrays; NULL: x or X, y or Y */
+    const char *label;    /* of a table: the column of the targets; NULL: label, class, target, y */
     bool classes;         /* y must be whole numbers, at least 0, or -100 (ignored): int64 */
 };
 struct tw_data_report {
@@ -24,6 +25,7 @@ struct tw_data_report {
     size_t in_split;  /* of these, in the split */
     size_t nonfinite; /* NaN and infinities in the x that was taken */
     int64_t nclass;   /* with `classes`: one more than the largest */
+    char *files; /* of a folder: the files read, a line each, which the caller frees; or NULL */
 };
 
 /*
@@ -34,6 +36,16 @@ struct tw_data_report {
  * is a remark then. y is empty if the file has none. Remarks (NULL: not wanted) are each a
  * sentence and a newline. TW_EIO, TW_ENOMEM, TW_EINVAL (options that do not fit); TW_EFORMAT with
  * file and array, of wrong values the row. out is empty on failure.
+ *
+ * Other files, which name no arrays:
+ *   IDX, perhaps packed with gzip (MNIST): the one array. Without labels_path the labels are those
+ *          of the file beside it whose name has "labels-idx1" for "images-idx3".
+ *   CIFAR  NAME.bin of CIFAR's records: x [n, 3, 32, 32], y the (fine) labels; a folder of them:
+ *          data_batch_*.bin and train.bin are `train`, test_batch.bin and test.bin `test`
+ *   tokens other NAME.bin, and tokens:NAME: 16-bit numbers; llm.c's files by their header
+ *   text   NAME.txt, text:NAME: bytes; both become a stream (struct tw_dataset)
+ *   tables NAME.csv, NAME.tsv: a line of names, then a row a sample; words of the column of targets
+ *          are numbered in the order of their bytes
  */
 enum tw_status tw_store_data_read(const char *path, const char *labels_path,
                                   const struct tw_data_options *options, struct tw_dataset *out,

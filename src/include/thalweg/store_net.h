@@ -21,6 +21,9 @@
 enum tw_status tw_store_net_read(const char *path, struct tw_net **net, struct tw_str *remarks,
                                  struct tw_err *err) TW_CHECKED;
 
+/* True if the file says what its network is: an ONNX model, or a whole model of Keras. */
+bool tw_is_network(const char *path);
+
 /* True if the file starts as ONNX models do. */
 bool tw_is_onnx(const char *path);
 

@@ -12,6 +12,7 @@
 /* One tensor, from the headers. */
 struct tw_weight {
     char *name;
+    char *alias; /* another name that it goes by, as struct tw_value's; may be NULL */
     enum tw_dtype dtype;
     int rank;
     size_t dims[TW_MAX_RANK], n;
@@ -37,14 +38,16 @@ struct tw_weights_file {
 
 /*
  * Open a checkpoint, whatever its suffix says; the numbers are not read yet (of ONNX they are).
- *   safetensors  one file, or the index of several (model.safetensors.index.json)
+ *   safetensors  one file
  *   PyTorch      torch.save's archives (since 1.6), its older streams, whole modules, TorchScript;
  *                nested mappings become "state_dict.fc1.weight"
  *   HDF5         every data set of numbers; "/fc1.weight" and "/fc1/weight" are both "fc1.weight",
  *                and an attribute `tensor_name` is the name as it stands
  *   npz, npy     every array by its name; the one of an npy is named as the file without ".npy"
+ *   Keras        whole models and weights, see thalweg/store_net.h
  *   GGUF         tensors of reals and integers (not the packed types)
  *   msgpack      as flax writes it
+ *   parts        model.safetensors.index.json, pytorch_model.bin.index.json and files beside it
  *   ONNX         initializers of reals and bools; one that the graph only renames (Identity), as
  *                exporters do with equal tensors, is there under both names
  * state_key (NULL: all): only names that begin with "KEY.", without that. What is left out or
@@ -67,7 +70,8 @@ enum tw_status tw_weights_read(struct tw_weights_file *f, size_t i, size_t from,
 
 /* ---- all of it ------------------------------------------------------------------------------- */
 
-/* Open, read everything, close. out is empty on failure. */
+/* Open, read everything (of a checkpoint that has a `part` all but optimizers), close. out is empty
+ * on failure. */
 enum tw_status tw_store_weights_read(const char *path, const char *state_key,
                                      struct tw_named_list *out, struct tw_str *remarks,
                                      struct tw_err *err) TW_CHECKED;

@@ -72,6 +72,7 @@ uint16_t tw_f32_to_bf16(float x);
 
 struct tw_named {
     char *name;
+    char *alias; /* another name that it goes by, as tw_value's; may be NULL */
     struct tw_array array;
 };
 struct tw_named_list {
@@ -93,6 +94,10 @@ void tw_named_release(struct tw_named_list *l);
 struct tw_dataset {
     struct tw_array x, y;
     char *name; /* may be NULL */
+    /* x is one sequence of tokens [n] and y is empty: a network that takes t of them has the
+     * samples i = 0, 1, ... of tokens i (t + 1) .. i (t + 1) + t: x the first t of these, y the
+     * last t. */
+    bool stream;
 };
 void tw_dataset_release(struct tw_dataset *d);
 
@@ -140,12 +145,15 @@ struct tw_value {
     struct tw_array init; /* initializers and constants: the stored value; else empty */
     bool is_init;         /* an initializer, with or without a stored value */
     int made_by;          /* the node that makes it, or -1 */
+    char *alias;          /* of an initializer: another name that checkpoints may know it by */
 };
 
 struct tw_net {
-    int opset;      /* of ai.onnx; 17 if built here */
-    char *producer; /* "pytorch 1.13.1"; may be NULL */
-    char *source;   /* file or spec it came from, for messages */
+    int opset;          /* of ai.onnx; 17 if built here */
+    char *producer;     /* "pytorch 1.13.1"; may be NULL */
+    char *source;       /* file or spec it came from, for messages */
+    char *loss;         /* what it was trained with, as in thalweg/loss.h; may be NULL */
+    bool probabilities; /* the loss is of probabilities: a last softmax or sigmoid is part of it */
     size_t nvalue, cap_value, nnode, cap_node;
     struct tw_value *value;
     struct tw_node *node;

@@ -151,7 +151,7 @@ def main(folder):
     np.savez(os.path.join(folder, "values.npz"), **{
         k.replace("/", "|"): (v.float() if v.dtype == torch.bfloat16 else v).detach().numpy()
         for k, v in state.items()})
-    safetensors(os.path.join(folder, "types.safetensors"), state, 
+    safetensors(os.path.join(folder, "types.safetensors"), state,
                 {"format": "pt", "who": "a \"test\""})
 
     net = Net()
