@@ -20,7 +20,7 @@ struct barrier_opts {
     const char *bn;
     double tol, error_tol, noise, threshold_error, threshold_loss, level;
     size_t start, max_points, points, replicates;
-    bool matrix, mli, no_split, swap, predict, require_connected;
+    bool matrix, spawned, mli, no_split, swap, predict, require_connected;
 };
 
 enum { BARRIER_SWAP_BASES = 2, BARRIER_PILES = 2 }; /* rest from A, from B; forward, reverse */
@@ -95,7 +95,9 @@ void barrier_report(struct tw_call *call, const struct barrier_result *r);
 /* barrierfig.c */
 enum tw_status barrier_figure(const struct barrier_result *r, const char *path,
                               const struct tw_figure_opts *fo, struct tw_err *err) TW_CHECKED;
-/* Of a result file of kind "barrier" or "barrier-matrix"; what: NULL, or the figure's kind. */
+/* "dir/a.pdf" and "layers" make "dir/a-layers.pdf". */
+void barrier_beside(const char *path, const char *what, struct tw_str *out);
+/* Of a result file of kind "barrier", "barrier-matrix" or "barrier-spawned". */
 enum tw_status barrier_plot(const char *file, const char *kind, const char *path,
                             const struct tw_figure_opts *fo, struct tw_err *err) TW_CHECKED;
 /* barriermatrix.c */

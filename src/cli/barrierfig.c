@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "barriermatrix.h"
+#include "barrierspawn.h"
 
 enum { FINE = 301 };
 
@@ -170,7 +171,7 @@ static enum tw_status layer_figure(const struct barrier_result *r, const char *p
 }
 
 /* "dir/a.pdf" and "layers" -> "dir/a-layers.pdf" */
-static void beside(const char *path, const char *what, struct tw_str *out)
+void barrier_beside(const char *path, const char *what, struct tw_str *out)
 {
     const char *slash = strrchr(path, '/'), *dot = strrchr(path, '.');
     const size_t n = dot && (!slash || dot > slash) ? (size_t)(dot - path) : strlen(path);
@@ -186,7 +187,7 @@ enum tw_status barrier_figure(const struct barrier_result *r, const char *path,
     enum tw_status rc = TW_OK;
 
     if (r->part && r->ngroup > 1) {
-        beside(path, "layers", &name);
+        barrier_beside(path, "layers", &name);
         rc = name.failed ? tw_err_set(err, TW_ENOMEM, "out of memory")
                          : layer_figure(r, name.s, fo, err);
     }
@@ -243,9 +244,9 @@ static enum tw_status shades(const struct barrier_matrix *m, const char *path,
                 const size_t b = order[i] < order[j] ? order[j] : order[i];
 
                 value[i * m->n + j] =
-                    a == b || !m->status[matrix_row(m, a, b)]
+                    a == b || !m->rows.status[matrix_row(m, a, b)]
                         ? (double)NAN
-                        : m->x[matrix_row(m, a, b) * MATRIX_COLUMNS + MATRIX_LOSS];
+                        : m->rows.x[matrix_row(m, a, b) * MATRIX_COLUMNS + MATRIX_LOSS];
             }
         }
         rc = tw_figure_matrix(path,
@@ -283,13 +284,13 @@ static enum tw_status guesses(const struct barrier_matrix *m, const char *path,
     if (!x)
         return tw_err_set(err, TW_ENOMEM, "out of memory");
     for (size_t k = 0; k < m->pairs; k++) {
-        const double *row = m->x + k * MATRIX_COLUMNS;
+        const double *row = m->rows.x + k * MATRIX_COLUMNS;
 
-        x[k] = m->status[k] ? row[MATRIX_MIDDLE] : (double)NAN;
+        x[k] = m->rows.status[k] ? row[MATRIX_MIDDLE] : (double)NAN;
         lo = fmin(lo, x[k]);
         hi = fmax(hi, x[k]);
         for (size_t c = 0; c < 2; c++)
-            x[(c + 1) * m->pairs + k] = m->status[k] ? row[kind[c].column] : (double)NAN;
+            x[(c + 1) * m->pairs + k] = m->rows.status[k] ? row[kind[c].column] : (double)NAN;
     }
     diagonal[0] = lo;
     diagonal[1] = hi;
@@ -328,7 +329,7 @@ enum tw_status matrix_figure(const struct barrier_matrix *m, bool predicted, con
     enum tw_status rc = TW_OK;
 
     if (predicted) {
-        beside(path, "predicted", &name);
+        barrier_beside(path, "predicted", &name);
         rc =
             name.failed ? tw_err_set(err, TW_ENOMEM, "out of memory") : guesses(m, name.s, fo, err);
     }
@@ -350,9 +351,12 @@ enum tw_status barrier_plot(const char *file, const char *kind, const char *path
         barrier_result_release(&r);
         return rc;
     }
+    if (!strcmp(kind, "barrier-spawned"))
+        return spawn_plot(file, path, fo, err);
     rc = matrix_read(file, &m, err);
     if (rc == TW_OK)
-        rc = matrix_figure(&m, m.status[0] && isfinite(m.x[MATRIX_BY_THREE]), path, fo, err);
+        rc = matrix_figure(&m, m.rows.status[0] && isfinite(m.rows.x[MATRIX_BY_THREE]), path, fo,
+                           err);
     matrix_release(&m);
     return rc;
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "barrier.h"
+#include "barrierspawn.h"
 
 static enum tw_status no_memory(struct barrier *b)
 {
@@ -31,8 +32,9 @@ static void note_settings(struct barrier *b)
                 o->net.std ? o->net.std : "", o->net.scale, o->net.limit,
                 (unsigned long long)o->net.subset_seed, o->net.real64, o->tol, o->error_tol,
                 o->noise, o->start, o->max_points, o->points, o->replicates, o->level,
-                (unsigned long long)b->call->common.seed, o->matrix, o->mli, o->no_split, o->swap,
-                o->predict, o->bn ? o->bn : "", o->threshold_error, o->threshold_loss);
+                (unsigned long long)b->call->common.seed, o->matrix || o->spawned, o->mli,
+                o->no_split, o->swap, o->predict, o->bn ? o->bn : "", o->threshold_error,
+                o->threshold_loss);
 }
 
 /* ---- which --------------------------------------------------------------------------------- */
@@ -69,6 +71,8 @@ enum tw_status barrier_list(struct barrier *b)
 {
     enum tw_status rc = b->o->evaluator.command ? list_own(b) : TW_OK;
 
+    if (rc == TW_OK && b->o->spawned)
+        return barrier_spawn_list(b);
     for (int i = 0; i < b->call->argc && rc == TW_OK; i++)
         rc = tw_checkpoints_add(b->call, b->call->argv[i], &b->list);
     if (rc == TW_OK && b->list.n < 2)

@@ -24,8 +24,7 @@ void matrix_release(struct barrier_matrix *m)
     for (size_t i = 0; m->name && i < m->n; i++)
         free(m->name[i]);
     free(m->name);
-    free(m->x);
-    free(m->status);
+    barrier_rows_release(&m->rows);
     free(m->cluster);
     *m = (struct barrier_matrix){ 0 };
 }
@@ -44,10 +43,10 @@ void matrix_cluster(struct barrier_matrix *m)
         for (size_t i = 0; i < m->n; i++)
             for (size_t j = i + 1; j < m->n; j++) {
                 const size_t k = matrix_row(m, i, j);
-                const double v = m->x[k * MATRIX_COLUMNS + MATRIX_VERDICT];
+                const double v = m->rows.x[k * MATRIX_COLUMNS + MATRIX_VERDICT];
                 const size_t a = m->cluster[i], b = m->cluster[j];
 
-                if (!m->status[k] || v != (double)TW_CONNECTED || a == b)
+                if (!m->rows.status[k] || v != (double)TW_CONNECTED || a == b)
                     continue;
                 m->cluster[i] = m->cluster[j] = a < b ? a : b;
                 changed = true;
@@ -68,101 +67,32 @@ static enum tw_status new_matrix(size_t n, struct barrier_matrix *m, struct tw_e
 {
     *m = (struct barrier_matrix){ .n = n, .pairs = n * (n - 1) / 2 };
     m->name = tw_alloc(n, sizeof *m->name);
-    m->x = tw_alloc(m->pairs, MATRIX_COLUMNS * sizeof *m->x);
-    m->status = tw_alloc(m->pairs, sizeof *m->status);
     m->cluster = tw_alloc(n, sizeof *m->cluster);
-    return m->name && m->x && m->status && m->cluster ? TW_OK
-                                                      : tw_err_set(err, TW_ENOMEM, "out of memory");
+    return m->name && m->cluster ? TW_OK : tw_err_set(err, TW_ENOMEM, "out of memory");
 }
 
 enum tw_status matrix_read(const char *path, struct barrier_matrix *m, struct tw_err *err)
 {
-    struct tw_result *f = tw_result_open(path, kind, err);
-    size_t dims[2], n = 0, ns = 0;
+    struct barrier_rows rows = { 0 };
+    size_t n = 0;
     char **name = NULL;
-    double *x = NULL;
-    uint8_t *status = NULL;
-    enum tw_status rc = f ? tw_result_get_texts(f, "/models", &n, &name, err) : err->code;
+    enum tw_status rc = barrier_rows_read(path, kind, MATRIX_COLUMNS, &rows, &n, &name, err);
 
     *m = (struct barrier_matrix){ 0 };
-    if (rc == TW_OK)
-        rc = tw_result_get_reals(f, "/pairs", 2, dims, &x, err);
-    if (rc == TW_OK)
-        rc = tw_result_get_bytes(f, "/status", 1, &ns, &status, err);
-    if (rc == TW_OK && (n < 2 || n > 100000 || ns != n * (n - 1) / 2 || dims[0] != ns ||
-                        dims[1] != MATRIX_COLUMNS))
-        rc = tw_err_set(err, TW_EFORMAT, "pairs of other shape than its models");
+    if (rc == TW_OK && (n < 2 || n > 100000 || rows.n != n * (n - 1) / 2))
+        rc = tw_err_set(err, TW_EFORMAT, "%s: pairs of other models", path);
     if (rc == TW_OK)
         rc = new_matrix(n, m, err);
     if (rc == TW_OK) {
-        memcpy(m->x, x, ns * MATRIX_COLUMNS * sizeof *x);
-        memcpy(m->status, status, ns);
         memcpy(m->name, name, n * sizeof *name);
+        m->rows = rows;
         matrix_cluster(m);
+    } else {
+        for (size_t i = 0; name && i < n; i++)
+            free(name[i]);
+        barrier_rows_release(&rows);
     }
-    for (size_t i = 0; rc != TW_OK && i < n; i++)
-        free(name[i]);
     free(name);
-    free(x);
-    free(status);
-    tw_result_done(f);
-    return rc == TW_OK ? TW_OK : tw_err_ctx(err, rc, "%s", path);
-}
-
-static enum tw_status create(struct barrier *b, const struct barrier_matrix *m, const char *path)
-{
-    const size_t dims[2] = { m->pairs, MATRIX_COLUMNS };
-    struct tw_err *err = &b->call->err;
-    const char **name = tw_alloc(m->n, sizeof *name);
-    enum tw_status rc;
-
-    if (!name)
-        return tw_err_set(err, TW_ENOMEM, "out of memory");
-    for (size_t i = 0; i < m->n; i++)
-        name[i] = m->name[i];
-    b->file = tw_result_create(path, kind, TW_RESULT_INPLACE, b->call->common.force,
-                               &b->prov.record, err);
-    rc = b->file ? tw_result_put_text(b->file, "/settings", b->settings.s,
-                                      "what a rerun must agree with to go on", err)
-                 : err->code;
-    if (rc == TW_OK)
-        rc = tw_result_put_texts(b->file, "/models", m->n, name, "checkpoints", err);
-    if (rc == TW_OK)
-        rc = tw_result_reserve_reals(b->file, "/pairs", 2, dims, "", columns, err);
-    if (rc == TW_OK)
-        rc = tw_result_reserve_bytes(b->file, "/status", 1, dims,
-                                     "0 todo, 1 done: pairs (0,1), (0,2), ..., (1,2), ...", err);
-    if (rc == TW_OK)
-        rc = tw_result_begin(b->file, err);
-    free(name);
-    return rc;
-}
-
-static enum tw_status open_file(struct barrier *b, struct barrier_matrix *m, const char *path)
-{
-    struct tw_err *err = &b->call->err;
-    enum barrier_found found = BARRIER_NONE;
-    struct barrier_matrix old = { 0 };
-    size_t done = 0;
-    enum tw_status rc = TW_OK;
-
-    if (!b->call->common.force)
-        rc = barrier_file_look(path, kind, b->settings.s, &found, err);
-    if (rc != TW_OK || found == BARRIER_NONE)
-        return rc == TW_OK ? create(b, m, path) : rc;
-    rc = matrix_read(path, &old, err);
-    if (rc == TW_OK && old.n != m->n)
-        rc = tw_err_set(err, TW_EFORMAT, "%s: of other models", path);
-    for (size_t k = 0; rc == TW_OK && k < m->pairs; k++)
-        done += old.status[k] == 1;
-    if (rc == TW_OK) {
-        memcpy(m->x, old.x, m->pairs * MATRIX_COLUMNS * sizeof *m->x);
-        memcpy(m->status, old.status, m->pairs);
-        tw_cmd_note(b->call, "%s has %zu of %zu pairs already", path, done, m->pairs);
-        b->file = tw_result_reopen(path, kind, err);
-        rc = b->file ? TW_OK : err->code;
-    }
-    matrix_release(&old);
     return rc;
 }
 
@@ -212,9 +142,8 @@ static void fill_row(const struct barrier *b, size_t i, size_t j, const struct b
 
 static enum tw_status one_pair(struct barrier *b, struct barrier_matrix *m, size_t i, size_t j)
 {
-    static const uint8_t done = 1;
     const size_t k = matrix_row(m, i, j);
-    double *x = m->x + k * MATRIX_COLUMNS;
+    double *x = m->rows.x + k * MATRIX_COLUMNS;
     const struct tw_ends ends = barrier_ends(b, i, j);
     struct barrier_result r = { 0 };
     struct tw_err *err = &b->call->err;
@@ -230,12 +159,8 @@ static enum tw_status one_pair(struct barrier *b, struct barrier_matrix *m, size
     }
     if (rc == TW_OK) {
         fill_row(b, i, j, &r, x);
-        m->status[k] = 1;
+        rc = barrier_rows_done(b, &m->rows, k);
     }
-    if (rc == TW_OK && b->file)
-        rc = tw_result_write_reals(b->file, "/pairs", k * MATRIX_COLUMNS, x, MATRIX_COLUMNS, err);
-    if (rc == TW_OK && b->file)
-        rc = tw_result_write_bytes(b->file, "/status", k, &done, 1, err);
     barrier_result_release(&r);
     return rc;
 }
@@ -248,11 +173,11 @@ static enum tw_status all_pairs(struct barrier *b, struct barrier_matrix *m)
 
     tw_progress_start(&progress, b->call, "pairs", m->pairs);
     for (size_t k = 0; k < m->pairs; k++)
-        progress.base += m->status[k] == 1;
+        progress.base += m->rows.status[k] == 1;
     done = progress.base;
     for (size_t i = 0; i < m->n && rc == TW_OK; i++)
         for (size_t j = i + 1; j < m->n && rc == TW_OK; j++) {
-            if (m->status[matrix_row(m, i, j)])
+            if (m->rows.status[matrix_row(m, i, j)])
                 continue;
             rc = one_pair(b, m, i, j);
             tw_progress_step(&progress, ++done, NULL);
@@ -274,9 +199,9 @@ static void print_pairs(const struct barrier *b, const struct barrier_matrix *m)
     for (size_t i = 0; i < m->n; i++)
         for (size_t j = i + 1; j < m->n; j++) {
             const size_t k = matrix_row(m, i, j);
-            const double *x = m->x + k * MATRIX_COLUMNS;
+            const double *x = m->rows.x + k * MATRIX_COLUMNS;
 
-            if (!m->status[k])
+            if (!m->rows.status[k])
                 continue;
             tw_table_text(&t, m->name[i]);
             tw_table_text(&t, m->name[j]);
@@ -325,9 +250,9 @@ static void json(struct tw_json *j, const struct barrier_matrix *m)
     tw_json_open(j, "pairs", '[');
     for (size_t i = 0; i < m->n; i++)
         for (size_t k = i + 1; k < m->n; k++) {
-            const double *x = m->x + matrix_row(m, i, k) * MATRIX_COLUMNS;
+            const double *x = m->rows.x + matrix_row(m, i, k) * MATRIX_COLUMNS;
 
-            if (!m->status[matrix_row(m, i, k)])
+            if (!m->rows.status[matrix_row(m, i, k)])
                 continue;
             tw_json_open(j, NULL, '{');
             tw_json_size(j, "a", i);
@@ -369,7 +294,7 @@ static enum tw_status draw(struct barrier *b, const struct barrier_matrix *m, co
 static bool all_connected(const struct barrier_matrix *m)
 {
     for (size_t k = 0; k < m->pairs; k++)
-        if (m->x[k * MATRIX_COLUMNS + MATRIX_VERDICT] != (double)TW_CONNECTED)
+        if (m->rows.x[k * MATRIX_COLUMNS + MATRIX_VERDICT] != (double)TW_CONNECTED)
             return false;
     return true;
 }
@@ -384,18 +309,13 @@ int barrier_matrix(struct barrier *b, const char *figure)
         m.name[i] = tw_strdup(b->list.v[i].name);
         rc = m.name[i] ? TW_OK : tw_err_set(&b->call->err, TW_ENOMEM, "out of memory");
     }
-    if (rc == TW_OK && b->call->common.output)
-        rc = open_file(b, &m, b->call->common.output);
+    if (rc == TW_OK)
+        rc = barrier_rows_new(&m.rows, m.pairs, MATRIX_COLUMNS, &b->call->err);
+    if (rc == TW_OK)
+        rc = barrier_rows_open(b, &m.rows, kind, columns, b->call->common.output);
     if (rc == TW_OK)
         rc = all_pairs(b, &m);
-    if ((rc == TW_OK || rc == TW_ESTOP) && b->file) {
-        const enum tw_status closed = rc == TW_OK ? tw_result_close(b->file, &b->call->err) : TW_OK;
-
-        if (rc == TW_ESTOP)
-            tw_result_abandon(b->file);
-        b->file = NULL;
-        rc = closed == TW_OK ? rc : closed;
-    }
+    rc = barrier_rows_close(b, rc);
     if (rc == TW_OK || rc == TW_ESTOP) {
         matrix_cluster(&m);
         json(&b->call->json, &m);

@@ -3,7 +3,7 @@
 #ifndef TW_CLI_BARRIERMATRIX_H
 #define TW_CLI_BARRIERMATRIX_H
 
-#include "barrier.h"
+#include "barrierrows.h"
 
 enum matrix_column {
     MATRIX_LOSS, /* Entezari's */
@@ -29,9 +29,8 @@ enum matrix_column {
 struct barrier_matrix {
     size_t n, pairs;
     char **name;
-    double *x;       /* (pairs, MATRIX_COLUMNS): pairs (0, 1), (0, 2), ..., (1, 2), ... */
-    uint8_t *status; /* (pairs) 0 todo, 1 done */
-    size_t *cluster; /* (n) numbered from 0 in the order of their first models */
+    struct barrier_rows rows; /* pairs (0, 1), (0, 2), ..., (1, 2), ... */
+    size_t *cluster;          /* (n) numbered from 0 in the order of their first models */
     size_t clusters;
 };
 /* Row of the pair i < j. */

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "barrier.h"
+#include "barrierspawn.h"
 
 #define AT(field) TW_OPT_FIELD(struct barrier_opts, field)
 static const struct tw_opt opts[] = {
@@ -13,6 +13,11 @@ static const struct tw_opt opts[] = {
     { TW_OPT_FLAG, 0, "matrix", AT(matrix), NULL,
       "every pair of the checkpoints, and clusters of connected ones [with more than two]", 0, 0,
       NULL },
+    { TW_OPT_FLAG, 0, "spawned", AT(spawned), NULL,
+      "operands are files of runs that were one up to a step (thalweg train --spawn): the barrier "
+      "at "
+      "each later step",
+      0, 0, NULL },
     { TW_OPT_FLAG, 0, "mli", AT(mli), NULL,
       "does the loss fall all the way from the first checkpoint to the second?", 0, 0, NULL },
     { TW_OPT_FLAG, 0, "no-split", AT(no_split), NULL,
@@ -166,6 +171,8 @@ static int run(struct tw_call *call)
     (void)tw_stop_requested();
     if (rc != TW_OK)
         code = tw_cmd_fail(call);
+    else if (b.o->spawned)
+        code = barrier_spawned(&b, figure);
     else if (b.list.n > 2 || b.o->matrix)
         code = barrier_matrix(&b, figure);
     else

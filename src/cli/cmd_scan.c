@@ -45,8 +45,8 @@ static const struct tw_opt opts[] = {
       "use as many samples as give this standard error at the checkpoints [--limit]", 0, 1e300,
       NULL },
     { TW_OPT_REAL, 0, "tol", AT(tol), "X",
-      "on a plane, interpolate where that is off by no more than this share of the range of the "
-      "loss [every point is computed]",
+      "interpolate where that is off by no more than this share of the range of the loss [every "
+      "point is computed]",
       0, 0.5, NULL },
     TW_FIGURE_ROWS(struct scan_opts, figure),
     { TW_OPT_CHOICE, 0, "figure", AT(figure_kind), "KIND",

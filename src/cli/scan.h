@@ -62,6 +62,11 @@ const char *scan_checkpoint(const struct scan *s, size_t k); /* NULL: the networ
 /* scan_points.c: open or continue the file and compute what is missing. */
 enum tw_status scan_open(struct scan *s) TW_CHECKED;
 enum tw_status scan_run(struct scan *s) TW_CHECKED;
+/* The values at a point; a failed one (of an evaluator) is NaN, and said. */
+enum tw_status scan_value_at(struct scan *s, double x, double y,
+                             struct tw_values *values) TW_CHECKED;
+/* scan_line.c: --tol on a line. */
+enum tw_status scan_line(struct scan *s) TW_CHECKED;
 /* --target-error: how many samples give it at the checkpoint that needs most. */
 enum tw_status scan_pilot(struct scan *s, size_t *n) TW_CHECKED;
 

@@ -87,8 +87,8 @@ static enum tw_status plan_mesh(struct scan *s)
     if (s->kind != SCAN_RANDOM && (s->kind == SCAN_LINE) != (s->ny == 1))
         return tw_err_set(err, TW_EINVAL, "--mesh=%s: %s, so the mesh is like %s", mesh,
                           what[s->kind], usual[s->kind]);
-    if (s->o->tol > 0.0 && (s->nx < 9 || s->ny < 9))
-        return tw_err_set(err, TW_EINVAL, "--tol needs a mesh of 9x9 at least");
+    if (s->o->tol > 0.0 && (s->nx < 9 || (s->ny > 1 && s->ny < 9)))
+        return tw_err_set(err, TW_EINVAL, "--tol needs a mesh of 9 or 9x9 points at least");
     return TW_OK;
 }
 
@@ -478,6 +478,8 @@ enum tw_status scan_place(struct scan *s)
 
     if (rc == TW_OK)
         rc = tw_scan_extra(&s->out, s->o->also.n, s->o->also.v, &s->call->err);
+    if (rc == TW_OK && s->ny == 1 && s->o->tol > 0.0)
+        rc = tw_scan_room(&s->out, 4 * s->nx, &s->call->err);
     if (rc == TW_OK)
         rc = mark_all(s);
     if (rc == TW_OK)

@@ -24,6 +24,13 @@ static enum tw_status take_over(struct scan *s, struct tw_scan *old)
         memcpy(s->out.extra, old->extra, s->out.nextra * n * sizeof *old->extra);
         memcpy(s->out.extra_se, old->extra_se, s->out.nextra * n * sizeof *old->extra_se);
     }
+    if (s->out.nat && old->nat == s->out.nat) {
+        memcpy(s->out.at, old->at, old->nat * sizeof *old->at);
+        memcpy(s->out.at_done, old->at_done, old->nat);
+        for (size_t k = 0; k < SCAN_FIELDS; k++)
+            if (s->out.at_field[k])
+                memcpy(s->out.at_field[k], old->at_field[k], old->nat * sizeof *old->at);
+    }
     memcpy(s->out.status, old->status, n);
     for (size_t i = 0; i < n; i++)
         s->done += s->out.status[i] == TW_POINT_DONE || s->out.status[i] == TW_POINT_FAILED;
@@ -165,6 +172,24 @@ static void weights_at(const struct scan *s, size_t i, double weights[TW_CHART_A
     tw_chart_weights(&s->chart, s->out.x[i % s->nx], s->out.y[i / s->nx], weights);
 }
 
+enum tw_status scan_value_at(struct scan *s, double x, double y, struct tw_values *values)
+{
+    static const struct tw_values none = { .loss = { NAN, NAN, NAN }, .error = { NAN, NAN, NAN } };
+    double weights[TW_CHART_ANCHORS];
+    struct tw_err why = { 0 };
+    enum tw_status rc;
+
+    tw_chart_weights(&s->chart, x, y, weights);
+    rc = evaluate(s, weights, values, NULL, &why);
+    if (rc == TW_OK)
+        return TW_OK;
+    if (rc != TW_EDOMAIN)
+        return tw_err_set(&s->call->err, rc, "%s", why.msg);
+    tw_cmd_warn(s->call, "%s", why.msg);
+    *values = none;
+    return TW_OK;
+}
+
 /* One point, as tw_surface_fill asks for it. */
 static enum tw_status compute(void *ctx, size_t i, struct tw_err *err)
 {
@@ -298,7 +323,7 @@ enum tw_status scan_run(struct scan *s)
     (void)tw_stop_requested(); /* from here on there is something to save */
     tw_progress_start(&s->progress, s->call, "points", s->nx * s->ny);
     s->progress.base = s->done;
-    rc = s->o->tol > 0.0 ? fill(s) : compute_all(s);
+    rc = s->o->tol == 0.0 ? compute_all(s) : s->ny > 1 ? fill(s) : scan_line(s);
     tw_progress_end(&s->progress);
     s->stopped = rc == TW_ESTOP;
     if (s->stopped)

@@ -48,11 +48,12 @@ static void note(const struct tw_scan *s, struct tw_str *t)
             off = fmax(off, s->off_plane[k]);
             far = fmax(far, s->distance[k]);
         }
-        tw_str_addf(
-            t,
-            "; the path is up to %.3g off the plane, its start %.3g away; %.0f + %.0f %% of "
-            "its variance",
-            off, far, 100.0 * s->explained[0], 100.0 * s->explained[1]);
+        if (off < 1e-5 * far)
+            tw_str_add(t, "; the path lies in the plane");
+        else
+            tw_str_addf(t, "; the path is up to %.3g off the plane, its start %.3g away", off, far);
+        tw_str_addf(t, "; %.1f + %.1f %% of its variance", 100.0 * s->explained[0],
+                    100.0 * s->explained[1]);
     }
 }
 
@@ -108,34 +109,81 @@ static enum tw_status draw_plane(const struct tw_scan *s, bool relief, const cha
     return rc;
 }
 
+/* One panel of a line: a band of 95 %, the curve, and the points of a line with --tol. */
+struct line_panel {
+    double *y, *lo, *hi, *at;
+    struct tw_figure_layer layer[3];
+};
+
+static void panel_release(struct line_panel *p)
+{
+    free(p->y);
+    free(p->lo);
+    free(p->hi);
+    free(p->at);
+}
+
+static bool fill_panel(const struct tw_scan *s, size_t field, struct line_panel *p,
+                       struct tw_figure_plane *f)
+{
+    const double by = field == SCAN_ERROR ? 100.0 : 1.0;
+    const double *se = s->field[field + 1];
+    const int colour = field == SCAN_ERROR;
+    size_t n = 0;
+
+    p->y = tw_alloc(s->nx, sizeof *p->y);
+    p->lo = tw_alloc(s->nx, sizeof *p->lo);
+    p->hi = tw_alloc(s->nx, sizeof *p->hi);
+    p->at = tw_alloc(s->nat, sizeof *p->at);
+    if (!p->y || !p->lo || !p->hi || !p->at)
+        return false;
+    for (size_t i = 0; i < s->nx; i++) {
+        p->y[i] = by * s->field[field][i];
+        p->lo[i] = p->y[i] - (se ? 1.96 * by * se[i] : 0.0);
+        p->hi[i] = p->y[i] + (se ? 1.96 * by * se[i] : 0.0);
+    }
+    while (n < s->nat && s->at_done[n]) {
+        p->at[n] = by * s->at_field[field][n];
+        n++;
+    }
+    p->layer[0] = (struct tw_figure_layer){
+        .mark = TW_FIGURE_BAND, .n = s->nx, .x = s->x, .y = p->lo, .y2 = p->hi, .colour = colour
+    };
+    p->layer[1] = (struct tw_figure_layer){
+        .mark = TW_FIGURE_LINE, .n = s->nx, .x = s->x, .y = p->y, .colour = colour
+    };
+    p->layer[2] = (struct tw_figure_layer){
+        .mark = TW_FIGURE_POINTS, .n = n, .x = s->at, .y = p->at, .colour = colour
+    };
+    f->layers = p->layer;
+    f->n = n ? 3 : 2;
+    return true;
+}
+
 static enum tw_status draw_line(const struct tw_scan *s, const char *path,
                                 const struct tw_figure_opts *o, struct tw_err *err)
 {
-    const size_t n = s->nx;
-    const double *loss = s->field[SCAN_LOSS], *se = s->field[SCAN_LOSS_SE];
-    double *lo = tw_alloc(n, sizeof *lo), *hi = tw_alloc(n, sizeof *hi);
-    struct tw_figure_layer layer[2] = { { 0 } };
-    struct tw_figure_plane f = { .y_label = "loss", .x_lo = s->x[0], .x_hi = s->x[n - 1] };
-    enum tw_status rc;
+    const size_t n = s->field[SCAN_ERROR] ? 2 : 1;
+    struct line_panel panel[2] = { { 0 } };
+    struct tw_figure_plane f[2] = { { 0 } };
+    enum tw_status rc = TW_OK;
 
-    f.y_lo = f.y_hi = NAN;
-    f.x_label = !strcmp(s->chart, "line") ? "from the first checkpoint (0) to the second (1)"
-                                          : "distance along the direction";
-    for (size_t i = 0; lo && hi && i < n; i++) {
-        lo[i] = loss[i] - (se ? 2.0 * se[i] : 0.0);
-        hi[i] = loss[i] + (se ? 2.0 * se[i] : 0.0);
+    for (size_t k = 0; rc == TW_OK && k < n; k++) {
+        f[k].title = "A line through weights; bands are 95 % intervals of the mean";
+        f[k].x_label = !strcmp(s->chart, "line") ? "from the first checkpoint (0) to the second (1)"
+                                                 : "distance along the direction";
+        f[k].y_label = k ? "error (%)" : "loss";
+        f[k].x_lo = s->x[0];
+        f[k].x_hi = s->x[s->nx - 1];
+        f[k].y_lo = f[k].y_hi = NAN;
+        f[k].weight = k ? 0.6 : 1.0;
+        if (!fill_panel(s, k ? SCAN_ERROR : SCAN_LOSS, &panel[k], &f[k]))
+            rc = tw_err_set(err, TW_ENOMEM, "out of memory");
     }
-    layer[0] = (struct tw_figure_layer){
-        .mark = TW_FIGURE_BAND, .name = "±2 standard errors", .n = n, .x = s->x, .y = lo, .y2 = hi
-    };
-    layer[1] = (struct tw_figure_layer){
-        .mark = TW_FIGURE_LINE, .name = "loss", .n = n, .x = s->x, .y = loss
-    };
-    f.n = se ? 2 : 1;
-    f.layers = se ? layer : layer + 1;
-    rc = lo && hi ? tw_figure_plane(path, &f, o, err) : tw_err_set(err, TW_ENOMEM, "out of memory");
-    free(lo);
-    free(hi);
+    if (rc == TW_OK)
+        rc = tw_figure_stack(path, n, f, o, err);
+    panel_release(&panel[0]);
+    panel_release(&panel[1]);
     return rc;
 }
 

@@ -14,6 +14,18 @@ static const struct {
     { "/error_se", "", "its standard error" },
 };
 
+const char *tw_scan_field_path(size_t k)
+{
+    return fields[k].path;
+}
+
+enum tw_status tw_scan_at_path(size_t k, struct tw_str *path, struct tw_err *err)
+{
+    tw_str_clear(path);
+    tw_str_addf(path, "/computed%s", fields[k].path);
+    return path->failed ? tw_err_set(err, TW_ENOMEM, "out of memory") : TW_OK;
+}
+
 /* ---- memory ---------------------------------------------------------------------------------- */
 
 enum tw_status tw_scan_make(struct tw_scan *s, size_t nx, size_t ny, bool error, struct tw_err *err)
@@ -33,6 +45,22 @@ enum tw_status tw_scan_make(struct tw_scan *s, size_t nx, size_t ny, bool error,
         for (size_t i = 0; good && i < n; i++)
             s->field[k][i] = NAN;
     }
+    return good ? TW_OK : tw_err_set(err, TW_ENOMEM, "out of memory");
+}
+
+enum tw_status tw_scan_room(struct tw_scan *s, size_t n, struct tw_err *err)
+{
+    bool good;
+
+    s->nat = n;
+    s->at = tw_alloc(n, sizeof *s->at);
+    s->at_done = tw_alloc(n, 1);
+    good = s->at && s->at_done;
+    for (size_t k = 0; k < SCAN_FIELDS; k++)
+        if (s->field[k]) {
+            s->at_field[k] = tw_alloc(n, sizeof *s->at_field[k]);
+            good = good && s->at_field[k];
+        }
     return good ? TW_OK : tw_err_set(err, TW_ENOMEM, "out of memory");
 }
 
@@ -63,6 +91,10 @@ void tw_scan_release(struct tw_scan *s)
 {
     for (size_t k = 0; s->extra_name && k < s->nextra; k++)
         free(s->extra_name[k]);
+    free(s->at);
+    free(s->at_done);
+    for (size_t k = 0; k < SCAN_FIELDS; k++)
+        free(s->at_field[k]);
     free(s->extra_name);
     free(s->extra);
     free(s->extra_se);
@@ -95,10 +127,13 @@ struct tw_scan_range tw_scan_range_of(const struct tw_scan *s)
 {
     struct tw_scan_range r = { .lo = NAN, .hi = NAN, .largest_se = NAN };
 
+    for (size_t k = 0; k < s->nat; k++)
+        r.computed += s->at_done[k];
+
     for (size_t i = 0; i < s->nx * s->ny; i++) {
         const double v = s->field[SCAN_LOSS][i];
 
-        r.computed += s->status[i] == TW_POINT_DONE || s->status[i] == TW_POINT_FAILED;
+        r.computed += !s->nat && (s->status[i] == TW_POINT_DONE || s->status[i] == TW_POINT_FAILED);
         r.interpolated += s->status[i] == TW_POINT_INTERPOLATED;
         r.failed += s->status[i] == TW_POINT_FAILED;
         if (s->status[i] == TW_POINT_TODO || !isfinite(v))
@@ -209,6 +244,28 @@ static enum tw_status reserve_extra(struct tw_result *r, const struct tw_scan *s
     return rc;
 }
 
+static enum tw_status reserve_at(struct tw_result *r, const struct tw_scan *s, struct tw_err *err)
+{
+    struct tw_str path = { 0 };
+    enum tw_status rc = TW_OK;
+
+    if (!s->nat)
+        return TW_OK;
+    rc = tw_result_reserve_reals(r, "/computed/x", 1, &s->nat, "", "where points were computed",
+                                 err);
+    for (size_t k = 0; rc == TW_OK && k < SCAN_FIELDS; k++)
+        if (s->field[k]) {
+            rc = tw_scan_at_path(k, &path, err);
+            if (rc == TW_OK)
+                rc = tw_result_reserve_reals(r, path.s, 1, &s->nat, fields[k].unit,
+                                             fields[k].meaning, err);
+        }
+    tw_str_release(&path);
+    return rc == TW_OK ? tw_result_reserve_bytes(r, "/computed/status", 1, &s->nat,
+                                                 "0 room that was not needed, 1 computed", err)
+                       : rc;
+}
+
 static enum tw_status reserve(struct tw_result *r, const struct tw_scan *s, struct tw_err *err)
 {
     const size_t plane[2] = { s->ny, s->nx }, one = 1;
@@ -231,6 +288,8 @@ static enum tw_status reserve(struct tw_result *r, const struct tw_scan *s, stru
                                      "largest error of interpolation that was seen, as a share of "
                                      "the range of the loss; NaN: every point is computed",
                                      err);
+    if (rc == TW_OK)
+        rc = reserve_at(r, s, err);
     if (rc == TW_OK)
         rc = reserve_extra(r, s, err);
     return rc == TW_OK ? put_other_names(r, s, rank, dims, err) : rc;
@@ -279,165 +338,19 @@ enum tw_status tw_scan_write(struct tw_result *r, const struct tw_scan *s, size_
     return rc == TW_OK ? tw_result_write_bytes(r, "/status", first, s->status + first, n, err) : rc;
 }
 
-/* ---- reading --------------------------------------------------------------------------------- */
-
-static enum tw_status get(struct tw_result *r, const char *path, int rank, const size_t *want,
-                          double **x, struct tw_err *err)
+enum tw_status tw_scan_write_at(struct tw_result *r, const struct tw_scan *s, size_t k,
+                                struct tw_err *err)
 {
-    size_t dims[TW_RESULT_MAX_RANK];
-    enum tw_status rc;
+    struct tw_str path = { 0 };
+    enum tw_status rc = tw_result_write_reals(r, "/computed/x", k, s->at + k, 1, err);
 
-    free(*x);
-    *x = NULL;
-    rc = tw_result_get_reals(r, path, rank, dims, x, err);
-    for (int i = 0; rc == TW_OK && i < rank; i++)
-        if (dims[i] != want[i])
-            rc = tw_err_set(err, TW_EFORMAT, "%s does not fit the other arrays", path);
-    return rc;
-}
-
-static enum tw_status read_marks(struct tw_result *r, struct tw_scan *s, struct tw_err *err)
-{
-    const size_t two = 2;
-    double *pair = NULL;
-    enum tw_status rc = tw_result_get_texts(r, "/checkpoints/name", &s->nmark, &s->mark, err);
-
-    if (rc == TW_OK)
-        rc = get(r, "/checkpoints/x", 1, &s->nmark, &s->mark_x, err);
-    if (rc == TW_OK)
-        rc = get(r, "/checkpoints/y", 1, &s->nmark, &s->mark_y, err);
-    if (rc != TW_OK || !tw_result_has(r, "/trajectory/distance"))
-        return rc;
-    rc = get(r, "/trajectory/distance", 1, &s->nmark, &s->distance, err);
-    if (rc == TW_OK)
-        rc = get(r, "/trajectory/off_plane", 1, &s->nmark, &s->off_plane, err);
-    if (rc == TW_OK)
-        rc = get(r, "/trajectory/explained_variance", 1, &two, &pair, err);
-    if (rc == TW_OK)
-        memcpy(s->explained, pair, sizeof s->explained);
-    free(pair);
-    return rc;
-}
-
-static enum tw_status read_chart(struct tw_result *r, struct tw_scan *s, struct tw_err *err)
-{
-    const size_t two = 2;
-    double *pair = NULL;
-    const struct {
-        const char *path;
-        char **text;
-    } texts[] = {
-        { "/chart/kind", &s->chart },          { "/chart/normalise", &s->normalise },
-        { "/chart/biases", &s->biases },       { "/chart/bn", &s->bn },
-        { "/chart/objective", &s->objective },
-    };
-    enum tw_status rc = TW_OK;
-
-    for (size_t i = 0; rc == TW_OK && i < sizeof texts / sizeof texts[0]; i++)
-        rc = tw_result_get_text(r, texts[i].path, texts[i].text, err);
-    if (rc == TW_OK)
-        rc = tw_result_get_size(r, "/chart/n", &s->n, err);
-    if (rc == TW_OK)
-        rc = tw_result_get_size(r, "/chart/n_data", &s->n_data, err);
-    if (rc == TW_OK)
-        rc = get(r, "/chart/axis_length", 1, &two, &pair, err);
-    if (rc == TW_OK)
-        memcpy(s->axis_length, pair, sizeof s->axis_length);
-    free(pair);
-    return rc == TW_OK ? read_marks(r, s, err) : rc;
-}
-
-static enum tw_status read_points(struct tw_result *r, struct tw_scan *s, int rank,
-                                  struct tw_err *err)
-{
-    const size_t plane[2] = { s->ny, s->nx }, one = 1;
-    const size_t *dims = rank == 2 ? plane : &s->nx;
-    size_t found[TW_RESULT_MAX_RANK];
-    double *stated = NULL;
-    enum tw_status rc = get(r, "/x", 1, &s->nx, &s->x, err);
-
-    if (rc == TW_OK && rank == 2)
-        rc = get(r, "/y", 1, &s->ny, &s->y, err);
-    for (size_t k = 0; rc == TW_OK && k < SCAN_FIELDS; k++)
-        if (s->field[k])
-            rc = get(r, fields[k].path, rank, dims, &s->field[k], err);
-    if (rc == TW_OK) {
-        free(s->status);
-        s->status = NULL;
-        rc = tw_result_get_bytes(r, "/status", rank, found, &s->status, err);
-    }
-    for (int i = 0; rc == TW_OK && i < rank; i++)
-        if (found[i] != dims[i])
-            rc = tw_err_set(err, TW_EFORMAT, "/status does not fit the other arrays");
-    if (rc == TW_OK)
-        rc = get(r, "/stated_error", 1, &one, &stated, err);
-    if (rc == TW_OK)
-        s->stated_error = stated[0];
-    free(stated);
-    return rc;
-}
-
-static enum tw_status read_extra(struct tw_result *r, struct tw_scan *s, int rank,
-                                 struct tw_err *err)
-{
-    size_t dims[3] = { 0, rank == 2 ? s->ny : s->nx, s->nx };
-    enum tw_status rc;
-
-    if (!tw_result_has(r, "/also/name"))
-        return TW_OK;
-    rc = tw_result_get_texts(r, "/also/name", &s->nextra, &s->extra_name, err);
-    dims[0] = s->nextra;
-    if (rc == TW_OK)
-        rc = get(r, "/also/loss", rank + 1, dims, &s->extra, err);
-    if (rc == TW_OK)
-        rc = get(r, "/also/loss_se", rank + 1, dims, &s->extra_se, err);
-    return rc;
-}
-
-/* The extents of /loss. */
-static enum tw_status extents(struct tw_result *r, int rank, size_t *nx, size_t *ny,
-                              struct tw_err *err)
-{
-    size_t dims[TW_RESULT_MAX_RANK] = { 0, 0 };
-    double *x = NULL;
-    enum tw_status rc = tw_result_get_reals(r, "/loss", rank, dims, &x, err);
-
-    free(x);
-    *nx = dims[rank - 1];
-    *ny = rank == 2 ? dims[0] : 1;
-    if (rc == TW_OK && (*nx < 2 || (rank == 2 && *ny < 2)))
-        rc = tw_err_set(err, TW_EFORMAT, "/loss has too few points");
-    return rc;
-}
-
-enum tw_status tw_scan_read(const char *path, struct tw_scan *s, struct tw_err *err)
-{
-    struct tw_result *r = tw_result_open(path, NULL, err);
-    size_t nx = 0, ny = 0;
-    enum tw_status rc;
-    int rank;
-
-    *s = (struct tw_scan){ 0 };
-    if (!r)
-        return err->code;
-    rank = !strcmp(tw_result_kind(r), "scan-2d") ? 2 : 1;
-    if (rank == 1 && strcmp(tw_result_kind(r), "scan-1d") != 0)
-        rc = tw_err_set(err, TW_EFORMAT, "expected a scan, found a result of kind '%s'",
-                        tw_result_kind(r));
-    else
-        rc = extents(r, rank, &nx, &ny, err);
-    if (rc == TW_OK)
-        rc = tw_scan_make(s, nx, ny, tw_result_has(r, "/error"), err);
-    if (rc == TW_OK)
-        rc = read_points(r, s, rank, err);
-    if (rc == TW_OK)
-        rc = read_extra(r, s, rank, err);
-    if (rc == TW_OK)
-        rc = read_chart(r, s, err);
-    tw_result_done(r);
-    if (rc != TW_OK) {
-        tw_scan_release(s);
-        return tw_err_ctx(err, rc, "%s", path);
-    }
-    return TW_OK;
+    for (size_t f = 0; rc == TW_OK && f < SCAN_FIELDS; f++)
+        if (s->field[f]) {
+            rc = tw_scan_at_path(f, &path, err);
+            if (rc == TW_OK)
+                rc = tw_result_write_reals(r, path.s, k, s->at_field[f] + k, 1, err);
+        }
+    tw_str_release(&path);
+    return rc == TW_OK ? tw_result_write_bytes(r, "/computed/status", k, s->at_done + k, 1, err)
+                       : rc;
 }

@@ -4,6 +4,7 @@
  * Kind "scan-1d" or "scan-2d"; arrays of points are (nx) or (ny, nx):
  *   /x, /y                         coordinates
  *   /loss, /loss_se, /error, /error_se, /status
+ *   /computed/x, loss, loss_se, error, error_se, status    points of a line with --tol
  *   /also/name, loss, loss_se      other losses, one after another
  *   /stated_error                  what --tol was met with; NaN: every point was computed
  *   /settings                      cli/resume.h
@@ -32,7 +33,11 @@ struct tw_scan {
     size_t nextra;              /* other losses */
     char **extra_name;
     double *extra, *extra_se; /* (nextra, ny, nx); NULL if there are none */
-    double stated_error;      /* NaN: none */
+    /* A line that was computed where it was needed: room for nat points, in their order. */
+    size_t nat;
+    double *at, *at_field[SCAN_FIELDS];
+    uint8_t *at_done;
+    double stated_error;                               /* NaN: none */
     char *chart, *normalise, *biases, *bn, *objective; /* "" where it does not apply */
     size_t n, n_data;                                  /* 0: not known */
     double axis_length[2];                             /* NaN: not known */
@@ -44,6 +49,8 @@ struct tw_scan {
 };
 enum tw_status tw_scan_make(struct tw_scan *s, size_t nx, size_t ny, bool error,
                             struct tw_err *err) TW_CHECKED;
+/* Room for n points of a line. */
+enum tw_status tw_scan_room(struct tw_scan *s, size_t n, struct tw_err *err) TW_CHECKED;
 /* Room for n other losses. */
 enum tw_status tw_scan_extra(struct tw_scan *s, size_t n, const char *const *names,
                              struct tw_err *err) TW_CHECKED;
@@ -52,8 +59,8 @@ const char *tw_scan_kind(const struct tw_scan *s);
 /* Of the points whose loss is finite. */
 struct tw_scan_range {
     double lo, hi, largest_se;
-    size_t at_lo, at_hi; /* indices */
-    size_t computed, interpolated, failed;
+    size_t at_lo, at_hi;                   /* indices */
+    size_t computed, interpolated, failed; /* a line with --tol is computed beside its mesh */
 };
 struct tw_scan_range tw_scan_range_of(const struct tw_scan *s);
 
@@ -63,6 +70,13 @@ struct tw_result *tw_scan_create(const char *path, const struct tw_scan *s, cons
 /* Write points [first, first + n), their status last. */
 enum tw_status tw_scan_write(struct tw_result *r, const struct tw_scan *s, size_t first, size_t n,
                              struct tw_err *err) TW_CHECKED;
+/* Write point k of such a line. */
+enum tw_status tw_scan_write_at(struct tw_result *r, const struct tw_scan *s, size_t k,
+                                struct tw_err *err) TW_CHECKED;
+/* "/loss", and "/computed/loss" of the points of such a line. */
+const char *tw_scan_field_path(size_t k);
+enum tw_status tw_scan_at_path(size_t k, struct tw_str *path, struct tw_err *err) TW_CHECKED;
+/* scanfile_read.c */
 enum tw_status tw_scan_read(const char *path, struct tw_scan *s, struct tw_err *err) TW_CHECKED;
 
 /* A surface of another program (scanfile_other.c). *is: is it one? */

@@ -158,34 +158,58 @@ enum tw_status tw_figure_bars(const char *path, const struct tw_figure_bars *b,
 /* ---- matrices ----------------------------------------------------------------------------------
  */
 
+static size_t columns_of(const struct tw_figure_matrix *m)
+{
+    return m->ncol ? m->ncol : m->n;
+}
+
 static void matrix_numbers(const struct tw_figure_matrix *m, double lo, double hi, double cell,
                            const struct fig_page *page, struct tw_str *gp)
 {
     if (fig_text_width(page, 4) > 0.95 * cell)
         return;
     for (size_t i = 0; i < m->n; i++)
-        for (size_t j = 0; j < m->n; j++) {
-            const double x = m->value[i * m->n + j];
+        for (size_t j = 0; j < columns_of(m); j++) {
+            const double x = m->value[i * columns_of(m) + j];
 
             if (isfinite(x))
                 tw_str_addf(gp,
                             "set label \"%.*f\" at %zu, %zu center front font TW_KF tc rgb "
                             "\"%s\"\n",
-                            fabs(x) < 0.995  ? 2
-                            : fabs(x) < 9.95 ? 1
-                                             : 0,
+                            hi < 0.0995       ? 3
+                            : fabs(x) < 0.995 ? 2
+                            : fabs(x) < 9.95  ? 1
+                                              : 0,
                             x, j, i, x > 0.5 * (lo + hi) ? "white" : "black");
         }
+}
+
+static void matrix_labels(const struct tw_figure_matrix *m, const struct frame *f,
+                          struct tw_str *gp)
+{
+    const double em = f->page.fs / 72.0;
+
+    if (m->x_label) {
+        tw_str_add(gp, "set label ");
+        fig_quote(gp, m->x_label, f->page.tex);
+        tw_str_addf(gp, " at graph 0.5, screen Y(%.4g) center\n", 0.68 * em);
+    }
+    if (m->y_label) {
+        tw_str_add(gp, "set label ");
+        fig_quote(gp, m->y_label, f->page.tex);
+        tw_str_addf(gp, " at screen X(%.4g), graph 0.5 center rotate by 90\n", 0.75 * em);
+    }
 }
 
 static void matrix_script(const struct tw_figure_matrix *m, const struct frame *f,
                           struct fig_files *files, const struct tw_figure_opts *opts)
 {
-    const double em = f->page.fs / 72.0, cell = (f->page.w - f->left - f->right) / (double)m->n;
+    const double em = f->page.fs / 72.0, ncol = (double)columns_of(m),
+                 cell = (f->page.w - f->left - f->right) / ncol;
     struct tw_str *gp = &files->gp;
     double lo = 0.0, hi = 0.0;
 
-    for (size_t i = 0; i < m->n * m->n; i++)
+    for (size_t i = 0; i < m->n * columns_of(m); i++)
         if (isfinite(m->value[i])) {
             lo = fmin(lo, m->value[i]);
             hi = fmax(hi, m->value[i]);
@@ -196,18 +220,19 @@ static void matrix_script(const struct tw_figure_matrix *m, const struct frame *
              "# Shades from light to dark, in print too.\n");
     margins(gp, f);
     name_ticks(gp, 'y', m->n, m->name, f->page.tex);
-    name_ticks(gp, 'x', m->n, m->name, f->page.tex);
+    name_ticks(gp, 'x', columns_of(m), m->ncol ? m->col_name : m->name, f->page.tex);
+    matrix_labels(m, f, gp);
     tw_str_addf(gp,
                 "set xrange [-0.5:%.6g]; set yrange [%.6g:-0.5]; unset key\n"
                 "set palette defined (0 \"#FFFFFF\", 0.25 \"#C6DBEF\", 0.5 \"#6BAED6\", 0.75 "
                 "\"#2171B5\", 1 \"#08306B\")\nset cbrange [%.8g:%.8g]\n"
                 "set colorbox user origin screen 1 - X(%.4g), screen Y(%.4g) size screen X(%.4g), "
                 "screen 1 - Y(%.4g)\nset cbtics font TW_KF scale 0.5\nset cblabel ",
-                (double)m->n - 0.5, (double)m->n - 0.5, lo, hi, f->right - 0.08, f->bottom,
-                0.8 * em, f->top + f->bottom);
+                ncol - 0.5, (double)m->n - 0.5, lo, hi, f->right - 0.08, f->bottom, 0.8 * em,
+                f->top + f->bottom);
     fig_quote(gp, m->label ? m->label : "", f->page.tex);
     tw_str_add(gp, " offset -0.5, 0\nset border 15 lw LW(0.5)\n");
-    for (size_t i = 1; m->group && i < m->n; i++)
+    for (size_t i = 1; m->group && !m->ncol && i < m->n; i++)
         if (m->group[i] != m->group[i - 1])
             tw_str_addf(gp,
                         "set arrow from %.6g, graph 0 to %.6g, graph 1 nohead front lw LW(1.2) lc "
@@ -215,7 +240,9 @@ static void matrix_script(const struct tw_figure_matrix *m, const struct frame *
                         "nohead front lw LW(1.2) lc rgb \"black\"\n",
                         (double)i - 0.5, (double)i - 0.5, (double)i - 0.5, (double)i - 0.5);
     matrix_numbers(m, lo, hi, cell, &f->page, gp);
-    tw_str_add(gp, "plot DATA using 2:1:3 with image\nunset output\n");
+    tw_str_add(gp,
+               "plot DATA using 2:1:(0.5):(0.5):3 with boxxyerror fs solid noborder lc palette\n"
+               "unset output\n");
 }
 
 enum tw_status tw_figure_matrix(const char *path, const struct tw_figure_matrix *m,
@@ -227,28 +254,33 @@ enum tw_status tw_figure_matrix(const char *path, const struct tw_figure_matrix 
     enum tw_status st;
 
     if (m->n < 2)
-        return tw_err_set(err, TW_EINVAL, "a matrix of less than two names");
+        return tw_err_set(err, TW_EINVAL, "a matrix of less than two rows");
     fig_locale_enter(&locale);
     st = fig_page_init(&f.page, path, opts, err);
     if (st == TW_OK)
         st = fig_files_init(&files, path, err);
     if (st == TW_OK) {
         const double em = f.page.fs / 72.0;
-        const double names = fmin(widest(&f.page, m->n, m->name) + 0.7 * em, 0.4 * f.page.w);
+        const char *const *below = m->ncol ? m->col_name : m->name;
 
-        f.left = f.bottom = names;
+        f.left = fmin(widest(&f.page, m->n, m->name) + 0.7 * em, 0.4 * f.page.w) +
+                 (m->y_label ? 1.3 * em : 0.0);
+        f.bottom = fmin(widest(&f.page, columns_of(m), below) + 0.7 * em, 0.4 * f.page.w) +
+                   (m->x_label ? 1.5 * em : 0.0);
         f.right = 4.6 * em;
         f.top = 0.1 * f.page.fs / 8.0;
         if (f.page.h == 0.0)
-            f.page.h = f.page.w - f.left - f.right + f.top + f.bottom;
+            f.page.h =
+                (f.page.w - f.left - f.right) * fmin(1.0, (double)m->n / (double)columns_of(m)) +
+                f.top + f.bottom;
         tw_str_add(&files.dat, "# row column value\n");
-        for (size_t i = 0; i < m->n * m->n; i++) {
+        for (size_t i = 0; i < m->n * columns_of(m); i++) {
             const double x = m->value[i];
 
             if (isfinite(x))
-                tw_str_addf(&files.dat, "%zu %zu %.10g\n", i / m->n, i % m->n, x);
+                tw_str_addf(&files.dat, "%zu %zu %.10g\n", i / columns_of(m), i % columns_of(m), x);
             else
-                tw_str_addf(&files.dat, "%zu %zu NaN\n", i / m->n, i % m->n);
+                tw_str_addf(&files.dat, "%zu %zu NaN\n", i / columns_of(m), i % columns_of(m));
         }
         matrix_script(m, &f, &files, opts);
         st = fig_make(&files, &f.page, path, opts, err);

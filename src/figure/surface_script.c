@@ -186,8 +186,10 @@ static void map(struct tw_str *gp, const struct surface_plan *p)
         0.1 * p->page.fs / 8.0, p->page.h - p->top - p->bottom);
     names(gp, p);
     tw_str_add(gp, "# dark lines on bright ground\n"
-                   "SHADE(z) = (Z(z) - Z(ZMIN)) / (Z(ZMAX) - Z(ZMIN)) > 0.6 ? 0xA0303030 : "
-                   "0x70FFFFFF\nplot ");
+                   "DARK = 0xA0303030; BRIGHT = 0x70FFFFFF\n"
+                   "if (TW_FORMAT eq \"dumb\") DARK = 0x303020; BRIGHT = 0xFFFFE0\n"
+                   "SHADE(z) = (Z(z) - Z(ZMIN)) / (Z(ZMAX) - Z(ZMIN)) > 0.6 ? DARK : BRIGHT\n"
+                   "plot ");
     picture(gp, p);
     tw_str_add(gp, " with image");
     tw_str_add(gp,

@@ -5,7 +5,7 @@
 #include "line.h"
 
 /* The error of a piece: see thalweg/landscape_line.h. */
-enum { STENCIL = 5, AROUND = 2 };
+enum { STENCIL = 5, AROUND = 1 };
 static const double CAUTION = 4.0;
 
 double line_t(const struct tw_line *l, size_t k)
@@ -33,25 +33,27 @@ static size_t neighbour(const struct tw_line *l, enum tw_line_curve which, size_
     return isfinite(line_value(l, which, k)) ? k : l->n;
 }
 
-/* Slope at point k: of the polynomial through it and its nearest neighbours, point `skip` not being
- * among them (l->n: all may). Differentiation in barycentric form (Berrut & Trefethen 2004, SIAM
- * Review 46, equation 9.4). */
+/* Slope at point k: of the polynomial through it and two points on either side, or more on one
+ * where a border or a gap leaves fewer on the other, point `skip` not being among them (l->n: all
+ * may). Differentiation in barycentric form (Berrut & Trefethen 2004, SIAM Review 46,
+ * equation 9.4). */
 static double slope(const struct tw_line *l, enum tw_line_curve which, size_t k, size_t skip)
 {
     const double at = line_t(l, k), y = line_value(l, which, k);
     const double measured = l->point[l->order[k]].slope;
     double x[STENCIL] = { at }, f[STENCIL] = { y }, w[STENCIL], sum = 0.0;
     size_t left = neighbour(l, which, k, -1, skip), right = neighbour(l, which, k, 1, skip), m = 1;
+    int balance = 0; /* more points on the left than on the right */
 
     if (which == TW_LINE_LOSS && isfinite(measured))
         return measured;
     while (m < STENCIL && (left < l->n || right < l->n)) {
-        const bool go_left =
-            right == l->n || (left < l->n && at - line_t(l, left) < line_t(l, right) - at);
+        const bool go_left = right == l->n || (left < l->n && balance <= 0);
         const size_t next = go_left ? left : right;
 
         x[m] = line_t(l, next);
         f[m++] = line_value(l, which, next);
+        balance += go_left ? 1 : -1;
         if (go_left)
             left = neighbour(l, which, left, -1, skip);
         else

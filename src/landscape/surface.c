@@ -264,7 +264,7 @@ static void decide(struct fill *f, const struct nodes *x, const struct nodes *y)
     const size_t nx = f->x.n - 1, cells = nx * (f->y.n - 1), next = x->n - 1;
 
     memset(f->opened, 0, next * (y->n - 1) * sizeof *f->opened);
-    for (size_t c = 0; c < cells; c++) {
+    for (size_t c = 0; nx && c < cells; c++) {
         const size_t i = c % nx, j = c / nx;
 
         if (!f->open[c] || isnan(f->off[c]))

@@ -174,7 +174,7 @@ static void row(struct pair *s, double tol, bool slopes)
 
 int main(int argc, char **argv)
 {
-    static const double tol[] = { 1e-2, 1e-3, 1e-4 };
+    static const double tol[] = { 1e-2, 3e-3, 1e-3, 3e-4, 1e-4 };
 
     for (int i = 2; i + 1 < argc; i += 2) {
         struct tw_dataset data = { 0 };
@@ -189,7 +189,7 @@ int main(int argc, char **argv)
         printf("%s %s: loss %.4g to %.4g\n  tol      slopes  n     stated       true   even "
                "top missed excess missed\n",
                argv[i], argv[i + 1], lo, hi);
-        for (size_t k = 0; k < 3; k++) {
+        for (size_t k = 0; k < 5; k++) {
             row(&s, tol[k], false);
             if (!s.p->layout->nb)
                 row(&s, tol[k], true);

@@ -112,6 +112,28 @@ paste -d, few.csv many.csv | awk -F, 'NR > 1 {
 } END { exit !(most <= 0.01 * log(hi / lo)) }'
 report $? 'which is true of every point'
 
+expect_json 'on a line too' 0 scan a.h5 b.h5 --mesh 101 --tol 0.01 -o bent.h5 --json
+awk -v n="$(value computed)" -v e="$(value stated_error)" 'BEGIN { exit !(n < 40 && e <= 0.01001) }'
+report $? 'takes fewer points'
+scan a.h5 b.h5 --mesh 101 -o straight.h5 >/dev/null
+thalweg export bent.h5 --csv bent.csv -q && thalweg export straight.h5 --csv straight.csv -q
+paste -d, bent.csv straight.csv | awk -F, 'NR > 1 {
+    d = $2 - $8; d = d < 0 ? -d : d; most = d > most ? d : most
+    lo = NR == 2 || $8 < lo ? $8 : lo; hi = $8 > hi ? $8 : hi
+} END { exit !(NR == 102 && most <= 0.01 * (hi - lo)) }'
+report $? 'and is true of all'
+mkdir bent && cp a.h5 b.h5 bent && cd bent || exit 1
+thalweg scan --data "$data/digits.h5" --scale 0.0625 --split test --threads 1 -q a.h5 b.h5 --mesh 101 \
+    --tol 0.01 -o bent.h5 >/dev/null 2>&1 &
+until [ -e bent.h5 ] || ! kill -0 $! 2>/dev/null; do sleep 0.01; done
+sleep 0.02
+kill -9 $! 2>/dev/null
+wait $! 2>/dev/null
+scan a.h5 b.h5 --mesh 101 --tol 0.01 -o bent.h5 >/dev/null
+cd ..
+thalweg export bent/bent.h5 --csv killed.csv -q && cmp -s killed.csv bent.csv
+report $? 'a killed one goes on to the same numbers'
+
 # Three checkpoints, a trajectory.
 if /usr/bin/python3 -c 'import h5py' 2>/dev/null; then
     cat >make.py <<'PY'

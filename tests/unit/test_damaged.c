@@ -17,8 +17,9 @@
 
 #include "cmd.h"
 #include "folder.h"
+#include "thalweg/store_result.h"
 
-enum { MAX_SEEDS = 8 };
+enum { MAX_SEEDS = 12 };
 static struct {
     const char *name;
     char *bytes;
@@ -224,6 +225,33 @@ static void make_run(void)
     keep("run.h5");
 }
 
+/* ... and of a plane and a line through weights. */
+static void make_scans(void)
+{
+    const size_t dims[2] = { 6, 4 };
+    double x[24];
+    uint8_t y[6];
+    struct rusage use;
+    struct tw_result *r;
+
+    for (size_t i = 0; i < 24; i++)
+        x[i] = (double)(i * i % 7) - 3.0;
+    for (size_t i = 0; i < 6; i++)
+        y[i] = i % 2;
+    r = tw_result_create(in_folder("data.h5"), "data", TW_RESULT_ATOMIC, true, NULL, NULL);
+    assert_int_equal(tw_result_put_reals(r, "/x", 2, dims, x, "", "", NULL), TW_OK);
+    assert_int_equal(tw_result_put_bytes(r, "/y", 1, dims, y, "", NULL), TW_OK);
+    assert_int_equal(tw_result_close(r, NULL), TW_OK);
+    assert_int_equal(command("scan -m mlp(4,3,2) -d data.h5 --mesh 6x5 -o plane.h5", &use), 0);
+    keep("plane.h5");
+    assert_int_equal(command("scan -m mlp(4,3,2) -d data.h5 --mesh 9 --tol 0.1 -o line.h5", &use),
+                     0);
+    keep("line.h5");
+    assert_int_equal(command("scan -m mlp(4,3,2) -d data.h5 --mesh 5x5 -o square.h5", &use), 0);
+    assert_int_equal(command("export square.h5 --loss-landscape theirs.h5", &use), 0);
+    keep("theirs.h5");
+}
+
 /* ---- damage ------------------------------------------------------------------------------- */
 
 static size_t damage(struct tw_rng *rng, char *p, size_t n)
@@ -317,6 +345,7 @@ static void no_damaged_file_breaks_a_command(void **state)
         "eval bad.h5:last -d d.h5",
         "log bad.h5",
         "plot bad.h5 -o out.svg",
+        "export bad.h5 --csv out.csv --force",
         "forecast bad.h5 --points=9 --schedule=cosine:peak=1,total=30",
     };
     const size_t ncommands = sizeof commands / sizeof *commands;
@@ -330,6 +359,7 @@ static void no_damaged_file_breaks_a_command(void **state)
     make_log("log.h5");
     make_results();
     make_run();
+    make_scans();
     for (size_t i = first ? strtoull(first, NULL, 10) : 0; i < files; i++) {
         struct tw_rng rng = tw_rng_stream(seed, TW_RNG_TEST, i);
         size_t s = i % (nseeds + 2), n; /* the old format, which has no checksums, more often */

@@ -379,6 +379,7 @@ static void what_is_off_the_plane_is_told(void **state)
         off += t.off[k] * t.off[k];
         all += t.distance[k] * t.distance[k];
     }
+    assert_true(t.x[0] > 0.0 && t.y[0] > 0.0);
     check_close(off / all, 1.0 - t.explained[0] - t.explained[1], 1e-4, 0.0);
     assert_true(off / all > 1e-4);
     p.calls = 0;
@@ -400,6 +401,7 @@ static void buffers_go_along(void **state)
     (void)state;
     /* t = 8 - k is linear in the first coordinate of the path. */
     t = plane_of(&p, 0, true);
+    assert_true(t.x[0] > 0.0 && t.y[0] > 0.0);
     for (int k = 0; k < POINTS; k++)
         check_close((double)t.origin_buffers[0] + t.x[k] * (double)t.axis_buffers[0][0] +
                         t.y[k] * (double)t.axis_buffers[1][0],

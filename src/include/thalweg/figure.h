@@ -155,14 +155,16 @@ struct tw_figure_bars {
 enum tw_status tw_figure_bars(const char *path, const struct tw_figure_bars *f,
                               const struct tw_figure_opts *opts, struct tw_err *err) TW_CHECKED;
 
-/* A square of n by n values as shades, dark where large, with the numbers where there is room. Rows
- * from the top down. NAN: empty. Lines part groups: group[i] differs from group[i - 1]. */
+/* Values as shades, dark where large, with the numbers where there is room. Rows from the top down.
+ * NAN: empty. In a square (ncol 0) columns have the names of the rows, and lines part groups:
+ * group[i] differs from group[i - 1]. */
 struct tw_figure_matrix {
-    const char *label, *title; /* of the scale */
-    size_t n;
-    const char *const *name;
-    const double *value; /* (n, n) */
-    const size_t *group; /* (n) or NULL */
+    const char *label, *title;     /* of the scale */
+    const char *x_label, *y_label; /* NULL: none */
+    size_t n, ncol;
+    const char *const *name, *const *col_name;
+    const double *value; /* (n, ncol) */
+    const size_t *group; /* (n) or NULL; of a square */
 };
 enum tw_status tw_figure_matrix(const char *path, const struct tw_figure_matrix *f,
                                 const struct tw_figure_opts *opts, struct tw_err *err) TW_CHECKED;
