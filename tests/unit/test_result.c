@@ -277,7 +277,7 @@ static void test_abandon(void **state)
 static void test_misuse(void **state)
 {
     static const char *const wrong[] = { "x", "/", "", "//x", "/a//x", "/a/", "/x", "/x/y" };
-    const size_t huge[] = { SIZE_MAX / 4, 4 }, five[] = { 1, 1, 1, 1, 1 };
+    const size_t huge[] = { SIZE_MAX / 4, 4 }, many[TW_RESULT_MAX_RANK + 1] = { 0 };
 
     (void)state;
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong + 2; i++) {
@@ -293,7 +293,9 @@ static void test_misuse(void **state)
         else if (i == sizeof wrong / sizeof *wrong)
             assert_int_equal(tw_result_put_reals(r, "/h", 2, huge, &x, "", "", &err), TW_ENOMEM);
         else
-            assert_int_equal(tw_result_put_reals(r, "/f", 5, five, &x, "", "", &err), TW_EINVAL);
+            assert_int_equal(
+                tw_result_put_reals(r, "/f", TW_RESULT_MAX_RANK + 1, many, &x, "", "", &err),
+                TW_EINVAL);
         err = (struct tw_err){ 0 };
         assert_int_equal(tw_result_close(r, &err), TW_EINVAL);
         check_message(&err, "an earlier step failed");
