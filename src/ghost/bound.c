@@ -22,7 +22,7 @@ double ghost_half_mass(const struct tw_ghost *g, const struct ghost_real *at0)
 
 /* ---- B3 ------------------------------------------------------------------------------------ */
 
-enum { CELLS = 200 };
+enum { CELLS = 200, SPLITS = 2000 };
 struct cell {
     double lo, hi, bound; /* of sqrt(u^2 + pi^2 / (4 K''(u))) on it */
 };
@@ -90,7 +90,7 @@ double ghost_variance_bound(const struct tw_ghost *g)
     if (!isfinite(best))
         return PI;
     c[0] = (struct cell){ -best, best, PI };
-    for (int it = 0; n && it < CELLS; it++) { /* at most one cell more each time */
+    for (int it = 0; n && n < CELLS && it < SPLITS; it++) {
         size_t low = 0;
 
         for (size_t i = 1; i < n; i++)
