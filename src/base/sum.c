@@ -17,7 +17,7 @@ static double chunked(const double *x, const double *y, size_t n)
         size_t left = (n - base + CHUNK - 1) / CHUNK;
         size_t chunks = left < BATCH ? left : BATCH;
 
-#pragma omp parallel for schedule(static) if (chunks > 8)
+#pragma omp parallel for schedule(static) if (chunks > 64)
         for (size_t c = 0; c < chunks; c++) {
             size_t i = base + c * CHUNK;
             size_t end = n - i > CHUNK ? i + CHUNK : n;

@@ -79,7 +79,8 @@ enum tw_status matrix_read(const char *path, struct barrier_matrix *m, struct tw
     enum tw_status rc = barrier_rows_read(path, kind, MATRIX_COLUMNS, &rows, &n, &name, err);
 
     *m = (struct barrier_matrix){ 0 };
-    if (rc == TW_OK && (n < 2 || n > 100000 || rows.n != n * (n - 1) / 2))
+    if (rc == TW_OK &&
+        (!rows.x || !rows.status || n < 2 || n > 100000 || rows.n != n * (n - 1) / 2))
         rc = tw_err_set(err, TW_EFORMAT, "%s: pairs of other models", path);
     if (rc == TW_OK)
         rc = new_matrix(n, m, err);
@@ -293,7 +294,7 @@ static enum tw_status draw(struct barrier *b, const struct barrier_matrix *m, co
 
 static bool all_connected(const struct barrier_matrix *m)
 {
-    for (size_t k = 0; k < m->pairs; k++)
+    for (size_t k = 0; m->rows.x && k < m->pairs; k++)
         if (m->rows.x[k * MATRIX_COLUMNS + MATRIX_VERDICT] != (double)TW_CONNECTED)
             return false;
     return true;
@@ -316,7 +317,7 @@ int barrier_matrix(struct barrier *b, const char *figure)
     if (rc == TW_OK)
         rc = all_pairs(b, &m);
     rc = barrier_rows_close(b, rc);
-    if (rc == TW_OK || rc == TW_ESTOP) {
+    if ((rc == TW_OK || rc == TW_ESTOP) && m.rows.x && m.rows.status) {
         matrix_cluster(&m);
         json(&b->call->json, &m);
         if (!b->call->common.json) {

@@ -42,7 +42,7 @@ static void print_heights(const struct barrier_result *r)
             tw_table_real(&t, "%.3f", b->t);
             tw_table_real(&t, "%.3f", k == TW_BARRIER_RISE ? b->from : b->t_lo);
             tw_table_real(&t, "%.3f", k == TW_BARRIER_RISE ? (double)NAN : b->t_hi);
-            tw_table_real(&t, "%.1g", by * b->bias);
+            tw_table_real(&t, "%.1g", fabs(b->bias) < 1e-3 * b->se ? 0.0 : by * b->bias);
         }
     tw_table_print(&t);
 }

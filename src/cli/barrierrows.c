@@ -54,7 +54,7 @@ enum tw_status barrier_rows_read(const char *path, const char *kind, size_t colu
                                  struct tw_err *err)
 {
     struct tw_result *f = tw_result_open(path, kind, err);
-    size_t dims[2], n = 0;
+    size_t dims[2] = { 0 }, n = 0;
     enum tw_status rc = f ? tw_result_get_texts(f, "/models", nname, name, err) : err->code;
 
     *r = (struct barrier_rows){ .columns = columns };

@@ -121,7 +121,7 @@ static void geometry(const struct barrier *b, const struct pairing *q, double *x
 
 static enum tw_status trunk_loss(struct barrier *b, const struct pairing *q, double *loss)
 {
-    struct tw_values v;
+    struct tw_values v = { 0 };
     const enum tw_status rc = tw_problem_eval(
         b->problem,
         &(struct tw_request){
@@ -251,6 +251,9 @@ int barrier_spawned(struct barrier *b, const char *figure)
     if (rc == TW_OK || rc == TW_ESTOP)
         report(b->call, &r);
     code = rc == TW_OK ? TW_EXIT_OK : rc == TW_ESTOP ? TW_EXIT_STOPPED : tw_cmd_fail(b->call);
+    for (size_t k = 0; rc == TW_OK && b->o->require_connected && k < n; k++)
+        if (r.x[k * SPAWN_COLUMNS + SPAWN_VERDICT] != (double)TW_CONNECTED)
+            code = TW_EXIT_NEGATIVE;
     if (rc == TW_OK && figure && draw(b, &r, figure) != TW_OK)
         code = tw_cmd_fail_late(b->call);
     barrier_rows_release(&r);

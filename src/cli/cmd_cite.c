@@ -26,6 +26,24 @@ static const struct work {
       "  eprint = {2603.13552},\n"
       "  archivePrefix = {arXiv}\n"
       "}\n" },
+    { "li2018visualizing", "'scan': filter-normalised directions, planes of trajectories",
+      "@inproceedings{li2018visualizing,\n"
+      "  author    = {Hao Li and Zheng Xu and Gavin Taylor and Christoph Studer and\n"
+      "               Tom Goldstein},\n"
+      "  title     = {Visualizing the Loss Landscape of Neural Nets},\n"
+      "  booktitle = {Advances in Neural Information Processing Systems 31},\n"
+      "  year      = {2018},\n"
+      "  note      = {arXiv:1712.09913}\n"
+      "}\n" },
+    { "garipov2018surfaces", "'scan': planes through three checkpoints",
+      "@inproceedings{garipov2018surfaces,\n"
+      "  author    = {Timur Garipov and Pavel Izmailov and Dmitrii Podoprikhin and\n"
+      "               Dmitry Vetrov and Andrew Gordon Wilson},\n"
+      "  title     = {Loss Surfaces, Mode Connectivity, and Fast Ensembling of {DNNs}},\n"
+      "  booktitle = {Advances in Neural Information Processing Systems 31},\n"
+      "  year      = {2018},\n"
+      "  note      = {arXiv:1802.10026}\n"
+      "}\n" },
     { "kunsch1989jackknife", "the block bootstrap behind intervals",
       "@article{kunsch1989jackknife,\n"
       "  author  = {Hans R. K{\\\"u}nsch},\n"

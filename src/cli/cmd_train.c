@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "curve_schedule.h"
 #include "thalweg/store_log.h"
 #include "train.h"
 
@@ -21,7 +22,7 @@ static const struct tw_opt opts[] = {
       "train tensors that would not be; --freeze comes after", 0, 0, NULL },
     { TW_OPT_HEAD, 0, "Data", 0, NULL, NULL, 0, 0, NULL },
     { TW_OPT_STR, 'd', "data", FIELD(net.data), "FILE",
-      "samples x and targets y, in HDF5 or npz; or a text (.txt, text:FILE), of which the bytes "
+      "samples and targets, as in thalweg-data(7); or a text (.txt, text:FILE), of which the bytes "
       "are "
       "tokens",
       0, 0, NULL },
@@ -71,8 +72,9 @@ static const struct tw_opt opts[] = {
       "make every step R times that radius, whatever the schedule [none]", 1e-9, 1e9, NULL },
     { TW_OPT_CHOICE, 0, "ghost-on", FIELD(ghost_on), "WHICH",
       "samples whose radius it is: batch, or all that are trained on [batch]", 0, 0, "batch|all" },
-    { TW_OPT_STR, 0, "on-nan", FIELD(on_nan), "stop|record",
-      "when a loss or a parameter is not finite: stop the run, or go on [stop]", 0, 0, NULL },
+    { TW_OPT_CHOICE, 0, "on-nan", FIELD(on_nan), "WHAT",
+      "when a loss or a parameter is not finite: stop the run, or record it and go on [stop]", 0, 0,
+      "stop|record" },
     { TW_OPT_FLAG, 0, "double", FIELD(net.real64), NULL, "compute in double precision", 0, 0,
       NULL },
     { TW_OPT_REAL, 0, "memory-limit", FIELD(net.memory), "MB",
@@ -304,6 +306,8 @@ static enum tw_status set_up(struct train_work *w)
         rc = train_job_make(call, &w->plan.run[i], i, d, &w->job[i], &w->prov);
         if (rc == TW_OK)
             rc = train_plan_log(&w->plan, i, w->job[i].problem->has_error, validation);
+        if (rc == TW_OK)
+            rc = tw_schedule_input(&w->prov, &w->plan.run[i].schedule, &call->err);
         if (rc == TW_OK)
             drop_validation(&w->job[i]);
     }

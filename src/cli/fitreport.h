@@ -29,15 +29,7 @@ int tw_law_unknown(struct tw_call *call, const char *name);
                         "agreement]",                                                              \
                         TW_FIT_FIGURES)
 #define TW_FIT_LOOK_ROWS_OF(type, field, help, figures)                                            \
-    { TW_OPT_CHOICE,                                                                               \
-      0,                                                                                           \
-      "figure",                                                                                    \
-      TW_OPT_FIELD(type, field.figure),                                                            \
-      "NAME",                                                                                      \
-      help,                                                                                        \
-      0,                                                                                           \
-      0,                                                                                           \
-      figures },                                                                                   \
+    { TW_OPT_CHOICE, 0, "figure", TW_OPT_FIELD(type, field.figure), "NAME", help, 0, 0, figures }, \
         { TW_OPT_FLAG, 0,                                                                          \
           "residuals", TW_OPT_FIELD(type, field.residuals),                                        \
           NULL,        "add a panel with the residuals in per cent",                               \

@@ -52,7 +52,7 @@ struct scan {
 
 /* scan_chart.c: what the operands and --trajectory ask for, before anything is read. */
 enum tw_status scan_plan(struct scan *s) TW_CHECKED;
-/* Network, data, problem. */
+/* scan_load.c: network, data, problem. */
 enum tw_status scan_load(struct scan *s) TW_CHECKED;
 /* Anchors and coordinates; s->out is made. */
 enum tw_status scan_place(struct scan *s) TW_CHECKED;

@@ -198,10 +198,13 @@ static enum tw_status load_samples(struct tw_call *call, const struct train_opts
         return tw_err_set(&call->err, TW_EFORMAT,
                           "--validation=split: %s does not say which samples are for training",
                           o->net.data);
-    if (p->how == NONE)
-        return tw_load_data(call, &o->net, &d->train, NULL);
-    rc = tw_load_data(call, &o->net, &all, NULL);
-    if (rc == TW_OK) {
+    rc = tw_load_data(call, &o->net, p->how == NONE ? &d->train : &all, NULL);
+    if (rc == TW_OK && (all.stream || d->train.stream))
+        rc = tw_err_set(&call->err, TW_EFORMAT,
+                        "%s: tokens are evaluated on, but not trained on; the bytes of a text are "
+                        "(text:FILE)",
+                        o->net.data);
+    if (rc == TW_OK && p->how != NONE) {
         const struct parts standard = { STRATIFIED, false, p->share };
 
         rc = divide(&all, p->how == OF_FILE ? &standard : p, seed, d, &call->err);

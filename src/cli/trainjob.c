@@ -46,12 +46,12 @@ static struct tw_net *make_net(struct tw_call *call, const struct train_run *r,
     return net;
 }
 
-/* Threads that pay for n samples at once: one for each 2e7 operations or so of an update, whose
- * threads have to wait for one another many times. The bits are the same with any number. */
-static size_t threads_for(const struct tw_net *net, size_t n, size_t most)
+/* Threads that pay for n samples at once: one for each 1e8 operations, as threads have to wait for
+ * one another many times. `passes`: 3 with a gradient. The bits are the same with any number. */
+static size_t threads_for(const struct tw_net *net, size_t n, double passes, size_t most)
 {
     struct tw_graph *g = tw_graph_new(net, &(struct tw_graph_options){ 0 }, NULL);
-    const double work = g ? 3.0 * tw_graph_flops(g) * (double)n / 2e7 : 0.0;
+    const double work = g ? passes * tw_graph_flops(g) * (double)n / 1e8 : 0.0;
 
     tw_graph_free(g);
     return work >= (double)most ? most : (size_t)work + 1;
@@ -74,7 +74,8 @@ static struct tw_problem *make_problem(struct tw_call *call, const struct train_
     po.exec.gradient = training;
     po.logits = training && train_has_ghost(&r->o);
     po.exec.tangents = po.logits ? 1 : 0;
-    call->common.threads = threads_for(net, training ? r->batch : data->x.dims[0], all);
+    call->common.threads = training ? threads_for(net, r->batch, 3.0, all)
+                                    : threads_for(net, data->x.dims[0], 1.0, all);
     p = tw_load_problem(call, &r->o.net, net, data, &po);
     call->common.threads = all;
     return p;

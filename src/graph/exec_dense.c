@@ -52,13 +52,21 @@ enum tw_status tw_exec_find_dense(struct tw_exec *e, struct tw_err *err)
 
 bool tw_dense_pays(const struct tw_job *j)
 {
-    const struct tw_exec *e = j->e;
-    const double bytes =
-        (double)j->run->n * ((double)e->arena + (double)e->garena) * (double)e->k->size * 2.0;
+    return j->e->ndense && j->run->gradient && !j->run->hvp && j->alg.planes == 1 &&
+           j->run->n <= MOST_SAMPLES && j->batch == j->run->n;
+}
 
-    return e->ndense && j->run->gradient && !j->run->hvp && j->alg.planes == 1 &&
-           j->run->n <= MOST_SAMPLES && bytes <= MOST_BYTES && j->batch == j->run->n &&
-           (!e->memory_limit || (double)e->memory + bytes <= (double)e->memory_limit);
+bool tw_dense_fits(const struct tw_job *j)
+{
+    const struct tw_exec *e = j->e;
+    const size_t slots = j->ntile > e->nslot ? j->ntile : e->nslot;
+    const size_t lanes = j->lanes > e->slot_lanes ? j->lanes : e->slot_lanes;
+    const double bytes =
+        (double)slots * (double)lanes * ((double)e->arena + (double)e->garena) * (double)e->k->size;
+
+    return bytes <= MOST_BYTES &&
+           (!e->memory_limit ||
+            (double)(e->memory - e->slot_memory) + bytes <= (double)e->memory_limit);
 }
 
 void tw_dense_gradient(const struct tw_job *j)

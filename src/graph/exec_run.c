@@ -81,21 +81,17 @@ static void run_tiles(struct tw_job *j)
 }
 
 /* Fewer lanes where there are few samples, so that there are tiles for many threads; but not so few
- * that adding a tile's part of the gradient costs more than making it. Depends on the network and
- * the number of samples alone. */
-void tw_choose_tiles(struct tw_job *j)
+ * that adding a tile's part of the gradient costs more than making it. */
+static void choose_lanes(struct tw_job *j, bool dense)
 {
     enum { TILES = 8, DENSE_TILES = 4, WORK = 100 };
     const struct tw_exec *e = j->e;
     const bool back = j->run->gradient || j->run->hvp;
-    size_t tiles;
+    const size_t tiles = dense ? DENSE_TILES : TILES;
     double least;
 
-    j->batch =
-        e->g->mixes && j->run->batch && j->run->batch < j->run->n ? j->run->batch : j->run->n;
-    j->dense = tw_dense_pays(j);
-    j->per = (size_t)j->alg.planes * (j->dense ? e->usum : e->utotal);
-    tiles = j->dense ? DENSE_TILES : TILES;
+    j->dense = dense;
+    j->per = (size_t)j->alg.planes * (dense ? e->usum : e->utotal);
     least = back ? WORK * (double)j->per / (e->flops + 1.0) : 0.0;
     j->lanes = e->lanes;
     while (!e->tile && j->lanes > TW_LANES &&
@@ -105,6 +101,17 @@ void tw_choose_tiles(struct tw_job *j)
     j->tile = e->tile ? e->tile : j->lanes;
     j->ntile = (j->batch + j->tile - 1) / j->tile;
     j->nchunk = back ? tw_choose_chunks(j) : j->ntile;
+}
+
+/* Depends on the network, the number of samples and the memory limit alone, but for runs of few
+ * samples that the limit hardly holds. */
+void tw_choose_tiles(struct tw_job *j)
+{
+    j->batch =
+        j->e->g->mixes && j->run->batch && j->run->batch < j->run->n ? j->run->batch : j->run->n;
+    choose_lanes(j, tw_dense_pays(j));
+    if (j->dense && !tw_dense_fits(j))
+        choose_lanes(j, false);
 }
 
 enum tw_status tw_exec_run(struct tw_exec *e, const struct tw_exec_run *run, struct tw_err *err)

@@ -62,8 +62,10 @@ void tw_back_zero(const struct tw_job *j, size_t chunk);
 void tw_back_end(const struct tw_job *j);
 size_t tw_choose_chunks(const struct tw_job *j);
 
-/* Weights of full connections (exec_dense.c): whether to leave them to the end, and the end. */
+/* Weights of full connections (exec_dense.c): whether to leave them to the end, whether the tiles
+ * of j then fit into memory, and the end. */
 bool tw_dense_pays(const struct tw_job *j);
+bool tw_dense_fits(const struct tw_job *j);
 void tw_dense_gradient(const struct tw_job *j);
 
 /* Batch after batch, the tiles of one in step (exec_batch.c). */

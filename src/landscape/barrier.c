@@ -91,20 +91,23 @@ static void factorise(const struct heights *h)
 /* ---- contrasts --------------------------------------------------------------------------------
  */
 
-/* The variance of one contrast, or of the difference of two; what rounding leaves of zero is zero.
- */
+/* The variance of one contrast, or of the difference of two (b NULL: none); what rounding leaves of
+ * zero is zero. */
 static double variance(const struct heights *h, const struct contrast *a, const struct contrast *b)
 {
-    size_t at[2 * TERMS];
-    double by[2 * TERMS], sum = 0.0, size = 0.0;
-    const size_t n = b ? 2 * TERMS : TERMS;
+    size_t at[2 * TERMS] = { 0 };
+    double by[2 * TERMS] = { 0.0 }, sum = 0.0, size = 0.0;
 
-    for (size_t i = 0; i < n; i++) {
-        at[i] = i < TERMS ? a->at[i] : b->at[i - TERMS];
-        by[i] = i < TERMS ? a->by[i] : -b->by[i - TERMS];
+    for (size_t i = 0; i < TERMS; i++) {
+        at[i] = a->at[i];
+        by[i] = a->by[i];
+        if (b) {
+            at[TERMS + i] = b->at[i];
+            by[TERMS + i] = -b->by[i];
+        }
     }
-    for (size_t i = 0; i < n; i++)
-        for (size_t j = 0; j < n; j++) {
+    for (size_t i = 0; i < 2 * TERMS; i++)
+        for (size_t j = 0; j < 2 * TERMS; j++) {
             const double term = by[i] * by[j] * h->cov[at[i] * h->m + at[j]];
 
             sum += term;

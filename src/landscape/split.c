@@ -82,7 +82,7 @@ struct work {
 
 static enum tw_status loss_at(struct work *w, double t, double *loss, struct tw_err *err)
 {
-    struct tw_values v;
+    struct tw_values v = { 0 };
     const struct tw_request r = { .weights = (const double[]){ 1.0 - t, t }, .values = &v };
     const enum tw_status rc = tw_problem_eval(w->p, &r, err);
 

@@ -91,7 +91,7 @@ static enum tw_status set_directions(struct network *s, const struct tw_request 
 
 static void scale(size_t n, double by, double *x)
 {
-#pragma omp parallel for schedule(static) if (x && n > 20000)
+#pragma omp parallel for schedule(static) if (x && n > 1000000)
     for (size_t i = 0; i < (x ? n : 0); i++)
         x[i] *= by;
 }

@@ -379,6 +379,9 @@ static enum tw_status read_by_child(const struct tw_h5_request *q, struct tw_h5_
     if (pid == 0) {
         int out = fcntl(ends[1], F_DUPFD_CLOEXEC, 3); /* 0 to 2 are about to be replaced */
 
+        /* A reader of its own would let it wait for ever, should the program be killed before
+         * confine() says that this must not outlive it. */
+        (void)close(ends[0]);
         confine(q->file_size);
         tw_h5_walk(q, out, opened);
         _exit(0);

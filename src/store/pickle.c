@@ -334,14 +334,6 @@ static enum tw_status stack_global(struct pickle *k)
     return push(k, v);
 }
 
-static enum tw_status persistent(struct pickle *k)
-{
-    struct pickle_value v = { .kind = PICKLE_PERSISTENT };
-    enum tw_status rc = pop(k, &v.persistent);
-
-    return rc == TW_OK ? push(k, v) : rc;
-}
-
 /* ---- the memo ----------------------------------------------------------------------------- */
 
 static enum tw_status get(struct pickle *k, size_t width)
@@ -368,14 +360,6 @@ static enum tw_status keep(struct pickle *k, uint64_t i)
     }
     k->memo[i] = k->stack[k->nstack - 1];
     return TW_OK;
-}
-
-static enum tw_status put(struct pickle *k, size_t width)
-{
-    uint64_t i;
-    enum tw_status rc = take_number(k, width, &i);
-
-    return rc == TW_OK ? keep(k, i) : rc;
 }
 
 /* ---- the machine -------------------------------------------------------------------------- */
@@ -454,6 +438,8 @@ static enum tw_status step(struct pickle *k, unsigned char op)
                                containers[] = "])\x8f}\x85\x86\x87lt\x91"
                                               "ase\x90uR\x81\x92"
                                               "b";
+    struct pickle_value v = { .kind = PICKLE_PERSISTENT };
+    enum tw_status rc;
     uint64_t x;
 
     if (memchr(scalars, op, sizeof scalars - 1))
@@ -468,13 +454,15 @@ static enum tw_status step(struct pickle *k, unsigned char op)
     case 0x93:
         return stack_global(k);
     case 'Q':
-        return persistent(k);
+        rc = pop(k, &v.persistent);
+        return rc == TW_OK ? push(k, v) : rc;
     case 'h':
     case 'j':
         return get(k, op == 'h' ? 1 : 4);
     case 'q':
     case 'r':
-        return put(k, op == 'q' ? 1 : 4);
+        rc = take_number(k, op == 'q' ? 1 : 4, &x);
+        return rc == TW_OK ? keep(k, x) : rc;
     case 0x94: /* MEMOIZE */
         return keep(k, k->nmemo);
     case 0x80: /* PROTO; FRAME: how much to read ahead */

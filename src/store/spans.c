@@ -24,6 +24,7 @@ struct spans {
     int64_t entry_number;
     uint64_t entry_at;
     uint64_t again; /* bytes of packed entries that may still be unpacked a second time */
+    uint64_t views; /* bytes that views may still reach over */
     /* The view that is held whole. */
     unsigned char *view;
     size_t view_id;
@@ -233,7 +234,7 @@ void spans_file(struct spans *s, zip_t *z, uint64_t size)
     s->zip = z;
     s->size = size;
     s->f->bytes = size;
-    s->again = archive_most(size);
+    s->again = s->views = archive_most(size);
 }
 
 /* The strides of an array by rows are those of none. */
@@ -282,6 +283,13 @@ enum tw_status spans_add(struct spans *s, const struct span *p, struct tw_err *e
                           "are %llu bytes; copy the file again",
                           w->name, (unsigned long long)extent, size, (unsigned long long)p->at,
                           (unsigned long long)there);
+    if (!q.by_rows && extent > s->views / size)
+        return tw_err_set(
+            err, TW_EFORMAT,
+            "'%.100s': its views up to here reach over more than 256 MiB and 64 times "
+            "the file's size, which is not read",
+            w->name);
+    s->views -= q.by_rows ? 0 : extent * size;
     if (!tw_grow(&s->v, s->n, &s->cap, sizeof *s->v))
         return tw_err_set(err, TW_ENOMEM, "out of memory");
     s->v[s->n].s = q;

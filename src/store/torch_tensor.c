@@ -160,7 +160,7 @@ static enum tw_status find_storage(const struct torch *t, const struct pickle_va
 {
     size_t lo = 0, hi = t->nstorage;
     struct tw_str path = { 0 };
-    uint64_t left = UINT64_MAX;
+    uint64_t left = archive_most(t->f->bytes);
     enum tw_status rc = TW_OK;
     zip_stat_t st;
 

@@ -11,10 +11,12 @@ enum { MAX_DEPTH = 64, MAX_VISITS = 1 << 18, MAX_NAME = 4096 };
 
 /* ---- what a value holds ------------------------------------------------------------------- */
 
-/* A module's state holds its tensors in three mappings. */
+/* A module's state holds its tensors in three mappings. It is no long one: looking through such
+ * again and again could take forever. */
 static bool is_module(const struct torch *t, pickle_id state)
 {
-    return pickle_get(&t->k, state, "_parameters") && pickle_get(&t->k, state, "_modules");
+    return t->k.v[state].n < 4096 && pickle_get(&t->k, state, "_parameters") &&
+           pickle_get(&t->k, state, "_modules");
 }
 
 /* OrderedDict([[key, value], ...]), as protocol 2 can have it: the list; else 0. */
@@ -58,6 +60,7 @@ static enum tw_status each(struct torch *t, pickle_id id, visit_fn *visit, void 
     if (v.kind == PICKLE_OBJECT && rc == TW_OK) {
         const pickle_id list = listed_pairs(t, id);
         const pickle_id *pair = pickle_items(k, list);
+        pickle_id state = v.object.state;
 
         for (size_t i = 0; list && i < k->v[list].n && rc == TW_OK; i++) {
             rc = count_visit(t);
@@ -65,10 +68,10 @@ static enum tw_status each(struct torch *t, pickle_id id, visit_fn *visit, void 
                 rc = visit(t, pickle_item(k, pair[i], 0), pickle_item(k, pair[i], 1), ctx);
         }
         /* (state, slots) of classes with __slots__ */
-        if (rc == TW_OK && k->v[v.object.state].kind == PICKLE_LIST)
-            rc = each(t, pickle_item(k, v.object.state, 0), visit, ctx);
-        else if (rc == TW_OK && k->v[v.object.state].kind == PICKLE_DICT)
-            rc = each(t, v.object.state, visit, ctx);
+        if (k->v[state].kind == PICKLE_LIST)
+            state = pickle_item(k, state, 0);
+        if (rc == TW_OK && k->v[state].kind == PICKLE_DICT)
+            rc = each(t, state, visit, ctx);
     }
     return rc;
 }

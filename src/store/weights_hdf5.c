@@ -168,7 +168,7 @@ static enum tw_status add_item(struct tw_weights_file *f, struct hdf5 *h, struct
         return tw_err_set(err, TW_EFORMAT, "%s: not read: %s", it->path, it->note);
     if (it->element != TW_NONE && !it->empty)
         return add_set(f, h, s, items, it, err);
-    if (remarks)
+    if (remarks && !(ours && !strncmp(it->path, "/provenance/", 12)))
         tw_str_addf(remarks, "%s holds no numbers (%s): left out.\n", it->path,
                     it->empty ? "it is empty" : it->type);
     return TW_OK;

@@ -68,6 +68,22 @@ expect_out 'a matrix' 0 '^cluster 2, 2 models: .*spawned-1.h5 .*spawned-2.h5$' \
 expect_json 'its JSON, from the file' 0 barrier "$pairs"/spawned-[012].h5 -o m.h5 --json
 expect 'not all are connected' 1 - barrier "$pairs"/spawned-[012].h5 --require-connected
 
+# Runs that were one up to a step.
+for spawn in 4 40; do
+    thalweg train 'mlp(64,8,10)' -q -d "$data/digits.h5" --scale 0.0625 --batch 50 --optimizer adamw \
+        --schedule constant:peak=0.01,total=80 --checkpoint 60 --spawn $spawn -o s$spawn.h5 >train.out 2>&1
+done
+expect_out 'spawned runs at each step that both have' 0 '^ *40 +80 .* (connected|separated|undecided)$' \
+    barrier --spawned s4.h5 s40.h5 -o s.h5
+[ "$(grep -c '^ *4' "$tmp/out")" = 4 ]
+report $? 'two steps for each of two trunks'
+expect_json 'their JSON, from the file' 0 barrier --spawned s4.h5 s40.h5 -o s.h5 --json
+grep -q '"trunk":40,"step":60,.*"angle":[1-9]' out
+report $? 'has angles'
+expect 'all must be connected' 0 - barrier --spawned s4.h5 s40.h5 --require-connected --threshold-error 90
+expect_err 'runs without a trunk' 3 'no file of training runs' \
+    barrier --spawned "$a"
+
 # Figures.
 if command -v gnuplot >/dev/null 2>&1; then
     expect 'figures of a line and its layers' 0 - thalweg plot -q b.h5 -o line.svg

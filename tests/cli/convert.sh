@@ -42,6 +42,11 @@ expect_out 'a network by name' 0 '' thalweg convert "$data/digits-mlp-1.h5" m.sa
 expect_out 'goes along' 0 '^loss 0.08' \
     thalweg eval m.safetensors --data "$data/digits.h5" --scale 0.0625 --limit 50
 
+thalweg train 'mlp(64,8,10)' -q -d "$data/digits.h5" --scale 0.0625 --lr 0.1 --steps 2 -o run.h5 >log
+expect_out 'a checkpoint of a run' 0 '^l.safetensors: 4 tensors, 610 numbers$' \
+    thalweg convert run.h5:last l.safetensors
+expect_out 'with its network' 0 '^ *model: mlp\(64,8,10' thalweg info l.safetensors
+
 expect_err 'no operand' 2 'expected IN and OUT' thalweg convert a.safetensors
 expect_err 'no suffix' 2 'neither .safetensors nor .h5; give --to' thalweg convert a.safetensors x
 expect_err 'a wrong format' 2 "safetensors or hdf5, not 'npz'" thalweg convert --to npz a.safetensors x

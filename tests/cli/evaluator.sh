@@ -58,12 +58,25 @@ expect 'by workers that die' 0 - \
     thalweg scan -q --evaluator "$(faulty mortal)" --workers 3 --mesh 31 -o mortal.h5
 thalweg export -q good.h5 --csv=good.csv && thalweg export -q mortal.h5 --csv=mortal.csv
 expect 'gives the same' 0 - cmp good.csv mortal.csv
-expect_err 'interrupted' 5 'stopped with [0-9]* of 901 points; the same command goes on' \
-    timeout --preserve-status -s INT 1 \
-    thalweg scan --evaluator "$(faulty slow)" --mesh 901 -o slow.h5 --workers 2
-expect_err 'it goes on' 5 'slow.h5 has [0-9]* of 901 points already' timeout --preserve-status \
-    -s INT 1 thalweg scan --evaluator "$(faulty slow)" --mesh 901 -o slow.h5 --workers 4
-
+# Runs a slow scan, and ends it half a second after a condition holds.
+interrupt() { # CONDITION WORKERS
+    thalweg scan --evaluator "$(faulty slow)" --mesh 901 -o slow.h5 --workers "$2" 2>said &
+    pid=$! tries=0
+    while ! eval "$1" && [ $tries -lt 400 ]; do
+        sleep 0.05
+        tries=$((tries + 1))
+    done
+    sleep 0.5
+    kill -TERM $pid
+    wait $pid
+    code=$?
+    cat said >&2
+    return $code
+}
+expect_err 'stopped' 5 'stopped with [0-9]* of 901 points; the same command goes on' \
+    interrupt '[ -s slow.h5 ]' 2
+expect_err 'it goes on' 5 'slow.h5 has [0-9]* of 901 points already' \
+    interrupt 'grep -q already said' 3
 expect_out 'a barrier between its checkpoints' 0 '^by layer .*fc1 ' \
     thalweg barrier --evaluator "$good"
 thalweg barrier -q --evaluator "$good" >good.txt

@@ -37,8 +37,8 @@ head -c 5000 fit.h5 >cut.h5
 says 'a result cut short' 3 'cut.h5' plot cut.h5
 if /usr/bin/python3 -c 'import h5py' 2>/dev/null; then
     cp fit.h5 other.h5
-    /usr/bin/python3 -c 'import h5py; h5py.File("other.h5", "r+").attrs["kind"] = "barrier"'
-    says 'a result of another kind' 3 "expected a fit, found a file of kind 'barrier'" plot other.h5
+    /usr/bin/python3 -c 'import h5py; h5py.File("other.h5", "r+").attrs["kind"] = "oracle"'
+    says 'a result of another kind' 3 "expected a fit, found a file of kind 'oracle'" plot other.h5
 else
     skip 'a result of another kind' 'no python3-h5py'
 fi

@@ -49,10 +49,13 @@ report $? 'its middle is the checkpoint'
 scan a.h5 --mesh 9x7 --radius 0.5 --seed 8 -o other.h5 >/dev/null
 thalweg export other.h5 --csv other.csv -q && ! cmp -s other.csv plane.csv
 report $? 'another seed, another plane'
-mkdir two && (cd two && cp ../a.h5 . && thalweg scan --data "$data/digits.h5" --scale 0.0625 \
-    --split test -q a.h5 --mesh 9x7 --radius 0.5 --seed 7 -o plane.h5 --threads 2 >/dev/null)
-thalweg export two/plane.h5 --csv two.csv -q && cmp -s two.csv plane.csv
-report $? 'the same bits with two threads'
+for threads in 1 2 4; do # enough samples that threads share them
+    thalweg scan --data "$data/digits.h5" --scale 0.0625 -q a.h5 --mesh 4x4 --threads $threads \
+        -o threads.h5 --force >/dev/null
+    thalweg export threads.h5 --csv threads$threads.csv -q
+done
+cmp -s threads1.csv threads2.csv && cmp -s threads1.csv threads4.csv
+report $? 'the same bits with one thread, two and four'
 for how in layer weight none; do
     expect_out "directions scaled by $how" 0 '^3×3 points' \
         scan a.h5 --mesh 3x3 --normalize $how --biases random -o "$how.h5"
@@ -87,6 +90,17 @@ cd .. && mkdir once && cp a.h5 once && cd once || exit 1
 scan $whole >/dev/null
 cd .. && cmp kill/killed.h5 once/killed.h5 2>/dev/null
 report $? 'and has the bytes of one that was not killed'
+# Stopped by a signal: exit code 5, and what there is says how to go on.
+mkdir stop && cp a.h5 stop && cd stop || exit 1
+thalweg scan --data "$data/digits.h5" --scale 0.0625 --threads 1 a.h5 --mesh 300x300 -o stop.h5 \
+    >/dev/null 2>said &
+until [ -e stop.h5 ] || ! kill -0 $! 2>/dev/null; do sleep 0.01; done
+sleep 0.05
+kill -TERM $!
+wait $!
+[ $? -eq 5 ] && grep -q 'of 90000 points; the same command goes on' said
+report $? 'a signal stops it with exit code 5'
+cd ..
 expect_json 'once more: nothing is left to do' 0 scan a.h5 --mesh 9x7 --radius 0.5 --seed 7 \
     -o plane.h5 --json
 [ "$(value evaluations)" = 0 ] && [ "$(value computed)" = 63 ]
@@ -206,6 +220,14 @@ expect_err 'a file that is no scan' 3 'a.h5' thalweg export a.h5 --csv no.csv
 expect 'a map with the scan' 0 - scan a.h5 --mesh 9x9 --plot map.svg
 grep -q 'filter-normalised directions' map.gp && [ -s map.h5 ] && [ -s map.bin ]
 report $? 'says how it was made, and keeps its numbers'
+grep -q '^LOG = 1 ' map.gp && cp map.svg map-first.svg
+report $? 'has logarithmic colours where the loss spans much'
+if command -v gnuplot >/dev/null; then
+    gnuplot map.gp 2>said && cmp -s map.svg map-first.svg
+    report $? 'and its script draws it again'
+else
+    skip 'its script draws it again' 'no gnuplot'
+fi
 expect 'the surface from above' 0 - thalweg plot map.h5 --figure surface -q -o relief.svg
 expect 'a line' 0 - thalweg plot line.h5 -q -o line.svg
 expect_err 'a figure that a scan has not' 2 'map or surface' thalweg plot map.h5 --figure isoflop

@@ -82,6 +82,9 @@ expect_err 'what cannot be swept' 2 "'data=a,b' is not of the form" \
     train --lr 1 --steps 1 --sweep data=a,b -o x.h5
 
 # Settings.
+printf 'step,lr\n0,1e-3\n9,1e-2\n' >rates.csv
+expect_out 'rates from a table' 0 '^run *10 ' train --schedule file:rates.csv -o file.h5
+expect_out 'which is an input' 0 '^rates.csv .*same' thalweg info --check file.h5
 expect_out 'epochs, with a short last batch' 0 '^run *48 ' train --lr 1e-3 --epochs 2 -o e.h5
 expect_out 'without it' 0 '^run *46 ' train --lr 1e-3 --epochs 2 --drop-last -o e.h5 --force
 expect 'a frozen layer' 0 - train --lr 1e-2 --steps 5 --freeze 'fc1.*' -o f.h5
@@ -137,6 +140,8 @@ expect_err 'no batch' 2 'neither a whole number nor full' train --lr 1 --steps 2
 expect_err 'no seed' 2 "data-seed: 'x'" train --lr 1 --steps 2 --data-seed x -o x.h5
 expect_err 'no such validation' 2 'is none of split, none' \
     train --lr 1 --steps 2 --validation 2 -o x.h5
+expect_err 'no such answer to NaN' 2 'is none of stop|record' \
+    train --lr 1 --steps 2 --on-nan go -o x.h5
 expect_err 'no file' 2 'no file given' train --lr 1 --steps 2
 expect_err 'no network' 2 'no network given' thalweg train -d "$digits" -o x.h5
 [ ! -e x.h5 ]

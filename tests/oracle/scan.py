@@ -4,6 +4,7 @@
 
     scan.py make              write weights and data
     scan.py compare FILE...   line-W.h5, a scan from w0 to W: with PyTorch's losses at w0 + t (W - w0);
+                              anew-W.h5: with running statistics taken anew at each point;
                               path.h5, a trajectory: with a singular value decomposition
 
 w1 is w0 and a filter-normalised direction: each slice of a weight along its first axis is Gaussian,
@@ -71,8 +72,8 @@ def load(path):
         return {k: torch.tensor(f[k][()]) for k in f}
 
 
-def line(path):
-    scan, end = h5py.File(path, "r"), path.replace("line-", "")
+def line(path, anew=False):
+    scan, end = h5py.File(path, "r"), path.split("-")[1]
     a, b = load("w0.h5"), load(end)
     x, y = data()
     model = net().eval()
@@ -80,6 +81,11 @@ def line(path):
     for t, got in zip(scan["x"][()], scan["loss"][()]):
         model.load_state_dict({k: a[k] + float(t) * (b[k] - a[k]) for k in a}, strict=False)
         with torch.no_grad():
+            if anew:
+                model.norm1.reset_running_stats()
+                model.norm1.momentum = None
+                model.train()(torch.tensor(x))
+                model.eval()
             want = F.cross_entropy(model(torch.tensor(x)), torch.tensor(y)).item()
         worst = max(worst, abs(want - got))
     return worst < 1e-5, worst
@@ -104,5 +110,5 @@ def path(file):
 if sys.argv[1] == "make":
     make()
 for name in sys.argv[2:]:
-    good, seen = (line if name.startswith("line-") else path)(name)
+    good, seen = path(name) if name == "path.h5" else line(name, name.startswith("anew-"))
     print(f"{name}: largest difference {seen:.2g}, {'good' if good else 'bad'}")

@@ -73,8 +73,8 @@ static int spoil(const char *fault, const char *line, const struct reply *r, FIL
         fprintf(out, "{\"id\":%ld,\"loss\":NaN,\"unknown\":[{\"x\":null}]}\n",
                 number(line, "id", 0));
     else if (is(fault, "huge"))
-        for (int i = 0; i < 17 << 20; i++)
-            putc('x', out);
+        for (int i = 0; i < 17 << 10; i++)
+            fprintf(out, "%1024s", "x");
     else if (is(fault, "kill"))
         quit(out, "");
     else if (is(fault, "exit"))

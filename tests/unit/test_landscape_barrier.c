@@ -382,6 +382,7 @@ static void parts_of_layers_sum_to_the_whole(void **state)
                 tw_line_at(&s.l, TW_LINE_LOSS, 0.37) - 0.63 * tw_line_at(&s.l, TW_LINE_LOSS, 0.0) -
                     0.37 * tw_line_at(&s.l, TW_LINE_LOSS, 1.0),
                 0.0, 3e-4);
+    tw_parts_release(&parts);
     assert_int_equal(
         tw_parts_measure(s.p, &ends, &s.g, &(struct tw_parts_options){ .t = 1.0 }, &parts, NULL),
         TW_EINVAL);

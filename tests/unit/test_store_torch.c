@@ -131,6 +131,18 @@ static void pickles_are_not_obeyed(void **state)
     /* A dictionary that holds itself. */
     put_pickle(P(V2 "}q\0U\1ah\0s."));
     refused(in_folder("x.pt"), "nested more than 64 deep");
+    /* Objects whose states are objects, 100000 deep. */
+    tw_str_clear(&s);
+    tw_str_addn(&s, V2, 2);
+    for (int i = 0; i < 100000; i++)
+        tw_str_add(&s, "cm\nn\n)R");
+    for (int i = 0; i < 99999; i++)
+        tw_str_add(&s, "\x85"
+                       "b");
+    tw_str_add(&s, ".");
+    put_pickle(s.s, s.n);
+    refused(in_folder("x.pt"), "no arrays of numbers");
+    tw_str_clear(&s);
     /* And lists without end. */
     tw_str_addn(&s, V2, 2);
     for (int i = 0; i < 100000; i++)

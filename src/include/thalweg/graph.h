@@ -115,7 +115,9 @@ struct tw_exec;
 struct tw_exec *tw_exec_new(const struct tw_graph *g, const struct tw_exec_options *o,
                             struct tw_err *err);
 void tw_exec_free(struct tw_exec *e);
-size_t tw_exec_memory(const struct tw_exec *e); /* bytes held in all */
+/* Bytes held in all; what a run needs beyond (sums of a gradient, the tiles of a batch where
+ * normalisation is from it) is made, held to the limit and counted when it is first asked for. */
+size_t tw_exec_memory(const struct tw_exec *e);
 
 /* Set the point: layout->n and layout->nb reals. buffers NULL: as stored in the node list. The
  * double form is exact with real64. */
