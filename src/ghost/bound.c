@@ -22,7 +22,7 @@ double ghost_half_mass(const struct tw_ghost *g, const struct ghost_real *at0)
 
 /* ---- B3 ------------------------------------------------------------------------------------ */
 
-enum { CELLS = 200 };
+enum { CELLS = 200, SPLITS = 2000 };
 struct cell {
     double lo, hi, bound; /* of sqrt(u^2 + pi^2 / (4 K''(u))) on it */
 };
@@ -74,6 +74,9 @@ double ghost_variance_bound(const struct tw_ghost *g)
     double best = HUGE_VAL, least = HUGE_VAL;
     size_t n = 1;
 
+    /* Logits so far apart that doubles do not resolve shares of 1/2: B2. */
+    if (g->depth > GHOST_FARTHEST)
+        return hypot(ghost_half_mass(g, &at0), PI) * (1.0 - 1e-9);
     if (at0.odds <= 0.0) {
         best = shadow(0.0, at0.variance);
     } else {
@@ -87,7 +90,7 @@ double ghost_variance_bound(const struct tw_ghost *g)
     if (!isfinite(best))
         return PI;
     c[0] = (struct cell){ -best, best, PI };
-    while (n && n < CELLS) {
+    for (int it = 0; n && n < CELLS && it < SPLITS; it++) {
         size_t low = 0;
 
         for (size_t i = 1; i < n; i++)

@@ -68,6 +68,25 @@ static void sort(struct ghost_pair *p, size_t n)
     }
 }
 
+/* Classes whose logits are as low as those of masks (-1e30, -3e38) matter nowhere near, and would
+ * drown the others in rounding. Two are left at least. */
+static void drop_masked(struct tw_ghost *g)
+{
+    size_t n = 0;
+
+    for (size_t k = 0; k < g->n; k++)
+        n += g->l[k] >= -GHOST_FARTHEST;
+    if (n < 2 || n == g->n)
+        return;
+    n = 0;
+    for (size_t k = 0; k < g->n; k++)
+        if (g->l[k] >= -GHOST_FARTHEST) {
+            g->l[n] = g->l[k];
+            g->b[n++] = g->b[k];
+        }
+    g->n = n;
+}
+
 /* Sorted pairs into l and b; the weights of equal slopes add up. */
 static void merge(struct tw_ghost *g, size_t classes)
 {
@@ -92,10 +111,11 @@ static void merge(struct tw_ghost *g, size_t classes)
     }
     g->n = n;
     g->depth = 0.0;
-    for (size_t k = 0; k < n; k++) {
+    for (size_t k = 0; k < n; k++)
         g->l[k] -= largest;
+    drop_masked(g);
+    for (size_t k = 0; k < g->n; k++)
         g->depth = fmax(g->depth, -g->l[k]);
-    }
 }
 
 enum tw_status tw_ghost_set(struct tw_ghost *g, size_t classes, const double *logits,

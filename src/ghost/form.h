@@ -14,6 +14,9 @@
 
 #include "thalweg/ghost.h"
 
+/* Log weights farther apart than this are beyond what doubles resolve to a part of one. */
+#define GHOST_FARTHEST 1e10
+
 struct ghost_pair {
     double a, z;
 };

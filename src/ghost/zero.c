@@ -201,9 +201,17 @@ struct tw_ghost_zero tw_ghost_nearest(struct tw_ghost *g)
         return (struct tw_ghost_zero){ TW_GHOST_NONE, HUGE_VAL,    HUGE_VAL,
                                        (double)NAN,   (double)NAN, 0 };
     if (g->n == 2) { /* the paper's theorem 4.3 */
-        w.zero = (struct ghost_complex){ g->l[0] - g->l[1], PI };
+        const double gap = g->b[1] - g->b[0];
+
+        w.zero = (struct ghost_complex){ (g->l[0] - g->l[1]) / gap, PI / gap };
         w.rho = w.low = w.high = modulus(w.zero);
         return report(&w, true);
+    }
+    if (g->depth > GHOST_FARTHEST) { /* nothing to be proved in doubles */
+        at0 = ghost_real(g, 0.0);
+        w.low = hypot(ghost_half_mass(g, &at0), PI) * (1.0 - 1e-6);
+        w.high = ghost_upper_bound(g);
+        return report(&w, false);
     }
     at0 = ghost_real(g, 0.0);
     w.low = hypot(ghost_half_mass(g, &at0), PI);

@@ -346,6 +346,54 @@ static void a_hundred_thousand_classes(void **state)
     free(a);
 }
 
+/* Numbers at the ends of the range: every answer is one, soon, and bounds are bounds. */
+static void extreme_numbers(void **state)
+{
+    double z[10], a[10];
+
+    (void)state;
+    for (size_t item = 0; item < 400; item++) {
+        struct tw_rng r = tw_rng_stream(99, TW_RNG_TEST, item);
+        const size_t n = 2 + tw_rng_below(&r, 9);
+        const double zs = pow(10.0, 320.0 * tw_rng_real(&r) - 20.0);
+        const double as = pow(10.0, 600.0 * tw_rng_real(&r) - 300.0);
+        struct tw_ghost_bounds b;
+        struct tw_ghost_zero q;
+        struct tw_ghost *g;
+        double b3;
+
+        for (size_t k = 0; k < n; k++) {
+            z[k] = zs * tw_rng_normal(&r);
+            a[k] = as * tw_rng_normal(&r);
+            if (item % 7 == 0 && k)
+                a[k] = a[0] * (1.0 + 1e-15 * (double)k);
+        }
+        g = set(n, z, a, 1.0);
+        b = tw_ghost_bounds(g);
+        b3 = tw_ghost_b3(g);
+        q = tw_ghost_nearest(g);
+        assert_false(isnan(q.rho) || isnan(q.low) || isnan(b.b1) || isnan(b3));
+        if (!(b.b1 <= q.rho * (1.0 + 1e-6) && b3 <= q.rho * (1.0 + 1e-6) && q.low <= q.rho))
+            fail_msg("item %zu: B1 %g, B3 %g, low %g, zero %g", item, b.b1, b3, q.low, q.rho);
+        assert_true(tw_ghost_b4(g) >= q.low * (1.0 - 1e-9));
+        tw_ghost_free(g);
+    }
+}
+
+static void masked_classes_change_nothing(void **state)
+{
+    static const double z[] = { 0.3, -3.4e38, 1.1, -0.7, -1e30 },
+                        a[] = { 1.0, 0.2, -0.5, 0.4, 0.9 };
+    static const double y[] = { 0.3, 1.1, -0.7 }, b[] = { 1.0, -0.5, 0.4 };
+    struct tw_ghost *g = set(5, z, a, 1.0), *h = set(3, y, b, 1.0);
+
+    (void)state;
+    assert_int_equal(tw_ghost_nearest(g).proof, TW_GHOST_PROVED);
+    check_close(tw_ghost_nearest(g).rho, tw_ghost_nearest(h).rho, 1e-14, 0.0);
+    tw_ghost_free(g);
+    tw_ghost_free(h);
+}
+
 static void what_is_refused(void **state)
 {
     static const double good[] = { 1.0, 2.0, 3.0 }, bad[] = { 1.0, NAN, 3.0 };
@@ -389,6 +437,7 @@ int main(void)
         cmocka_unit_test(a_zero_of_high_order), cmocka_unit_test(no_bound_exceeds_what_it_bounds),
         cmocka_unit_test(b3_is_its_definition), cmocka_unit_test(counts_agree_with_small_steps),
         cmocka_unit_test(invariances),          cmocka_unit_test(a_hundred_thousand_classes),
+        cmocka_unit_test(extreme_numbers),      cmocka_unit_test(masked_classes_change_nothing),
         cmocka_unit_test(what_is_refused),      cmocka_unit_test(the_first_flip),
     };
 

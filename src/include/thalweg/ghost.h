@@ -67,7 +67,8 @@ double tw_ghost_b4(struct tw_ghost *g);
 enum tw_ghost_proof {
     TW_GHOST_NONE,   /* there is no zero: all slopes are equal */
     TW_GHOST_PROVED, /* no zero is nearer than `low`, which is 1e-6 or closer to rho */
-    TW_GHOST_OPEN    /* rounding forbade the count: low is the best proved bound, rho the nearest
+    TW_GHOST_OPEN    /* rounding forbade the count (always where logits lie 1e10 T apart, but for
+                        masked classes): low is the best proved bound, rho the nearest
                         zero found (or B4) */
 };
 struct tw_ghost_zero {
