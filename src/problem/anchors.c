@@ -48,7 +48,7 @@ void tw_mix(size_t n, const struct tw_vector *anchors, const double *weights, si
 
         if (out_f)
             out_f[i] = (float)x;
-        else
+        else if (out_d)
             out_d[i] = x;
     }
 }
@@ -72,9 +72,9 @@ enum tw_status tw_problem_anchor(struct tw_problem *p, size_t n, const struct tw
     for (size_t k = 0; a->v && k < n; k++) {
         a->v[k] = anchors[k];
         real64 = real64 || anchors[k].d;
-        if (a->buffers)
-            a->buffers[k].f = buffers[k];
     }
+    for (size_t k = 0; buffers && a->buffers && k < n; k++)
+        a->buffers[k].f = buffers[k];
     if (real64)
         a->point_d = tw_alloc(p->dim, sizeof *a->point_d);
     else

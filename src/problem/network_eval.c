@@ -149,12 +149,55 @@ static void report(struct network *s, const struct tw_request *r)
                     r->extra_values ? &r->extra_values[k - 1] : NULL);
 }
 
-static bool rows_fit(const struct network *s, const struct tw_request *r)
+static enum tw_status check(const struct network *s, const struct tw_request *r, struct tw_err *err)
 {
-    for (size_t i = 0; r->rows && i < r->nrows; i++)
-        if (r->rows[i] >= s->base.all)
-            return false;
-    return !r->rows || (r->nrows && r->nrows <= s->base.n);
+    bool fit = !r->rows || (r->nrows && r->nrows <= s->base.n);
+
+    for (size_t i = 0; fit && r->rows && i < r->nrows; i++)
+        fit = r->rows[i] < s->base.all;
+    if (!fit)
+        return tw_err_set(err, TW_EINVAL,
+                          "rows that the data set has not, or more than %zu of them", s->base.n);
+    if (r->ndirections > s->max_directions || (r->correct && !s->base.has_error) ||
+        (s->npart == 1 && (r->extra || r->extra_values)) ||
+        ((r->logits || r->logit_slopes || r->gauss_newton) && s->part->ports.logits < 0))
+        return tw_err_set(err, TW_EINVAL, "asked for what the problem was not made for");
+    return TW_OK;
+}
+
+/* Where each output and tangent goes: `outputs` has an entry for each output of the graph,
+ * `tangents` one for each output and direction. */
+static void direct_results(const struct network *s, const struct tw_request *r,
+                           struct tw_exec_run *run, double **outputs, double **tangents)
+{
+    const struct tw_loss_ports *ports = &s->part->ports;
+    const size_t nd = r->ndirections;
+
+    for (size_t k = 0; k < s->npart; k++) {
+        const struct tw_loss_ports *q = &s->part[k].ports;
+        const int port[3] = { q->loss, q->weight, q->correct };
+
+        for (int i = 0; i < 3; i++)
+            if (port[i] >= 0)
+                outputs[port[i]] = s->part[k].sample[i];
+    }
+    if (r->logits)
+        outputs[ports->logits] = r->logits;
+    for (size_t t = 0; r->slopes && t < nd; t++)
+        tangents[(size_t)ports->loss * nd + t] = s->tangent + t * run->n;
+    for (size_t t = 0; r->logit_slopes && t < nd; t++)
+        tangents[(size_t)ports->logits * nd + t] = r->logit_slopes + t * run->n * s->base.width;
+    run->outputs = outputs;
+    run->tangents = r->slopes || r->logit_slopes ? tangents : NULL;
+    run->seed_output = (size_t)ports->loss;
+    run->gradient = r->gradient;
+    run->hvp = r->hvp;
+    run->weights = s->kept && !r->rows ? r->weights : NULL;
+    run->batch = r->batch;
+    run->statistics = r->statistics;
+    run->dropout_seed = r->dropout_seed;
+    run->gauss_newton = r->gauss_newton;
+    run->network_output = r->gauss_newton ? (size_t)ports->logits : 0;
 }
 
 enum tw_status tw_network_eval(struct tw_problem *p, const struct tw_request *r, struct tw_err *err)
@@ -164,20 +207,15 @@ enum tw_status tw_network_eval(struct tw_problem *p, const struct tw_request *r,
     const size_t nout = tw_graph_noutput(s->graph), nd = r->ndirections;
     double **outputs = tw_alloc(nout, sizeof *outputs);
     double **tangents = nd <= SIZE_MAX / nout ? tw_alloc(nout * nd, sizeof *tangents) : NULL;
-    const size_t n = r->rows ? r->nrows : s->base.n;
-    struct tw_exec_run run = { .n = n, .inputs = inputs, .rows = r->rows ? r->rows : s->rows };
-    const struct tw_loss_ports *ports = &s->part->ports;
+    struct tw_exec_run run = { .n = r->rows ? r->nrows : s->base.n,
+                               .inputs = inputs,
+                               .rows = r->rows ? r->rows : s->rows };
     enum tw_status rc = TW_OK;
 
     if (!outputs || !tangents)
         rc = tw_err_set(err, TW_ENOMEM, "out of memory");
-    else if (!rows_fit(s, r))
-        rc = tw_err_set(err, TW_EINVAL, "rows that the data set has not, or more than %zu of them",
-                        s->base.n);
-    else if (nd > s->max_directions || (r->correct && !s->base.has_error) ||
-             (s->npart == 1 && (r->extra || r->extra_values)) ||
-             ((r->logits || r->logit_slopes || r->gauss_newton) && ports->logits < 0))
-        rc = tw_err_set(err, TW_EINVAL, "asked for what the problem was not made for");
+    if (rc == TW_OK)
+        rc = check(s, r, err);
     if (rc == TW_OK)
         rc = keep_anchors(s, r, &run, err);
     if (rc == TW_OK)
@@ -185,31 +223,7 @@ enum tw_status tw_network_eval(struct tw_problem *p, const struct tw_request *r,
     if (rc == TW_OK && nd)
         rc = set_directions(s, r, err);
     if (rc == TW_OK) {
-        for (size_t k = 0; k < s->npart; k++) {
-            const struct tw_loss_ports *q = &s->part[k].ports;
-            const int port[3] = { q->loss, q->weight, q->correct };
-
-            for (int i = 0; i < 3; i++)
-                if (port[i] >= 0)
-                    outputs[port[i]] = s->part[k].sample[i];
-        }
-        if (r->logits)
-            outputs[ports->logits] = r->logits;
-        for (size_t t = 0; r->slopes && t < nd; t++)
-            tangents[(size_t)ports->loss * nd + t] = s->tangent + t * n;
-        for (size_t t = 0; r->logit_slopes && t < nd; t++)
-            tangents[(size_t)ports->logits * nd + t] = r->logit_slopes + t * n * s->base.width;
-        run.outputs = outputs;
-        run.tangents = r->slopes || r->logit_slopes ? tangents : NULL;
-        run.seed_output = (size_t)ports->loss;
-        run.gradient = r->gradient;
-        run.hvp = r->hvp;
-        run.weights = s->kept && !r->rows ? r->weights : NULL;
-        run.batch = r->batch;
-        run.statistics = r->statistics;
-        run.dropout_seed = r->dropout_seed;
-        run.gauss_newton = r->gauss_newton;
-        run.network_output = r->gauss_newton ? (size_t)ports->logits : 0;
+        direct_results(s, r, &run, outputs, tangents);
         rc = tw_exec_run(s->exec, &run, err);
     }
     if (rc == TW_OK)

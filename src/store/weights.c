@@ -147,7 +147,8 @@ enum tw_status tw_store_weights_read(const char *path, const char *state_key,
         struct tw_array a = { 0 };
 
         /* Of a nested checkpoint an optimizer's state would be twice the weights. */
-        if (f->part && !strncmp(w->name, "opt", 3) && strncmp(w->name, f->part, strlen(f->part)) != 0)
+        if (f->part && !strncmp(w->name, "opt", 3) &&
+            strncmp(w->name, f->part, strlen(f->part)) != 0)
             continue;
         rc = tw_array_make(&a, w->dtype, w->rank, w->dims, err);
         if (rc == TW_OK)

@@ -276,7 +276,8 @@ static void initial_values_depend_on_the_seed_alone(void **state)
     a = weights(one, "fc1.weight");
     assert_memory_equal(a->data, weights(two, "fc1.weight")->data, a->n * sizeof(float));
     assert_memory_not_equal(a->data, weights(other, "fc1.weight")->data, a->n * sizeof(float));
-    assert_string_equal(two->source, "mlp(900,300,10,act=relu,norm=none,bias=yes,dropout=0,seed=5)");
+    assert_string_equal(two->source,
+                        "mlp(900,300,10,act=relu,norm=none,bias=yes,dropout=0,seed=5)");
     tw_net_free(one);
     tw_net_free(two);
     tw_net_free(other);

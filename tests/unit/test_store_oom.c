@@ -234,10 +234,8 @@ static void matches(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(networks),
-        cmocka_unit_test(checkpoints),
-        folder_test(checkpoints_of_others),
-        cmocka_unit_test(data_sets),
+        cmocka_unit_test(networks),         cmocka_unit_test(checkpoints),
+        folder_test(checkpoints_of_others), cmocka_unit_test(data_sets),
         cmocka_unit_test(matches),
     };
 

@@ -398,7 +398,7 @@ static void hdf5_files_of_others_are_named(void **state)
     put(file, "/layers/dense/vars/0", H5T_IEEE_F32LE, 1, (const hsize_t[]){ 2 }, H5T_NATIVE_DOUBLE,
         x);
     (void)H5Fclose(file);
- {
+    {
         struct tw_named_list list;
         struct tw_err err = { 0 };
 
