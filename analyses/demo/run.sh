@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Train small networks, fit a law to two of their loss curves and forecast a third, and look at the
-# line between two networks that were one; figures go to plots/. Runs that are there already are not
+# line between two networks that were one, at the surface around one and at the steps that led there;
+# figures go to plots/. Runs that are there already are not
 # made again; one that was stopped goes on.
 # usage: run.sh [THALWEG [FOLDER]]
 set -eu
@@ -34,7 +35,7 @@ echo
 commands | xargs -P "${DEMO_JOBS:-2}" -d '\n' -n 1 sh -c >"$runs/gpt.txt"
 # shellcheck disable=SC2086 # options are words
 "$thalweg" train "$mlp" $digits --quiet --schedule cosine:peak=1e-2,warmup=20,total=500 \
-    --sweep seed=1..2 -o "$runs/seeds.h5" >"$runs/digits.txt"
+    --checkpoint every=50 --sweep seed=1..2 -o "$runs/digits.h5" >"$runs/digits.txt"
 # shellcheck disable=SC2086
 "$thalweg" train "$mlp" $digits --quiet --schedule cosine:peak=1e-2,warmup=20,total=500 \
     --spawn 100 -o "$runs/pair.h5" >>"$runs/digits.txt"
@@ -57,6 +58,7 @@ for size in 32 64; do
     set -- --from 500 --quiet --force
     "$thalweg" fit annealing "$runs/gpt$size-constant.h5" "$runs/gpt$size-cosine.h5" "$@" \
         -o "$out/fit$size.h5" --plot "$out/fit$size.pdf" --residuals | sed -n '1,/^curve/p' | head -n -2
+    echo
     "$thalweg" forecast "$out/fit$size.h5" --against "$runs/gpt$size-wsd.h5" "$@" \
         -o "$out/forecast$size.h5" --plot "$out/forecast$size.pdf" | sed -n '/^measured/,$p'
 done
@@ -69,10 +71,27 @@ echo
 barrier() { # FIGURE CHECKPOINT CHECKPOINT
     # shellcheck disable=SC2086
     "$thalweg" barrier "$2" "$3" $digits --split test --quiet --force -o "$out/$1.h5" \
-        --plot "$out/$1.pdf" | sed -n '1,2p'
+        --plot "$out/$1.pdf" | sed -n "1s/^/$1: /p; 2s/^/  /p"
 }
 barrier pair "$runs/pair.h5:a:last" "$runs/pair.h5:b:last"
-barrier seeds "$runs/seeds.h5:seed=1:last" "$runs/seeds.h5:seed=2:last"
+barrier seeds "$runs/digits.h5:seed=1:last" "$runs/digits.h5:seed=2:last"
+
+echo
+echo '== The surface around the network of seed 1, along two filter-normalised random directions'
+echo
+# shellcheck disable=SC2086
+"$thalweg" scan "$runs/digits.h5:seed=1:last" $digits --split test --mesh 41x41 --quiet --force \
+    -o "$out/surface.h5" --plot "$out/surface.pdf" --figure surface
+
+echo
+echo '== Its steps of 50 updates against rho_a, where the Taylor series of the loss may end'
+echo
+# shellcheck disable=SC2086
+"$thalweg" ghost --trajectory "$runs/digits.h5:seed=1:*" $digits --split train --exact none --quiet \
+    --force -o "$out/ghost.h5" --plot "$out/ghost.pdf" |
+    awk 'NR > 1 { r = $(NF - 1); if (NR == 2) first = r; past += r > 1 }
+        END { printf "step / rho_a: %s at first, %s at last; above 1 in %d of %d\n",
+            first, r, past, NR - 1 }'
 
 cat <<EOF
 
@@ -81,4 +100,6 @@ runs/                        the runs: 'thalweg info', 'log', 'eval FILE:last' r
 fit32.pdf, fit64.pdf         measured points, the law, its residuals, the learning rates
 forecast32.pdf, forecast64.pdf   forecasts with 68 and 95 % bands, and the curve they were made without
 pair.pdf, seeds.pdf          loss along the lines between the digits networks
+surface.pdf                  loss around one of them
+ghost.pdf                    its steps and their radii
 EOF

@@ -343,7 +343,8 @@ static void record(const struct tw_opt *o, const char *base, struct tw_str *out)
         size_t n;
 
         memcpy(&n, at, sizeof n);
-        tw_str_addf(out, "--%s=%zu\n", o->name, n);
+        if (n != SIZE_MAX)
+            tw_str_addf(out, "--%s=%zu\n", o->name, n);
         break;
     }
     case TW_OPT_U64: {

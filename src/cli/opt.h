@@ -19,7 +19,7 @@ enum tw_opt_type {
     TW_OPT_CHOICE, /* const char *, one of choices "a|b|c" */
     TW_OPT_FIGURE, /* const char *: value optional; a following word is taken as the value if it
                       ends in .pdf .png .svg .tex .eps; "" when given without one */
-    TW_OPT_SIZE,   /* size_t; "1e6" is a whole number too */
+    TW_OPT_SIZE,   /* size_t; "1e6" is a whole number too; SIZE_MAX: not given */
     TW_OPT_U64,    /* uint64_t, all 64 bits */
     TW_OPT_REAL    /* double */
 };

@@ -18,7 +18,7 @@ struct train_opts {
     const char *optimizer, *schedule, *batch, *init_seed, *data_seed, *dropout_seed, *spike;
     double lr, epochs, clip, ghost_cap, ghost_rate;
     const char *ghost_on;
-    size_t steps, spawn, branches, log_every, eval_every;
+    size_t steps, spawn /* SIZE_MAX: never */, branches, log_every, eval_every;
     bool drop_last;
     const char *log, *checkpoint, *on_nan, *resume;
     struct tw_opt_list sweep;

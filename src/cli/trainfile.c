@@ -165,7 +165,7 @@ static enum tw_status describe(const struct train_work *w, size_t i, struct tw_r
     put_number(p, attr, "seed", r->seed);
     put_number(p, attr, "init_seed", r->init_seed);
     put_number(p, attr, "data_seed", r->data_seed);
-    if (r->o.spawn) {
+    if (r->o.spawn != SIZE_MAX) {
         put_number(p, attr, "spawn", r->o.spawn);
         put_number(p, attr, "branch", r->branch);
     }

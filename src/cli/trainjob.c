@@ -146,7 +146,7 @@ static enum tw_status make_trainer(struct tw_call *call, struct train_job *j, co
                                  .batch = r->batch,
                                  .drop_last = r->o.drop_last,
                                  .seed = r->data_seed,
-                                 .spawn = r->o.spawn ? r->o.spawn : SIZE_MAX,
+                                 .spawn = r->o.spawn,
                                  .branch = r->branch };
     if (text) {
         o.fill = train_windows_fill;

@@ -236,7 +236,7 @@ static enum tw_status add_run(struct train_plan *p, const char *cell, unsigned b
     r = &p->run[p->n++];
     *r = (struct train_run){ .o = *p->o, .branch = branch };
     r->cell = tw_strdup(cell);
-    r->name = name_of(cell, p->o->spawn > 0, branch);
+    r->name = name_of(cell, p->o->spawn != SIZE_MAX, branch);
     if (!r->cell || !r->name)
         return no_memory(err);
     rc = apply_cell(p, r, opts);
@@ -248,7 +248,7 @@ static enum tw_status add_run(struct train_plan *p, const char *cell, unsigned b
 enum tw_status train_plan_make(struct tw_call *call, const struct train_opts *o,
                                const struct tw_opt *opts, struct train_plan *p)
 {
-    const unsigned branches = o->spawn ? (unsigned)o->branches : 1;
+    const unsigned branches = o->spawn != SIZE_MAX ? (unsigned)o->branches : 1;
     struct train_cells cells = { 0 };
     enum tw_status rc;
 
@@ -356,7 +356,7 @@ static bool add_step(struct train_run *r, size_t *cap, size_t step)
 /* "every=50", "10,20,every=100": the first and the last always, and where branches part. */
 static enum tw_status choose_checkpoints(struct train_run *r, struct tw_err *err)
 {
-    const size_t steps = r->schedule.n, spawn = r->o.spawn && r->o.spawn < steps ? r->o.spawn : 0;
+    const size_t steps = r->schedule.n, spawn = r->o.spawn < steps ? r->o.spawn : 0;
     const char *p = r->o.checkpoint, *word;
     size_t n, cap = 0, kept = 0;
     bool good = add_step(r, &cap, 0) && add_step(r, &cap, spawn) && add_step(r, &cap, steps);

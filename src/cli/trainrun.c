@@ -202,7 +202,8 @@ static void run_trunk(struct train_work *w, struct train_job *first, size_t bran
 
 enum tw_status train_work_run(struct train_work *w)
 {
-    const size_t n = w->plan.n, branches = w->o->spawn ? w->o->branches : 1, groups = n / branches;
+    const size_t n = w->plan.n, branches = w->o->spawn != SIZE_MAX ? w->o->branches : 1,
+                 groups = n / branches;
 
     for (size_t i = 0; i < n; i++) {
         w->done += tw_trainer_steps(w->job[i].trainer);

@@ -38,10 +38,12 @@ updates sgd 'SGD(p, lr=1)' --clip=0.3 --clip 0.3
 updates adamw 'AdamW(p)' --smoothing=0.2 --loss 'cross-entropy(label_smoothing=0.2)'
 
 # 50 updates in single precision; running statistics are among the weights that are compared.
-curve() { # NET DATA TORCH
-    expect "$1" 0 - thalweg train "$1" -d "$2" --validation none --batch full \
-        --schedule cosine:peak=3e-3,warmup=5,total=50 --log-every 1 -q -o "run$count.h5"
-    echo "run$((count - 1)).h5|$2|torch.optim.AdamW(p);$3|--loss=1e-5 --weights=1e-4" >>cases
+curve() { # NET DATA TORCH [OPTION...]
+    net=$1 data=$2 peer=$3 && shift 3
+    expect "$net" 0 - thalweg train "$net" -d "$data" --validation none --batch full \
+        --schedule cosine:peak=3e-3,warmup=5,total=50 --log-every 1 -q -o "run$count.h5" "$@"
+    case $peer in *\;*) ;; *) peer="torch.optim.AdamW(p);$peer" ;; esac
+    echo "run$((count - 1)).h5|$data|$peer|--loss=1e-5 --weights=1e-4" >>cases
 }
 curve 'mlp(64,32,32,10,norm=layer,act=gelu)' samples.npz \
     "Mlp(64, 32, 32, 10, norm='layer', act='gelu')"
@@ -49,6 +51,10 @@ curve 'mlp(64,32,32,10,norm=layer,act=gelu)' samples.npz \
 curve 'mlp(64,32,32,10,norm=batch,bias=no)' samples.npz \
     "Mlp(64, 32, 32, 10, norm='batch', bias=False)"
 curve 'resnet20(in=1x8x8,width=2)' samples.npz 'ResNet(20, 1, 10, width=2)'
+# Here those biases stay, so momentum without such steps.
+curve 'lenet(in=1x12x12,norm=batch)' pictures.npz \
+    'torch.optim.SGD(p, lr=1, momentum=0.9, nesterov=True);LeNet((1, 12, 12), norm=True)' \
+    --optimizer nesterov --lr 0.01
 curve 'gpt(layers=2,d=16,heads=2,ctx=16,vocab=32)' tokens.npz 'Gpt(2, 16, 2, 16, 32)'
 
 oracle check <cases >said

@@ -67,6 +67,15 @@ report $? 'part where they should'
 expect 'a run without branches' 0 - train --lr 1e-2 --steps 40 --checkpoint 20 -o alone.h5
 [ "$(loss pair.h5:b:20)" = "$(loss alone.h5:20)" ]
 report $? 'is the same before'
+SOURCE_DATE_EPOCH=1 train --lr 1e-2 --steps 40 --checkpoint 20 -o done.h5 >/dev/null && cp done.h5 once.h5
+expect_out 'a finished run again' 0 '^run *40 ' train --lr 1e-2 --steps 40 --checkpoint 20 -o done.h5
+cmp done.h5 once.h5
+report $? 'is left as it is'
+expect_out 'they may share the initial values alone' 0 '^b *40 ' \
+    train --lr 1e-2 --steps 40 --spawn 0 -o apart.h5
+[ "$(loss apart.h5:a:init)" = "$(loss apart.h5:b:init)" ] &&
+    [ "$(loss apart.h5:a:last)" != "$(loss apart.h5:b:last)" ]
+report $? 'and part at the first update'
 
 # A sweep.
 expect_out 'a sweep' 0 '^lr=1e-2,seed=1 *10 ' \

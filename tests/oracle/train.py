@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Training again with PyTorch, from the first checkpoint of a run and with its learning rates.
 
-    train.py data FOLDER              write samples.npz, tokens.npz
+    train.py data FOLDER              write samples.npz, pictures.npz, tokens.npz
     train.py check < CASES            compare runs (full batches, a row for every update); a case is
                                       a line "RUN|DATA|TORCH|[--double] [--weights=T] [--loss=T]
                                       [--clip=X] [--smoothing=X]"
@@ -25,7 +25,7 @@ if sys.argv[1] != "data":
     from torch import nn
     from torch.nn import functional as F
 
-    from families import Conv1d, Gpt, Mlp, ResNet  # noqa: F401 (used by the expressions)
+    from families import Conv1d, Gpt, LeNet, Mlp, ResNet  # noqa: F401 (used by the expressions)
 
 
 def write_data(folder):
@@ -33,6 +33,10 @@ def write_data(folder):
     centres = rng.normal(size=(10, 64))
     y = rng.integers(0, 10, 97)
     np.savez(f"{folder}/samples.npz", x=(centres[y] + rng.normal(size=(97, 64))).astype("f4"), y=y)
+    centres = rng.normal(size=(10, 1, 12, 12))
+    y = rng.integers(0, 10, 61)
+    np.savez(f"{folder}/pictures.npz", x=(centres[y] + rng.normal(size=(61, 1, 12, 12))).astype("f4"),
+             y=y)
     text = rng.integers(0, 4, 1000)
     text = np.cumsum(text) % 32
     x = np.stack([text[i:i + 16] for i in range(0, 640, 16)])
@@ -52,7 +56,7 @@ def load(path, data, torch_text, double):
     net.train()
     d = np.load(data)
     x = torch.tensor(d["x"])
-    if any(isinstance(m, nn.Conv2d) for m in net.modules()):
+    if x.ndim == 2 and any(isinstance(m, nn.Conv2d) for m in net.modules()):
         x = x.reshape(len(x), 1, 8, -1)
     x = x if not x.is_floating_point() else x.double() if double else x.float()
     p = list(net.parameters())  # noqa: F841
