@@ -111,6 +111,8 @@ static void lay_out(struct surface_plan *p)
     p->right = 1.5 * em + (0.5 * level_width(p) + 2.2) * tick;
     p->bottom = 2.85 * em + notes;
     p->top = 0.1 * p->page.fs / 8.0;
+    if (f->npath && !f->relief)
+        p->top += 1.3 * tick; /* the key */
     if (f->relief) {
         p->page.h = given ? p->page.h : 0.8 * p->page.w + notes;
         return;
@@ -157,6 +159,18 @@ static void data(const struct surface_plan *p, struct fig_files *files)
     for (size_t k = 0; k < f->nmark; k++) {
         number(dat, f->mark_x[k], " ");
         number(dat, f->mark_y[k], "\n");
+    }
+    for (size_t k = 0; k < f->npath; k++) {
+        tw_str_addf(dat, "\n\n# path %03zu\n# x y\n", k);
+        for (size_t i = 0; i < f->paths[k].n; i++) {
+            number(dat, f->paths[k].x[i], " ");
+            number(dat, f->paths[k].y[i], "\n");
+        }
+    }
+    if (f->chord) {
+        tw_str_add(dat, "\n\n# chord\n# x y\n");
+        for (size_t i = 0; i < 4; i++)
+            number(dat, f->chord[i], i % 2 ? "\n" : " ");
     }
     for (size_t i = 0; i < p->px * p->py; i++) { /* little-endian on any machine */
         uint32_t u;
