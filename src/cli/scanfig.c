@@ -119,7 +119,8 @@ static void ways_release(struct ways *w, size_t n)
 /* Two paths: between their ends; else between the second and the third checkpoint of a plane. */
 static void find_chord(const struct tw_scan *s, struct ways *w)
 {
-    w->has_chord = s->paths.npath == 2 || (s->paths.npath && !strcmp(s->chart, "triangle"));
+    w->has_chord =
+        s->paths.npath == 2 || (s->paths.npath && s->nmark == 3 && !strcmp(s->chart, "triangle"));
     for (size_t k = 0; w->has_chord && k < 2; k++) {
         const bool two = s->paths.npath == 2;
 

@@ -98,6 +98,23 @@ static double level_width(const struct surface_plan *p)
     return (double)most;
 }
 
+/* Columns as wide as the longest name, as many as there is room for. */
+static double key_height(struct surface_plan *p, double tick)
+{
+    const size_t n = p->f->npath;
+    size_t longest = 0;
+    double room;
+
+    for (size_t k = 0; k < n; k++) {
+        const size_t length = strlen(p->f->paths[k].name);
+
+        longest = length > longest ? length : longest;
+    }
+    room = (p->page.w - p->left - p->right) / ((0.5 * (double)longest + 3.5) * tick);
+    p->columns = room >= 2.0 ? (size_t)fmin(room, (double)n) : 1;
+    return 1.3 * tick * (double)((n + p->columns - 1) / p->columns);
+}
+
 static void lay_out(struct surface_plan *p)
 {
     const struct tw_figure_surface *f = p->f;
@@ -112,7 +129,7 @@ static void lay_out(struct surface_plan *p)
     p->bottom = 2.85 * em + notes;
     p->top = 0.1 * p->page.fs / 8.0;
     if (f->npath && !f->relief)
-        p->top += 1.3 * tick; /* the key */
+        p->top += key_height(p, tick);
     if (f->relief) {
         p->page.h = given ? p->page.h : 0.8 * p->page.w + notes;
         return;

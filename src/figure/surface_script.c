@@ -139,17 +139,18 @@ static const struct {
     const char *colour, *dash;
     int point;
 } looks[] = {
-    { "#EE6677", "1", 7 },       { "#222222", "(7, 3)", 5 },
-    { "#66CCEE", "(2, 2)", 9 },  { "#AA3377", "(9, 3, 2, 3)", 13 },
-    { "#EE7733", "(4, 4)", 11 }, { "#EEEEEE", "(7, 2, 2, 2)", 15 },
+    { "#EE6677", "1", 7 },       { "#66CCEE", "(7, 3)", 5 },
+    { "#EE7733", "(2, 2)", 9 },  { "#AA3377", "(9, 3, 2, 3)", 13 },
+    { "#EEEEEE", "(4, 4)", 11 }, { "#222222", "(7, 2, 2, 2)", 15 },
 };
 
 static void key(struct tw_str *gp, const struct surface_plan *p)
 {
     if (p->f->npath)
-        tw_str_add(gp,
-                   "set key at graph 0, graph 1 left bottom horizontal Left reverse samplen 2.2 "
-                   "spacing 1.05 nobox noautotitle font TW_KF\n");
+        tw_str_addf(gp,
+                    "set key at graph 0, graph 1 left bottom horizontal maxcols %zu Left reverse "
+                    "samplen 2.2 spacing 1.05 nobox noautotitle font TW_KF\n",
+                    p->columns);
 }
 
 /* A path under its marks, in white under its colour. */
