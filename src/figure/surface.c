@@ -102,7 +102,7 @@ static double level_width(const struct surface_plan *p)
 static double key_height(struct surface_plan *p, double tick)
 {
     const size_t n = p->f->npath;
-    size_t longest = 0;
+    size_t longest = 0, rows;
     double room;
 
     for (size_t k = 0; k < n; k++) {
@@ -112,7 +112,8 @@ static double key_height(struct surface_plan *p, double tick)
     }
     room = (p->page.w - p->left - p->right) / ((0.5 * (double)longest + 3.5) * tick);
     p->columns = room >= 2.0 ? (size_t)fmin(room, (double)n) : 1;
-    return 1.3 * tick * (double)((n + p->columns - 1) / p->columns);
+    rows = (n + p->columns - 1) / p->columns;
+    return tick * (0.35 + 0.95 * (double)rows);
 }
 
 static void lay_out(struct surface_plan *p)

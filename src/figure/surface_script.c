@@ -141,7 +141,7 @@ static const struct {
 } looks[] = {
     { "#EE6677", "1", 7 },       { "#66CCEE", "(7, 3)", 5 },
     { "#EE7733", "(2, 2)", 9 },  { "#AA3377", "(9, 3, 2, 3)", 13 },
-    { "#EEEEEE", "(4, 4)", 11 }, { "#222222", "(7, 2, 2, 2)", 15 },
+    { "#4477AA", "(4, 4)", 11 }, { "#222222", "(7, 2, 2, 2)", 15 },
 };
 
 static void key(struct tw_str *gp, const struct surface_plan *p)
@@ -156,7 +156,8 @@ static void key(struct tw_str *gp, const struct surface_plan *p)
 /* A path under its marks, in white under its colour. */
 static void path(struct tw_str *gp, const struct surface_plan *p, size_t k)
 {
-    const size_t n = p->f->paths[k].n, l = k % (sizeof looks / sizeof looks[0]);
+    const size_t n = p->f->paths[k].n;
+    const size_t l = (k + p->f->path) % (sizeof looks / sizeof looks[0]); /* marks have the first */
     char using[80];
 
     (void)snprintf(using, sizeof using, "DATA index \"path %03zu\" using 1:2", k);
