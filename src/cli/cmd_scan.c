@@ -33,6 +33,10 @@ static const struct tw_opt opts[] = {
       "mean|last" },
     { TW_OPT_REAL, 0, "margin", AT(margin), "X",
       "room around checkpoints in a plane, as a share of what they span [0.2]", 0, 100, NULL },
+    { TW_OPT_LIST, 0, "paths", AT(paths), "RUN",
+      "show the checkpoints of this training run, FILE or FILE:RUN, where they project to in the "
+      "plane; may be given again [none]",
+      0, 0, NULL },
     { TW_OPT_CHOICE, 0, "bn", AT(bn), "HOW",
       "running statistics of batch normalisation [interpolate; keep for random directions]", 0, 0,
       "interpolate|recalibrate|keep" },
@@ -79,6 +83,7 @@ static void report_json(const struct scan *s, const struct tw_scan_range *r)
     for (size_t k = 0; out->off_plane && k < out->nmark; k++)
         off = fmax(off, out->off_plane[k]);
     tw_json_real(j, "off_plane", off);
+    scan_paths_json(s, j);
     tw_json_bool(j, "finished", !s->stopped);
 }
 
@@ -121,6 +126,7 @@ static void report_text(const struct scan *s, const struct tw_scan_range *r)
                     "explains %.1f + %.1f %% of their variance\n",
                     out->nmark, far, off, 100.0 * out->explained[0], 100.0 * out->explained[1]);
     }
+    scan_paths_text(s, &t);
     if (!t.failed && t.s)
         (void)fputs(t.s, stdout);
     tw_str_release(&t);
@@ -166,6 +172,7 @@ static void release(struct scan *s)
     tw_dataset_release(&s->data);
     tw_net_free(s->net);
     tw_checkpoints_release(&s->list);
+    tw_checkpoints_release(&s->path_list);
     tw_cmd_provenance_release(&s->prov);
     tw_str_release(&s->path);
     tw_str_release(&s->settings);

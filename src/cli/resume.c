@@ -6,29 +6,12 @@
 #include <unistd.h>
 
 /* Options that change no number of a result, or name inputs. */
-static const char *const beside[] = { "output",
-                                      "force",
-                                      "threads",
-                                      "json",
-                                      "quiet",
-                                      "verbose",
-                                      "help",
-                                      "plot",
-                                      "figure",
-                                      "venue",
-                                      "width",
-                                      "height",
-                                      "font",
-                                      "format",
-                                      "show",
-                                      "memory-limit",
-                                      "model",
-                                      "data",
-                                      "labels",
-                                      "weights",
-                                      "workers",
-                                      "devices",
-                                      "evaluator-timeout",
+static const char *const beside[] = { "output",       "force",   "threads", "json",
+                                      "quiet",        "verbose", "help",    "plot",
+                                      "figure",       "venue",   "width",   "height",
+                                      "font",         "format",  "show",    "memory-limit",
+                                      "model",        "data",    "labels",  "paths",
+                                      "weights",      "workers", "devices", "evaluator-timeout",
                                       "evaluator-log" };
 
 static bool counts(const char *line)
@@ -92,8 +75,8 @@ static enum tw_status compare(const char *path, const char *was, const char *is,
     return tw_err_set(err, TW_EINVAL,
                       "%s was made with other settings (%.*s there, %.*s now); give another -o, or "
                       "--force to begin anew",
-                      path, (int)(n < 90 ? n : 90), n ? was : "fewer", (int)(m < 90 ? m : 90),
-                      m ? is : "fewer");
+                      path, n ? (int)(n < 90 ? n : 90) : 5, n ? was : "fewer",
+                      m ? (int)(m < 90 ? m : 90) : 5, m ? is : "fewer");
 }
 
 enum tw_status tw_resume_check(const char *path, const char *kind, const char *settings,

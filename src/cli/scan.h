@@ -14,7 +14,7 @@ struct scan_opts {
     struct tw_net_opts net;
     struct tw_evaluator_opts evaluator;
     struct tw_figure_cli figure;
-    struct tw_opt_list also;
+    struct tw_opt_list also, paths;
     const char *mesh, *range, *normalise, *biases, *bn, *centre, *figure_kind;
     double radius, margin, tol, target_error;
     bool trajectory;
@@ -26,8 +26,9 @@ struct scan {
     struct tw_call *call;
     const struct scan_opts *o;
     struct tw_cmd_provenance prov;
-    struct tw_checkpoint_list list; /* none: the network's own values */
-    struct tw_own_checkpoints own;  /* of an evaluator: then there is no net and no data */
+    struct tw_checkpoint_list list;      /* none: the network's own values */
+    struct tw_checkpoint_list path_list; /* --paths */
+    struct tw_own_checkpoints own;       /* of an evaluator: then there is no net and no data */
     struct tw_net *net;
     struct tw_dataset data;
     struct tw_problem *problem;
@@ -58,6 +59,14 @@ enum tw_status scan_load(struct scan *s) TW_CHECKED;
 enum tw_status scan_place(struct scan *s) TW_CHECKED;
 size_t scan_checkpoints(const struct scan *s);               /* how many were named */
 const char *scan_checkpoint(const struct scan *s, size_t k); /* NULL: the network's own values */
+
+/* scan_paths.c: which checkpoints --paths names, after the mesh is known; where they lie, after the
+ * anchors are; settings that they are; reports. */
+enum tw_status scan_paths_plan(struct scan *s) TW_CHECKED;
+enum tw_status scan_paths_place(struct scan *s) TW_CHECKED;
+void scan_paths_settings(const struct scan *s, struct tw_str *out);
+void scan_paths_text(const struct scan *s, struct tw_str *t);
+void scan_paths_json(const struct scan *s, struct tw_json *j);
 
 /* scan_points.c: open or continue the file and compute what is missing. */
 enum tw_status scan_open(struct scan *s) TW_CHECKED;

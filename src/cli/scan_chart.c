@@ -119,7 +119,8 @@ enum tw_status scan_plan(struct scan *s)
         return tw_err_set(err, TW_EINVAL,
                           "--bn=keep: between checkpoints the statistics of neither are right; "
                           "interpolate or recalibrate them");
-    return plan_mesh(s);
+    rc = plan_mesh(s);
+    return rc == TW_OK ? scan_paths_plan(s) : rc;
 }
 
 /* ---- anchors ------------------------------------------------------------------------------ */
@@ -157,15 +158,20 @@ static void fill_axis(double *x, size_t n, double lo, double hi)
         x[i] = ((double)(n - 1 - i) * lo + (double)i * hi) / (double)(n - 1);
 }
 
-/* What the marks span, and a margin on all sides. Planes in units of distance show equal scales, so
- * a thin one is widened. */
-static void span(const struct scan *s, const double *v, size_t n, double *lo, double *hi)
+/* What marks and paths span, and a margin on all sides. Planes in units of distance show equal
+ * scales, so a thin one is widened. */
+static void span(const struct scan *s, const double *v, const double *path, double *lo, double *hi)
 {
     *lo = *hi = v[0];
-    for (size_t i = 1; i < n; i++) {
+    for (size_t i = 1; i < s->out.nmark; i++) {
         *lo = fmin(*lo, v[i]);
         *hi = fmax(*hi, v[i]);
     }
+    for (size_t i = 0; i < s->out.paths.n; i++)
+        if (isfinite(path[i])) {
+            *lo = fmin(*lo, path[i]);
+            *hi = fmax(*hi, path[i]);
+        }
     *lo -= s->o->margin * (*hi - *lo);
     *hi += s->o->margin / (1.0 + s->o->margin) * (*hi - *lo);
 }
@@ -174,8 +180,8 @@ static void span_marks(struct scan *s)
 {
     double lo[2], hi[2], size;
 
-    span(s, s->out.mark_x, s->out.nmark, &lo[0], &hi[0]);
-    span(s, s->out.mark_y, s->out.nmark, &lo[1], &hi[1]);
+    span(s, s->out.mark_x, s->out.paths.field[SCAN_PATH_X], &lo[0], &hi[0]);
+    span(s, s->out.mark_y, s->out.paths.field[SCAN_PATH_Y], &lo[1], &hi[1]);
     size = fmax(hi[0] - lo[0], hi[1] - lo[1]);
     for (int a = 0; a < 2; a++)
         if (hi[a] - lo[a] < 0.5 * size) {
@@ -295,7 +301,6 @@ static enum tw_status place_triangle(struct scan *s)
     if (rc != TW_OK)
         return rc;
     s->out.axis_length[0] = s->out.axis_length[1] = 1.0;
-    span_marks(s);
     return TW_OK;
 }
 
@@ -339,7 +344,6 @@ static enum tw_status place_trajectory(struct scan *s)
         s->out.distance = t.distance;
         s->out.off_plane = t.off;
         t.distance = t.off = NULL;
-        span_marks(s);
     }
     tw_trajectory_release(&t);
     return rc;
@@ -390,6 +394,10 @@ enum tw_status scan_place(struct scan *s)
         rc = mark_all(s);
     if (rc == TW_OK)
         rc = place[s->kind](s);
+    if (rc == TW_OK)
+        rc = scan_paths_place(s);
+    if (rc == TW_OK && s->kind >= SCAN_TRIANGLE)
+        span_marks(s);
     if (rc == TW_OK)
         rc = describe(s);
     if (rc != TW_OK)

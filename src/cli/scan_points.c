@@ -47,6 +47,7 @@ static enum tw_status make_settings(struct scan *s)
         if (s->list.v[k].has_step)
             tw_str_addf(&s->settings, "checkpoint %zu=%s:%.17g\n", k + 1, s->list.v[k].run,
                         s->list.v[k].step);
+    scan_paths_settings(s, &s->settings);
     if (rc == TW_OK && s->settings.failed)
         rc = tw_err_set(&s->call->err, TW_ENOMEM, "out of memory");
     return rc;

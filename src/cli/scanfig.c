@@ -6,6 +6,24 @@
 
 #include "scanfile.h"
 
+static void note_paths(const struct tw_scan *s, struct tw_str *t)
+{
+    struct tw_scan_path_range most = { .off = NAN };
+    size_t which = 0;
+
+    for (size_t k = 0; k < s->paths.npath; k++) {
+        const struct tw_scan_path_range r = tw_scan_path_range_of(&s->paths, k);
+
+        if (r.off > most.off || isnan(most.off)) {
+            most = r;
+            which = k;
+        }
+    }
+    if (isfinite(most.off))
+        tw_str_addf(t, "; runs projected, up to %.3g off the plane (%s, step %.0f)", most.off,
+                    s->paths.name[which], most.off_step);
+}
+
 /* What the figure rests on, in words for its foot. */
 static void note(const struct tw_scan *s, struct tw_str *t)
 {
@@ -55,6 +73,21 @@ static void note(const struct tw_scan *s, struct tw_str *t)
         tw_str_addf(t, "; %.1f + %.1f %% of its variance", 100.0 * s->explained[0],
                     100.0 * s->explained[1]);
     }
+    note_paths(s, t);
+}
+
+/* How much of all names is one file or run: "pair.h5:" of "pair.h5:a:100" and "pair.h5:b:200". */
+static size_t common(char *const *name, size_t n)
+{
+    size_t same = n > 1 ? strlen(name[0]) : 0;
+
+    for (size_t k = 1; k < n; k++)
+        for (size_t i = 0; i < same; i++)
+            if (name[k][i] != name[0][i])
+                same = i;
+    while (same && name[0][same - 1] != ':')
+        same--;
+    return same;
 }
 
 /* "runs/a.h5" -> "a": short enough for a mark. */
@@ -67,10 +100,64 @@ static char *short_name(const char *name)
                       dot && dot > base && !strchr(dot, ':') ? (size_t)(dot - base) : strlen(base));
 }
 
+/* Paths as a figure takes them. */
+struct ways {
+    struct tw_figure_path *v;
+    char **name;
+    double chord[4];
+    bool has_chord;
+};
+
+static void ways_release(struct ways *w, size_t n)
+{
+    for (size_t k = 0; w->name && k < n; k++)
+        free(w->name[k]);
+    free(w->name);
+    free(w->v);
+}
+
+/* Two paths: between their ends; else between the second and the third checkpoint of a plane. */
+static void find_chord(const struct tw_scan *s, struct ways *w)
+{
+    w->has_chord =
+        s->paths.npath == 2 || (s->paths.npath && s->nmark == 3 && !strcmp(s->chart, "triangle"));
+    for (size_t k = 0; w->has_chord && k < 2; k++) {
+        const bool two = s->paths.npath == 2;
+
+        w->chord[2 * k] = two ? w->v[k].x[w->v[k].n - 1] : s->mark_x[k + 1];
+        w->chord[2 * k + 1] = two ? w->v[k].y[w->v[k].n - 1] : s->mark_y[k + 1];
+    }
+}
+
+static bool ways_make(const struct tw_scan *s, struct ways *w)
+{
+    const struct tw_scan_paths *p = &s->paths;
+    const size_t same = common(p->name, p->npath);
+
+    w->v = tw_alloc(p->npath, sizeof *w->v);
+    w->name = tw_alloc(p->npath, sizeof *w->name);
+    for (size_t k = 0; w->v && w->name && k < p->npath; k++) {
+        const struct tw_scan_path_range r = tw_scan_path_range_of(p, k);
+
+        w->name[k] = short_name(p->name[k] + same);
+        if (!w->name[k])
+            return false;
+        w->v[k] = (struct tw_figure_path){ .name = w->name[k],
+                                           .n = r.n,
+                                           .x = p->field[SCAN_PATH_X] + r.first,
+                                           .y = p->field[SCAN_PATH_Y] + r.first };
+    }
+    if (w->v)
+        find_chord(s, w);
+    return w->v && w->name;
+}
+
 static enum tw_status draw_plane(const struct tw_scan *s, bool relief, const char *path,
                                  const struct tw_figure_opts *o, struct tw_err *err)
 {
     const bool checkpoints = !strcmp(s->chart, "triangle") || s->off_plane;
+    const size_t same = common(s->mark, s->nmark);
+    struct ways ways = { 0 };
     char **names = tw_alloc(s->nmark, sizeof *names);
     struct tw_str t = { 0 };
     struct tw_figure_surface f = { .x_label = "direction 1", .y_label = "direction 2" };
@@ -79,9 +166,10 @@ static enum tw_status draw_plane(const struct tw_scan *s, bool relief, const cha
 
     note(s, &t);
     for (size_t k = 0; good && !s->off_plane && checkpoints && k < s->nmark; k++) {
-        names[k] = short_name(s->mark[k]);
+        names[k] = short_name(s->mark[k] + same);
         good = names[k] != NULL;
     }
+    good = good && ways_make(s, &ways);
     if (checkpoints) {
         f.x_label = s->off_plane ? "first principal component" : "distance along the first side";
         f.y_label = s->off_plane ? "second principal component" : "distance from it";
@@ -99,12 +187,16 @@ static enum tw_status draw_plane(const struct tw_scan *s, bool relief, const cha
     f.mark_x = s->mark_x;
     f.mark_y = s->mark_y;
     f.mark = (const char *const *)names;
+    f.npath = s->paths.npath;
+    f.paths = ways.v;
+    f.chord = ways.has_chord ? ways.chord : NULL;
     f.note = t.s;
     rc = good && !t.failed ? tw_figure_surface(path, &f, o, err)
                            : tw_err_set(err, TW_ENOMEM, "out of memory");
     for (size_t k = 0; names && k < s->nmark; k++)
         free(names[k]);
     free(names);
+    ways_release(&ways, s->paths.npath);
     tw_str_release(&t);
     return rc;
 }

@@ -115,6 +115,7 @@ void tw_scan_release(struct tw_scan *s)
     free(s->mark_y);
     free(s->distance);
     free(s->off_plane);
+    tw_scan_paths_release(&s->paths);
     *s = (struct tw_scan){ 0 };
 }
 
@@ -304,6 +305,8 @@ struct tw_result *tw_scan_create(const char *path, const struct tw_scan *s, cons
 
     if (rc == TW_OK)
         rc = put_marks(r, s, err);
+    if (rc == TW_OK)
+        rc = tw_scan_paths_put(r, &s->paths, err);
     if (rc == TW_OK)
         rc = reserve(r, s, err);
     if (rc == TW_OK)

@@ -13,6 +13,7 @@
  *   /chart/axis_length             of the anchors' differences, or of the directions
  *   /checkpoints/name, x, y        where checkpoints lie
  *   /trajectory/distance, off_plane, explained_variance
+ *   /paths/name; path, step, x, y, distance, off_plane of each checkpoint of these runs
  * On lines and square planes also what loss-landscape's plotting scripts look for: xcoordinates,
  * ycoordinates and train_loss are other names of the same arrays, train_acc is 100 (1 - error). */
 #ifndef TW_CLI_SCANFILE_H
@@ -24,6 +25,22 @@
 #include "thalweg/store_result.h"
 
 enum { SCAN_LOSS, SCAN_LOSS_SE, SCAN_ERROR, SCAN_ERROR_SE, SCAN_FIELDS };
+
+/* Checkpoints of runs where they project to, path after path. */
+enum {
+    SCAN_PATH,
+    SCAN_PATH_STEP,
+    SCAN_PATH_X,
+    SCAN_PATH_Y,
+    SCAN_PATH_DISTANCE,
+    SCAN_PATH_OFF,
+    SCAN_PATH_FIELDS
+};
+struct tw_scan_paths {
+    size_t npath, n;                 /* paths; checkpoints of all */
+    char **name;                     /* (npath): "pair.h5:a" */
+    double *field[SCAN_PATH_FIELDS]; /* (n) */
+};
 
 struct tw_scan {
     size_t nx, ny;              /* ny 1: a line */
@@ -46,6 +63,7 @@ struct tw_scan {
     double *mark_x, *mark_y;
     double *distance, *off_plane; /* of a trajectory; NULL: none */
     double explained[2];
+    struct tw_scan_paths paths;
 };
 enum tw_status tw_scan_make(struct tw_scan *s, size_t nx, size_t ny, bool error,
                             struct tw_err *err) TW_CHECKED;
@@ -78,6 +96,21 @@ const char *tw_scan_field_path(size_t k);
 enum tw_status tw_scan_at_path(size_t k, struct tw_str *path, struct tw_err *err) TW_CHECKED;
 /* scanfile_read.c */
 enum tw_status tw_scan_read(const char *path, struct tw_scan *s, struct tw_err *err) TW_CHECKED;
+
+/* scanfile_paths.c. Room for n checkpoints, of as many paths at most. */
+enum tw_status tw_scan_paths_make(struct tw_scan_paths *p, size_t n, struct tw_err *err) TW_CHECKED;
+void tw_scan_paths_release(struct tw_scan_paths *p);
+enum tw_status tw_scan_paths_put(struct tw_result *r, const struct tw_scan_paths *p,
+                                 struct tw_err *err) TW_CHECKED;
+enum tw_status tw_scan_paths_get(struct tw_result *r, struct tw_scan_paths *p,
+                                 struct tw_err *err) TW_CHECKED;
+/* Of one path: its checkpoints [first, first + n), those that are not finite, and the largest
+ * distances of the others (NaN: there is none). */
+struct tw_scan_path_range {
+    size_t first, n, lost;
+    double distance, off, off_step;
+};
+struct tw_scan_path_range tw_scan_path_range_of(const struct tw_scan_paths *p, size_t path);
 
 /* A surface of another program (scanfile_other.c). *is: is it one? */
 enum tw_status tw_scan_read_other(const char *path, struct tw_scan *s, bool *is,

@@ -183,6 +183,8 @@ enum tw_status tw_scan_read(const char *path, struct tw_scan *s, struct tw_err *
         rc = read_extra(r, s, rank, err);
     if (rc == TW_OK)
         rc = read_chart(r, s, err);
+    if (rc == TW_OK)
+        rc = tw_scan_paths_get(r, &s->paths, err);
     tw_result_done(r);
     if (rc != TW_OK) {
         tw_scan_release(s);

@@ -98,6 +98,24 @@ static double level_width(const struct surface_plan *p)
     return (double)most;
 }
 
+/* Columns as wide as the longest name, as many as there is room for. */
+static double key_height(struct surface_plan *p, double tick)
+{
+    const size_t n = p->f->npath;
+    size_t longest = 0, rows;
+    double room;
+
+    for (size_t k = 0; k < n; k++) {
+        const size_t length = strlen(p->f->paths[k].name);
+
+        longest = length > longest ? length : longest;
+    }
+    room = (p->page.w - p->left - p->right) / ((0.5 * (double)longest + 3.5) * tick);
+    p->columns = room >= 2.0 ? (size_t)fmin(room, (double)n) : 1;
+    rows = (n + p->columns - 1) / p->columns;
+    return tick * (0.35 + 0.95 * (double)rows);
+}
+
 static void lay_out(struct surface_plan *p)
 {
     const struct tw_figure_surface *f = p->f;
@@ -111,6 +129,8 @@ static void lay_out(struct surface_plan *p)
     p->right = 1.5 * em + (0.5 * level_width(p) + 2.2) * tick;
     p->bottom = 2.85 * em + notes;
     p->top = 0.1 * p->page.fs / 8.0;
+    if (f->npath && !f->relief)
+        p->top += key_height(p, tick);
     if (f->relief) {
         p->page.h = given ? p->page.h : 0.8 * p->page.w + notes;
         return;
@@ -157,6 +177,18 @@ static void data(const struct surface_plan *p, struct fig_files *files)
     for (size_t k = 0; k < f->nmark; k++) {
         number(dat, f->mark_x[k], " ");
         number(dat, f->mark_y[k], "\n");
+    }
+    for (size_t k = 0; k < f->npath; k++) {
+        tw_str_addf(dat, "\n\n# path %03zu\n# x y\n", k);
+        for (size_t i = 0; i < f->paths[k].n; i++) {
+            number(dat, f->paths[k].x[i], " ");
+            number(dat, f->paths[k].y[i], "\n");
+        }
+    }
+    if (f->chord) {
+        tw_str_add(dat, "\n\n# chord\n# x y\n");
+        for (size_t i = 0; i < 4; i++)
+            number(dat, f->chord[i], i % 2 ? "\n" : " ");
     }
     for (size_t i = 0; i < p->px * p->py; i++) { /* little-endian on any machine */
         uint32_t u;

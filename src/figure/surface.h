@@ -17,6 +17,7 @@ struct surface_plan {
     size_t px, py;                /* of the picture */
     float *picture;               /* (py, px): z, or its logarithm to base 10 */
     double left, right, top, bottom;
+    size_t columns; /* of the key of paths */
     size_t nnote;
     char note[SURFACE_NOTES][200];
 };

@@ -131,6 +131,67 @@ static void marks(struct tw_str *gp, const struct surface_plan *p)
     }
 }
 
+/* ---- paths ----------------------------------------------------------------------------------- */
+
+/* Colours that are seen on this palette and by the colour-blind, with dashes and marks that tell
+ * them apart in grey. */
+static const struct {
+    const char *colour, *dash;
+    int point;
+} looks[] = {
+    { "#EE6677", "1", 7 },       { "#66CCEE", "(7, 3)", 5 },
+    { "#EE7733", "(2, 2)", 9 },  { "#AA3377", "(9, 3, 2, 3)", 13 },
+    { "#4477AA", "(4, 4)", 11 }, { "#222222", "(7, 2, 2, 2)", 15 },
+};
+
+static void key(struct tw_str *gp, const struct surface_plan *p)
+{
+    if (p->f->npath)
+        tw_str_addf(gp,
+                    "set key at graph 0, graph 1 left bottom horizontal maxcols %zu Left reverse "
+                    "samplen 2.2 spacing 1.05 nobox noautotitle font TW_KF\n",
+                    p->columns);
+}
+
+/* A path under its marks, in white under its colour. */
+static void path(struct tw_str *gp, const struct surface_plan *p, size_t k)
+{
+    const size_t n = p->f->paths[k].n;
+    const size_t l = (k + p->f->path) % (sizeof looks / sizeof looks[0]); /* marks have the first */
+    char using[80];
+
+    (void)snprintf(using, sizeof using, "DATA index \"path %03zu\" using 1:2", k);
+    tw_str_addf(gp, ", \\\n    %s with lines lw LW(2) lc rgb \"white\"", using);
+    tw_str_addf(
+        gp,
+        ", \\\n    %s with linespoints lw LW(1.1) dt %s pt %d ps 0.22 * TW_LW lc rgb \"%s\" title ",
+        using, looks[l].dash, looks[l].point, looks[l].colour);
+    fig_quote(gp, p->f->paths[k].name, p->page.tex);
+    for (int end = 0; end < 2; end++) {
+        const size_t at = end ? n - 1 : 0;
+
+        tw_str_addf(gp, ", \\\n    %s every ::%zu::%zu with points pt 7 ps %s lc rgb \"white\"",
+                    using, at, at, end ? "0.8 * TW_LW" : "0.6 * TW_LW");
+        tw_str_addf(gp,
+                    ", \\\n    %s every ::%zu::%zu with points pt %d ps %s lw LW(0.9) lc rgb "
+                    "\"%s\"",
+                    using, at, at, end ? 3 : 6, end ? "0.55 * TW_LW" : "0.5 * TW_LW",
+                    looks[l].colour);
+    }
+}
+
+static void paths(struct tw_str *gp, const struct surface_plan *p)
+{
+    const char *const using = "DATA index \"chord\" using 1:2";
+
+    if (p->f->chord) {
+        tw_str_addf(gp, ", \\\n    %s with lines lw LW(1.8) lc rgb \"white\"", using);
+        tw_str_addf(gp, ", \\\n    %s with lines lw LW(0.9) dt (5, 4) lc rgb \"black\"", using);
+    }
+    for (size_t k = 0; k < p->f->npath; k++)
+        path(gp, p, k);
+}
+
 /* ---- the two kinds --------------------------------------------------------------------------- */
 
 /* The picture as gnuplot reads it. */
@@ -185,6 +246,7 @@ static void map(struct tw_str *gp, const struct surface_plan *p)
         gp, "set colorbox user origin graph 1.03, graph 0 size X(%.4g), Y(%.4g) front noborder\n",
         0.1 * p->page.fs / 8.0, p->page.h - p->top - p->bottom);
     names(gp, p);
+    key(gp, p);
     tw_str_add(gp, "# dark lines on bright ground\n"
                    "DARK = 0xA0303030; BRIGHT = 0x70FFFFFF\n"
                    "if (TW_FORMAT eq \"dumb\") DARK = 0x303020; BRIGHT = 0xFFFFE0\n"
@@ -196,6 +258,7 @@ static void map(struct tw_str *gp, const struct surface_plan *p)
                ", \\\n    (strlen(CONTOURS) ? \"$lines\" : \"/dev/null\") using 1:2:(SHADE($3)) "
                "with lines lw LW(0.5) lc rgb variable");
     marks(gp, p);
+    paths(gp, p);
 }
 
 static void relief(struct tw_str *gp, const struct surface_plan *p)

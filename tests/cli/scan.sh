@@ -232,6 +232,55 @@ expect 'the surface from above' 0 - thalweg plot map.h5 --figure surface -q -o r
 expect 'a line' 0 - thalweg plot line.h5 -q -o line.svg
 expect_err 'a figure that a scan has not' 2 'map or surface' thalweg plot map.h5 --figure isoflop
 
+# Runs in a plane: of a trunk and two ends, each run ends at a corner.
+thalweg train 'mlp(64,32,10)' --data "$data/digits.h5" --scale 0.0625 --lr 1e-2 --steps 12 --spawn 4 \
+    --checkpoint every=2 --threads 1 -q -o pair.h5 >/dev/null
+thalweg train 'mlp(64,16,10)' --data "$data/digits.h5" --scale 0.0625 --lr 1e-2 --steps 2 --threads 1 \
+    -q -o narrow.h5 >/dev/null
+pair='pair.h5:a:4 pair.h5:a:last pair.h5:b:last'
+# shellcheck disable=SC2086
+expect_out 'runs that part, in the plane of trunk and ends' 0 \
+    '^path pair.h5:b: 7 checkpoints up to .* from the plane.s origin and [0-9.]* off the plane \(step [0-9]*\)$' \
+    scan $pair --mesh 5x5 --paths pair.h5:a --paths pair.h5:b -o pair-scan.h5 \
+    --plot pair.svg
+# shellcheck disable=SC2086
+expect_json 'the same runs with a comma go on' 0 \
+    scan $pair --mesh 5x5 --paths pair.h5:a,pair.h5:b -o pair-scan.h5 --json
+[ "$(grep -o '"off_plane_step"' out | wc -l)" -eq 2 ] && [ "$(value paths_off_plane)" != null ]
+report $? 'their JSON says how far off they are'
+# shellcheck disable=SC2086
+expect_out 'or as a file of both: done already' 0 '"evaluations":0,' \
+    scan $pair --mesh 5x5 --paths pair.h5 -o pair-scan.h5 --json
+# shellcheck disable=SC2086
+expect_err 'other runs are other settings' 2 'path 2=b of input 2 there, fewer now' \
+    scan $pair --mesh 5x5 --paths pair.h5:a -o pair-scan.h5
+# The block of path k: its checkpoints, the trunk in the third row, the ends in the last.
+block() { awk -v k="# path 00$1" '$0 == k { on = 1; next } on && NF == 0 { exit } on && !/^#/' pair.dat; }
+marks() { awk '$0 == "# marks" { on = 1; next } on && NF == 0 { exit } on && !/^#/' pair.dat; }
+[ "$(block 0 | wc -l)" -eq 7 ] && { block 0 && block 1 && marks; } | awk '
+    { x[NR] = $1; y[NR] = $2 }
+    function far(i, k) { return (x[i] - x[k]) ^ 2 + (y[i] - y[k]) ^ 2 > 1e-8 }
+    END { exit NR != 17 || far(3, 15) || far(10, 15) || far(7, 16) || far(14, 17) || !far(7, 14) }'
+report $? 'the figure has them where the checkpoints are'
+grep -q '^# chord' pair.dat && grep -q 'index "path 001"' pair.gp && grep -q "title 'b'" pair.gp
+report $? 'with the chord and their names'
+expect 'drawn again from its file' 0 - thalweg plot pair-scan.h5 -q -o again.svg
+sed -n '/^# marks/,$p' pair.dat >first && sed -n '/^# marks/,$p' again.dat | cmp -s - first
+report $? 'with the same paths'
+expect_out 'in a random plane' 0 '^path pair.h5:a: .* off the plane' \
+    scan pair.h5:a:last --mesh 3x3 --paths pair.h5:a -o random-paths.h5
+# shellcheck disable=SC2086
+expect_err 'a run of another network' 3 'narrow.h5:0: .*another shape' \
+    scan $pair --mesh 5x5 --paths narrow.h5 -o no.h5
+[ ! -e no.h5 ]
+report $? 'is refused before anything is written'
+# shellcheck disable=SC2086
+expect_err 'a run that is none' 3 'no such run; there are a, b' scan $pair --mesh 5x5 --paths pair.h5:c -o no.h5
+# shellcheck disable=SC2086
+expect_err 'a file that holds no run' 3 'a.h5 is neither a file of training runs' \
+    scan $pair --mesh 5x5 --paths a.h5 -o no.h5
+expect_err 'paths on a line' 2 'drawn in planes' scan a.h5 b.h5 --mesh 5 --paths pair.h5 -o no.h5
+
 # An evaluator instead of a network.
 own="'$build/test/evaluator' 5 40"
 if [ -x "$build/test/evaluator" ] && [ -x "$build/test/faulty_evaluator" ]; then

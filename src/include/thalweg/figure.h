@@ -110,6 +110,12 @@ struct tw_figure_plane {
 enum tw_status tw_figure_plane(const char *path, const struct tw_figure_plane *f,
                                const struct tw_figure_opts *opts, struct tw_err *err) TW_CHECKED;
 
+struct tw_figure_path {
+    const char *name; /* in the key above the figure */
+    size_t n;
+    const double *x, *y; /* (n); NAN leaves a gap */
+};
+
 /* A quantity over a plane: colours with lines of equal height, or a surface seen from above. */
 struct tw_figure_surface {
     const char *x_label, *y_label, *z_label;
@@ -124,7 +130,12 @@ struct tw_figure_surface {
     const double *mark_x, *mark_y;
     const char *const *mark;
     bool path;
-    const char *note; /* small, below the figure; may be NULL */
+    /* Ways through the plane (not in a relief), each in a colour, dashes and marks of its own, from
+     * an open circle to a star. */
+    size_t npath;
+    const struct tw_figure_path *paths;
+    const double *chord; /* x, y, x, y: two places that a dashed line joins; may be NULL */
+    const char *note;    /* small, below the figure; may be NULL */
 };
 /* As tw_figure_curves; TW_EINVAL too if nothing is finite. Colours are logarithmic if all values
  * are above zero and the largest is more than 30 times the smallest. A third side file, NAME.bin,

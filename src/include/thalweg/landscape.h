@@ -72,6 +72,21 @@ struct tw_chart tw_chart_centre(int dim);
 enum tw_status tw_chart_triangle(size_t n, const float *const points[3], struct tw_chart *c,
                                  double x[3], double y[3], struct tw_err *err) TW_CHECKED;
 
+/*
+ * The point of a plane that is nearest to a point of n reals (orthogonal projection; the axes need
+ * be neither orthogonal nor of length 1). anchors: those of the chart. Coordinates are the
+ * chart's, distances are between parameters; a point that is not finite has NaN. TW_EDOMAIN: the
+ * axes are parallel, or one is 0. TW_EINVAL: the chart is a line.
+ */
+struct tw_projection {
+    double x, y;
+    double distance; /* of the point from the origin of the chart */
+    double off;      /* and from the plane */
+};
+enum tw_status tw_chart_project(const struct tw_chart *c, size_t n, const float *const *anchors,
+                                const float *point, struct tw_projection *out,
+                                struct tw_err *err) TW_CHECKED;
+
 /* ---- the plane of a trajectory --------------------------------------------------------------- */
 
 /* Point k of a trajectory, into params and buffers. */
