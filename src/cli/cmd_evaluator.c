@@ -189,6 +189,7 @@ static enum tw_status check(struct tw_call *call, struct tw_problem *p, struct c
                                   .gradient = info.grad,
                                   .slopes = info.jvp,
                                   .hvp = info.hvp,
+                                  .logits = info.logit_jvp,
                                   .tensors = !o->quick };
     enum tw_status rc = TW_OK;
 

@@ -155,6 +155,32 @@ if "$python" -c 'import numpy' 2>/dev/null; then
     expect_err 'an exception is a failed point' 4 'says: MemoryError: CUDA out of memory' \
         thalweg eval --evaluator "$python oom.py"
     expect_err 'and its story is shown' 4 '\| Traceback' thalweg eval --evaluator "$python oom.py"
+    # Softmaxes of two classes, logits 0 and w.x; one with a slope of 10 does not count.
+    cat >positions.py <<'EOF'
+import numpy as np
+import thalweg_eval
+r = 2 ** 0.5
+x = np.array([[[0, 10 * r], [0, r / 2]], [[0, r / 2], [2, 2 + r]], [[0, 0], [r / 2, 0]]])
+y = np.array([[-100, 0], [1, 1], [0, 1]])
+def logits(p, b):
+    z = x @ p[0]
+    return np.stack([0 * z, z], 2)
+def loss(p, b):
+    z = logits(p, b)
+    each = np.log(np.exp(z).sum(2)) - np.where(y == 1, z[:, :, 1], 0)
+    each[y < 0] = 0
+    return {"loss": each.sum() / 5, "samples": each.sum(1), "weights": (y >= 0).sum(1)}
+thalweg_eval.serve([thalweg_eval.Tensor("w", (2,), "bias")], loss, n=3, weights=True, width=4,
+                   classes=2, get=lambda i: ([[1.0 - i, 1.0 * i]], []), checkpoints=["a", "b"],
+                   logits=logits, logit_jvp=lambda p, b, v: logits(v, b), labels=lambda: y)
+EOF
+    expect_out 'several softmaxes a sample' 0 \
+        '^to b: step 1\.414, rho_a 3\.142, exact linearised radius 3\.724, .* of none' \
+        thalweg ghost --evaluator "$python positions.py"
+    cp out own
+    expect_out 'of which one does not count' 0 '^loss 0\.521441, 5 samples' cat own
+    expect_out 'by sample' 0 '^bottleneck samples 1, ' cat own
+    expect 'without a curvature' 1 - grep -q curvature own
     expect_err 'run by itself it says what it is' 1 'this is an evaluator' "$python" numpy_eval.py
 else
     skip 'the adapter serves' 'no python3 with numpy'

@@ -306,6 +306,7 @@ static void what_is_not_offered_is_refused(void **state)
         { { .at = at, .slopes = x, .directions = &at, .ndirections = 1 }, "directional" },
         { { .at = at, .hvp = hvp, .directions = &at, .ndirections = 1 }, "Hessian" },
         { { .at = at, .logits = x }, "offer logits" },
+        { { .at = at, .logit_slopes = x, .directions = &at, .ndirections = 1 }, "logit_jvp" },
         { { .at = at, .correct = x }, "hits" },
         { { .at = at, .rows = &(size_t){ 0 }, .nrows = 1 }, "rows" },
         { { .weights = x }, "no anchors" },
@@ -314,6 +315,7 @@ static void what_is_not_offered_is_refused(void **state)
 
     (void)state;
     assert_int_equal(p->n, 1);
+    assert_int_equal(tw_evaluator_labels(p, x, NULL), TW_EINVAL);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct tw_err err = { 0 };
 
@@ -362,6 +364,7 @@ static void the_checks_find_each_fault(void **state)
         { "random", "[repeated]" },
         { "stateful", "[after another point]" },
         { "deaf", "[parameters matter]" },
+        { "logits", "[slopes of logits]" },
     };
 
     (void)state;
@@ -374,6 +377,7 @@ static void the_checks_find_each_fault(void **state)
                                             .gradient = true,
                                             .slopes = true,
                                             .hvp = true,
+                                            .logits = true,
                                             .tensors = true };
         struct found f = { "", 0 };
         struct tw_err err = { 0 };
@@ -382,7 +386,7 @@ static void the_checks_find_each_fault(void **state)
             fail_msg("%s: %s", faults[i].fault, err.msg);
         if (*faults[i].found ? !strstr(f.wrong, faults[i].found) : *f.wrong != '\0')
             fail_msg("%s: found %s, not %s", faults[i].fault, f.wrong, faults[i].found);
-        assert_true(f.n >= (*faults[i].found ? 1 : 13));
+        assert_true(f.n >= (*faults[i].found ? 1 : 14));
         tw_problem_free(p);
     }
 }

@@ -112,6 +112,7 @@ static void check(struct tw_problem *p, const double *at, const float *buffers)
                                         .samples = true,
                                         .gradient = true,
                                         .hvp = true,
+                                        .logits = true,
                                         .tensors = true };
     bool good = true;
 
