@@ -396,7 +396,7 @@ enum tw_status tw_ghost_run_network(struct ghost *g)
         g->nline = done;
         rc = TW_ESTOP;
     }
-    if (rc != TW_OK && rc != TW_ESTOP && g->own.n)
+    if (rc != TW_OK && rc != TW_ESTOP && g->o->evaluator.command && g->problem)
         tw_evaluator_show_tail(g->call, g->problem);
     tw_checkpoints_release(&p.list);
     free(v);
