@@ -6,7 +6,8 @@
  *     thalweg evaluator check './evaluator 5 40'
  *
  * Arguments: inputs (5), samples (40). The network is z = gain (w.x + b), with parameters w and b
- * and a buffer `gain`; the loss of a sample with label y = -1 or 1 is log(1 + exp(-y z)). */
+ * and a buffer `gain`; the loss of a sample with label y = -1 or 1 is log(1 + exp(-y z)), a softmax
+ * with logits 0 of class 0 and z of class 1. */
 #define _POSIX_C_SOURCE 200809L
 #include <math.h>
 #include <stdio.h>
@@ -88,6 +89,15 @@ static double slope(const struct model *m, const double *v)
     return sum / (double)m->samples;
 }
 
+/* Two of each sample: of the point (v NULL), or their derivatives along v. */
+static void logits(const struct model *m, const double *v, double *out)
+{
+    for (size_t i = 0; i < m->samples; i++) {
+        out[2 * i] = 0.0;
+        out[2 * i + 1] = along(m, i, v ? v : m->at);
+    }
+}
+
 /* ---- the protocol -------------------------------------------------------------------------------
  */
 
@@ -121,8 +131,10 @@ static void greet(const struct model *m, FILE *out)
 {
     fprintf(out,
             "{\"twep\":1,\"name\":\"logistic regression\",\"dtype\":\"f64\",\"n\":%zu,"
-            "\"data\":\"a formula\",\"checkpoints\":2,"
-            "\"can\":[\"loss\",\"grad\",\"jvp\",\"hvp\",\"samples\",\"correct\"],\"tensors\":["
+            "\"data\":\"a formula\",\"checkpoints\":2,\"width\":2,\"classes\":2,"
+            "\"can\":[\"loss\",\"grad\",\"jvp\",\"hvp\",\"samples\",\"correct\",\"logits\",\"logit_"
+            "jvp\","
+            "\"labels\"],\"tensors\":["
             "{\"name\":\"fc1.weight\",\"shape\":[1,%zu],\"kind\":\"weight\"},"
             "{\"name\":\"fc1.bias\",\"shape\":[1],\"kind\":\"bias\"},"
             "{\"name\":\"gain\",\"shape\":[],\"kind\":\"buffer\"}]}\n",
@@ -167,8 +179,17 @@ static int answer(struct model *m, const char *line, FILE *out)
     } else if (asks(line, "loss") || asks(line, "grad")) {
         if (asks(line, "grad"))
             derivative(m, NULL, place(m, line, "out"));
+        if (place(m, line, "logits"))
+            logits(m, NULL, place(m, line, "logits"));
         fprintf(out, "{\"id\":%ld,\"loss\":%.17g}\n", id,
                 loss(m, place(m, line, "samples"), place(m, line, "correct")));
+    } else if (asks(line, "labels")) {
+        for (size_t i = 0; i < m->samples; i++)
+            place(m, line, "labels")[i] = label(i) > 0.0 ? 1.0 : 0.0;
+        fprintf(out, "{\"id\":%ld}\n", id);
+    } else if (asks(line, "logit_jvp")) {
+        logits(m, place(m, line, "vec"), place(m, line, "slopes"));
+        fprintf(out, "{\"id\":%ld}\n", id);
     } else if (asks(line, "jvp")) {
         fprintf(out, "{\"id\":%ld,\"slope\":%.17g}\n", id, slope(m, place(m, line, "vec")));
     } else if (asks(line, "hvp")) {

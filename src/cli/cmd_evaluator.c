@@ -160,15 +160,17 @@ static void introduce(struct tw_call *call, const struct tw_problem *p)
     tw_json_text(j, "dtype", info.real64 ? "f64" : "f32");
     tw_json_size(j, "checkpoints", info.checkpoints);
     tw_json_size(j, "n", info.samples ? p->n : 0);
+    tw_json_size(j, "classes", info.classes);
     if (call->common.json)
         return;
     printf("%s: %zu parameters in %zu tensors (%s), %zu buffers, %zu checkpoint%s\n",
            info.name ? info.name : "the evaluator", p->dim, p->layout->nparam,
            info.real64 ? "f64" : "f32", p->layout->nb, info.checkpoints,
            tw_plural(info.checkpoints));
-    printf("data: %s; offers loss%s%s%s%s\n\n", info.data ? info.data : "not named",
+    printf("data: %s; offers loss%s%s%s%s%s%s\n\n", info.data ? info.data : "not named",
            info.samples ? ", losses of samples" : "", info.grad ? ", gradient" : "",
-           info.jvp ? ", jvp" : "", info.hvp ? ", hvp" : "");
+           info.jvp ? ", jvp" : "", info.hvp ? ", hvp" : "", info.classes ? ", logits" : "",
+           info.logit_jvp ? ", their slopes" : "");
 }
 
 static enum tw_status check(struct tw_call *call, struct tw_problem *p, struct checks *c)
@@ -187,6 +189,7 @@ static enum tw_status check(struct tw_call *call, struct tw_problem *p, struct c
                                   .gradient = info.grad,
                                   .slopes = info.jvp,
                                   .hvp = info.hvp,
+                                  .logits = info.logit_jvp,
                                   .tensors = !o->quick };
     enum tw_status rc = TW_OK;
 

@@ -26,6 +26,7 @@ static const struct tw_opt opts[] = {
       "the step is the line of this file ('thalweg scan A B'), and --plot draws the radii on its "
       "loss",
       0, 0, NULL },
+    TW_EVALUATOR(struct ghost_opts, evaluator),
     TW_NET_DATA(struct ghost_opts, net),
     { TW_OPT_REAL, 0, "temperature", TW_OPT_FIELD(struct ghost_opts, temperature), "T",
       "the logits are divided by T before the softmax [1]", 1e-300, 1e300, NULL },
@@ -55,13 +56,13 @@ static enum tw_status check(struct ghost *g)
     const struct ghost_opts *o = g->o;
     struct tw_err *err = &g->call->err;
 
-    if (o->logits &&
-        (o->net.data || o->net.model || g->call->argc || o->trajectory || o->direction))
+    if (o->logits && (o->net.data || o->net.model || o->evaluator.command || g->call->argc ||
+                      o->trajectory || o->direction))
         return tw_err_set(err, TW_EINVAL,
                           "--logits takes the place of network, data and direction");
     if (o->logits && o->onset)
         return tw_err_set(err, TW_EINVAL, "--onset needs a network: --logits has points of none");
-    if (!o->logits && !o->net.data)
+    if (!o->logits && !o->evaluator.command && !o->net.data)
         return tw_err_set(err, TW_EINVAL, "no data given (--data)");
     if (o->on && (o->trajectory || o->direction || o->logits))
         return tw_err_set(err, TW_EINVAL, "--on has a direction of its own");
@@ -123,6 +124,7 @@ static int run(struct tw_call *call)
 }
 
 static const struct ghost_opts defaults = { .net = TW_NET_DEFAULTS,
+                                            .evaluator = TW_EVALUATOR_DEFAULTS,
                                             .exact = "all",
                                             .what = "zeros",
                                             .rate = (double)NAN,

@@ -3,6 +3,8 @@
 #ifndef TW_CLI_GHOST_H
 #define TW_CLI_GHOST_H
 
+#include "checkpoint.h"
+#include "evaluator.h"
 #include "figopts.h"
 #include "netload.h"
 #include "thalweg/ghost_batch.h"
@@ -10,6 +12,7 @@
 
 struct ghost_opts {
     struct tw_net_opts net;
+    struct tw_evaluator_opts evaluator;
     const char *direction, *onset, *exact, *logits, *what, *on;
     double rate, tau, temperature;
     size_t batch, listed;
@@ -58,6 +61,10 @@ struct ghost {
     struct tw_dataset data;
     struct tw_problem *problem;
     float *params, *buffers;
+    struct tw_vector at;           /* the point: params, or an evaluator's checkpoint */
+    struct tw_own_checkpoints own; /* of an evaluator: then there is no net and no data */
+    size_t classes;                /* of its softmaxes */
+    double *labels;                /* of them; NULL: it gives none */
     size_t nonset;
     struct ghost_onset onsets[GHOST_ONSETS];
     enum tw_ghost_exact exact;
@@ -75,7 +82,16 @@ enum tw_status tw_ghost_run_network(struct ghost *g);
 enum tw_status tw_ghost_line_make(struct ghost_line *l, size_t n, struct tw_err *err) TW_CHECKED;
 void tw_ghost_release(struct ghost *g);
 
-/* ghost_measure.c: all that is known of the line through params along v (a unit vector of dim
+/* ghost_own.c: --evaluator. Its checkpoints are listed by name; one of them into *at and `buffers`.
+ * A pass gives logits and slopes of either kind of problem, block by block; how many softmaxes. */
+enum tw_status tw_ghost_own_open(struct ghost *g, struct tw_checkpoint_list *to) TW_CHECKED;
+enum tw_status tw_ghost_own_point(struct ghost *g, const char *name, struct tw_vector *at,
+                                  float *buffers) TW_CHECKED;
+enum tw_status tw_ghost_pass(struct ghost *g, const struct tw_request *r, tw_ghost_block_fn *fn,
+                             void *ctx) TW_CHECKED;
+size_t tw_ghost_softmaxes(const struct ghost *g, const struct tw_request *r);
+
+/* ghost_measure.c: all that is known of the line through the point along v (a unit vector of dim
  * reals). */
 enum tw_status tw_ghost_measure(struct ghost *g, struct ghost_line *l, const double *v) TW_CHECKED;
 

@@ -6,9 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "checkpoint.h"
 #include "ghost.h"
 #include "scanfile.h"
+
+/* Logits of an evaluator whose slopes along several directions are kept at once: 8 x 32 MB. */
+#define MOST_OWN ((size_t)4 << 20)
 
 enum tw_status tw_ghost_line_make(struct ghost_line *l, size_t n, struct tw_err *err)
 {
@@ -52,6 +54,8 @@ void tw_ghost_release(struct ghost *g)
     free(g->line);
     free(g->params);
     free(g->buffers);
+    free(g->labels);
+    tw_own_checkpoints_release(&g->own);
     tw_ghost_inside_free(g->inside);
     tw_problem_free(g->problem);
     tw_dataset_release(&g->data);
@@ -70,16 +74,21 @@ static size_t layers_of(const struct tw_layout *layout)
     return n;
 }
 
-/* Few tangents at once: each costs memory in every tile. */
+/* Few tangents at once: each costs memory, in every tile or (of an evaluator) for all samples. */
+static size_t tangents_for(const struct tw_layout *layout)
+{
+    const size_t n = layers_of(layout);
+
+    return n < 1 ? 1 : n > 8 ? 8 : n;
+}
+
 static enum tw_status choose_tangents(struct ghost *g)
 {
     struct tw_graph *bare = tw_graph_new(g->net, NULL, &g->call->err);
-    size_t n;
 
     if (!bare)
         return g->call->err.code;
-    n = layers_of(tw_graph_layout(bare));
-    g->tangents = n < 1 ? 1 : n > 8 ? 8 : n;
+    g->tangents = tangents_for(tw_graph_layout(bare));
     tw_graph_free(bare);
     return TW_OK;
 }
@@ -112,8 +121,7 @@ static enum tw_status set_up(struct ghost *g, const char *checkpoint)
         if (g->onsets[k].kind == '-' && !g->problem->has_error)
             return tw_err_set(&g->call->err, TW_EINVAL, "--onset: this loss has no accuracy");
     g->params = tw_alloc(g->problem->dim, sizeof *g->params);
-    g->buffers = tw_alloc(g->problem->layout->nb, sizeof *g->buffers);
-    return g->params && g->buffers ? TW_OK : tw_err_set(&g->call->err, TW_ENOMEM, "out of memory");
+    return g->params ? TW_OK : tw_err_set(&g->call->err, TW_ENOMEM, "out of memory");
 }
 
 /* The same network once more, with what its operators read as outputs. */
@@ -130,8 +138,13 @@ static enum tw_status set_up_inside(struct ghost *g, const char *checkpoint)
     return g->inside ? TW_OK : g->call->err.code;
 }
 
-static enum tw_status load(struct ghost *g, const char *checkpoint, float *params, float *buffers)
+/* A network's parameters are written to `params`, and *at is these. */
+static enum tw_status load(struct ghost *g, const char *checkpoint, struct tw_vector *at,
+                           float *params, float *buffers)
 {
+    if (g->own.n)
+        return tw_ghost_own_point(g, checkpoint, at, buffers);
+    *at = (struct tw_vector){ .f = params };
     return tw_load_weights(g->call, &g->o->net, checkpoint, tw_problem_graph(g->problem), g->net,
                            params, buffers, &g->prov);
 }
@@ -151,13 +164,14 @@ static double normalise(double *v, size_t n)
 static enum tw_status step_to(struct ghost *g, const char *checkpoint, double *v, double *tau)
 {
     const size_t dim = g->problem->dim;
-    float *params = tw_alloc(dim, sizeof *params);
+    float *params = tw_alloc(g->own.n ? 0 : dim, sizeof *params);
     float *buffers = tw_alloc(g->problem->layout->nb, sizeof *buffers);
-    enum tw_status rc = params && buffers ? load(g, checkpoint, params, buffers)
+    struct tw_vector to = { 0 };
+    enum tw_status rc = params && buffers ? load(g, checkpoint, &to, params, buffers)
                                           : tw_err_set(&g->call->err, TW_ENOMEM, "out of memory");
 
     for (size_t i = 0; rc == TW_OK && i < dim; i++)
-        v[i] = (double)params[i] - (double)g->params[i];
+        v[i] = to.f ? (double)to.f[i] - (double)g->at.f[i] : to.d[i] - g->at.d[i];
     free(params);
     free(buffers);
     if (rc != TW_OK)
@@ -173,7 +187,7 @@ static enum tw_status step_to(struct ghost *g, const char *checkpoint, double *v
 
 static enum tw_status downhill(struct ghost *g, double *v, double *tau)
 {
-    const struct tw_request r = { .at = { .f = g->params }, .buffers = g->buffers, .gradient = v };
+    const struct tw_request r = { .at = g->at, .buffers = g->buffers, .gradient = v };
     enum tw_status rc = tw_problem_eval(g->problem, &r, &g->call->err);
     double norm;
 
@@ -246,7 +260,7 @@ static enum tw_status read_direction(struct ghost *g, struct plan *p)
         p->to = p->list.v[1].name;
         return make_lines(g, 1);
     }
-    if (p->list.n > 1)
+    if (p->list.n > 1 && !(text && g->own.n))
         return tw_err_set(&g->call->err, TW_EINVAL,
                           "%zu checkpoints; for the steps between them give --trajectory",
                           p->list.n);
@@ -266,7 +280,7 @@ static enum tw_status read_direction(struct ghost *g, struct plan *p)
 static enum tw_status read_plan(struct ghost *g, struct plan *p)
 {
     struct tw_call *call = g->call;
-    enum tw_status rc = TW_OK;
+    enum tw_status rc = g->o->evaluator.command ? tw_ghost_own_open(g, &p->list) : TW_OK;
 
     p->kind = g->o->trajectory ? TRAJECTORY : STEP;
     for (int i = 0; rc == TW_OK && i < call->argc; i++) {
@@ -314,7 +328,7 @@ static enum tw_status direct(struct ghost *g, const struct plan *p, size_t i, do
         tw_str_addf(&name, "random %zu", i);
         break;
     case TRAJECTORY:
-        rc = load(g, p->list.v[i].name, g->params, g->buffers);
+        rc = load(g, p->list.v[i].name, &g->at, g->params, g->buffers);
         if (rc == TW_OK)
             rc = step_to(g, p->list.v[i + 1].name, v, &l->tau);
         tw_str_add(&name, p->list.v[i].name);
@@ -347,14 +361,21 @@ enum tw_status tw_ghost_run_network(struct ghost *g)
     struct tw_progress progress;
     double *v = NULL;
     enum tw_status rc = read_plan(g, &p);
+    const char *first = p.list.n ? p.list.v[0].name : NULL;
     size_t done = 0;
 
-    if (rc == TW_OK)
-        rc = set_up(g, p.list.n ? p.list.v[0].name : NULL);
+    if (rc == TW_OK && g->own.n)
+        g->tangents =
+            g->problem->n * g->problem->width > MOST_OWN ? 1 : tangents_for(g->problem->layout);
+    else if (rc == TW_OK)
+        rc = set_up(g, first);
     if (rc == TW_OK && g->o->inside)
-        rc = set_up_inside(g, p.list.n ? p.list.v[0].name : NULL);
-    if (rc == TW_OK)
-        rc = load(g, p.list.n ? p.list.v[0].name : NULL, g->params, g->buffers);
+        rc = set_up_inside(g, first);
+    if (rc == TW_OK) {
+        g->buffers = tw_alloc(g->problem->layout->nb, sizeof *g->buffers);
+        rc = g->buffers ? load(g, first, &g->at, g->params, g->buffers)
+                        : tw_err_set(&g->call->err, TW_ENOMEM, "out of memory");
+    }
     if (rc == TW_OK) {
         v = tw_alloc(g->problem->dim, sizeof *v);
         if (!v)
@@ -375,6 +396,8 @@ enum tw_status tw_ghost_run_network(struct ghost *g)
         g->nline = done;
         rc = TW_ESTOP;
     }
+    if (rc != TW_OK && rc != TW_ESTOP && g->o->evaluator.command && g->problem)
+        tw_evaluator_show_tail(g->call, g->problem);
     tw_checkpoints_release(&p.list);
     free(v);
     return rc;

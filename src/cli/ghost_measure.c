@@ -6,7 +6,6 @@
 
 #include "ghost.h"
 
-enum { BLOCK = 64 << 20 };
 /* Numbers kept for second differences of logits: 0.5 GB. */
 #define MOST_KEPT 1.6e7
 
@@ -74,9 +73,9 @@ static enum tw_status slopes_at(struct ghost *g, const struct ghost_line *l, con
     if (!at)
         return tw_err_set(&g->call->err, TW_ENOMEM, "out of memory");
     for (size_t i = 0; i < g->problem->dim; i++)
-        at[i] = (double)g->params[i] + h * v[i];
+        at[i] = (g->at.f ? (double)g->at.f[i] : g->at.d[i]) + h * v[i];
     r.at.d = at;
-    rc = tw_ghost_slopes(g->problem, &r, BLOCK, take_slopes, &w, &g->call->err);
+    rc = tw_ghost_pass(g, &r, take_slopes, &w);
     free(at);
     return rc;
 }
@@ -193,7 +192,7 @@ static enum tw_status by_layer(struct ghost *g, struct ghost_line *l, const doub
     if (rc == TW_OK && (!directions || !parts || !w.sum))
         rc = tw_err_set(&g->call->err, TW_ENOMEM, "out of memory");
     for (; rc == TW_OK && w.first < l->nlayer; w.first += most) {
-        struct tw_request r = { .at = { .f = g->params },
+        struct tw_request r = { .at = g->at,
                                 .buffers = g->buffers,
                                 .ndirections =
                                     l->nlayer - w.first < most ? l->nlayer - w.first : most,
@@ -203,7 +202,7 @@ static enum tw_status by_layer(struct ghost *g, struct ghost_line *l, const doub
         parts_of(g, l, v, w.first, w.n, parts);
         for (size_t k = 0; k < r.ndirections; k++)
             directions[k].d = parts + k * dim;
-        rc = tw_ghost_slopes(g->problem, &r, BLOCK, take_layers, &w, &g->call->err);
+        rc = tw_ghost_pass(g, &r, take_layers, &w);
     }
     for (size_t i = 0; rc == TW_OK && i < l->n; i++)
         l->polydisc = fmax(l->polydisc, w.sum[i]);
@@ -234,26 +233,30 @@ static enum tw_status look_inside(struct ghost *g, struct ghost_line *l, const d
 
 /* ---- all of it ----------------------------------------------------------------------------- */
 
-/* Loss, slope and curvature at the point. */
+/* Loss, slope and curvature at the point; NaN where an evaluator offers none. */
 static enum tw_status local(struct ghost *g, struct ghost_line *l, const double *v)
 {
     const struct tw_vector direction = { NULL, v };
+    const struct tw_evaluator_info own =
+        g->own.n ? tw_evaluator_info(g->problem) : (struct tw_evaluator_info){ 0 };
+    const bool slope = !g->own.n || own.jvp || own.grad, curvature = !g->own.n || own.hvp;
     double *h = tw_alloc(g->problem->dim, sizeof *h);
     struct tw_values values = { 0 };
-    const struct tw_request r = { .at = { .f = g->params },
+    const struct tw_request r = { .at = g->at,
                                   .buffers = g->buffers,
                                   .ndirections = 1,
                                   .directions = &direction,
                                   .values = &values,
-                                  .slopes = &l->slope,
-                                  .hvp = &h };
+                                  .slopes = slope ? &l->slope : NULL,
+                                  .hvp = curvature ? &h : NULL };
     enum tw_status rc = h ? tw_problem_eval(g->problem, &r, &g->call->err)
                           : tw_err_set(&g->call->err, TW_ENOMEM, "out of memory");
 
+    l->slope = slope ? l->slope : (double)NAN;
     if (rc == TW_OK) {
         l->loss = values.loss.value;
         l->error = values.error.value;
-        l->curvature = tw_sum_dot(h, v, g->problem->dim);
+        l->curvature = curvature ? tw_sum_dot(h, v, g->problem->dim) : (double)NAN;
     }
     free(h);
     return rc;
@@ -263,15 +266,15 @@ enum tw_status tw_ghost_measure(struct ghost *g, struct ghost_line *l, const dou
 {
     const struct tw_vector direction = { NULL, v };
     const struct tw_request r = {
-        .at = { .f = g->params }, .buffers = g->buffers, .ndirections = 1, .directions = &direction
+        .at = g->at, .buffers = g->buffers, .ndirections = 1, .directions = &direction
     };
-    const size_t n = tw_ghost_positions(g->problem, &r);
-    const bool bend =
-        (double)n * (double)tw_problem_ports(g->problem)->classes <= MOST_KEPT && !g->o->trajectory;
+    const size_t n = tw_ghost_softmaxes(g, &r);
+    const size_t classes = g->own.n ? g->classes : tw_problem_ports(g->problem)->classes;
+    const bool bend = (double)n * (double)classes <= MOST_KEPT && !g->o->trajectory;
     struct gather w = { .g = g, .l = l };
     enum tw_status rc;
 
-    l->classes = tw_problem_ports(g->problem)->classes;
+    l->classes = classes;
     l->quadratic = (double)NAN;
     rc = tw_ghost_line_make(l, n, &g->call->err);
     if (rc == TW_OK && bend) {
@@ -283,7 +286,7 @@ enum tw_status tw_ghost_measure(struct ghost *g, struct ghost_line *l, const dou
     if (rc == TW_OK)
         rc = local(g, l, v);
     if (rc == TW_OK)
-        rc = tw_ghost_slopes(g->problem, &r, BLOCK, take, &w, &g->call->err);
+        rc = tw_ghost_pass(g, &r, take, &w);
     if (rc == TW_OK && bend && isfinite(l->all.rho_a.value))
         rc = bending(g, l, v, w.z, w.a);
     if (rc == TW_OK && g->nline == 1)

@@ -86,7 +86,7 @@ static enum tw_status narrow(struct ghost *g, const struct ghost_line *l, size_t
 
 enum tw_status tw_ghost_onsets_find(struct ghost *g, struct ghost_line *l, const double *v)
 {
-    const struct tw_vector anchors[2] = { { g->params, NULL }, { NULL, v } };
+    const struct tw_vector anchors[2] = { g->at, { NULL, v } };
     const size_t nb = g->problem->layout->nb;
     float *still = tw_alloc(nb, sizeof *still);
     const float *const buffers[2] = { g->buffers, still };

@@ -201,8 +201,12 @@ static void print_line(const struct ghost *g, const struct ghost_line *l)
         printf(")");
     }
     printf("\n");
-    if (!isnan(l->loss))
-        printf("loss %.6g, error %.4g %%, %zu samples\n", l->loss, 100.0 * l->error, l->n);
+    if (!isnan(l->loss)) {
+        printf("loss %.6g, ", l->loss);
+        if (!isnan(l->error))
+            printf("error %.4g %%, ", 100.0 * l->error);
+        printf("%zu samples\n", l->n);
+    }
     if (l->all.open)
         printf("%zu of %zu zeros without proof that none is nearer\n", l->all.open, l->all.solved);
     printf("\n");

@@ -127,7 +127,7 @@ static enum tw_status put_rows(const struct ghost *g, struct tw_result *r)
     rc = tw_result_put_reals(r, "/softmax/row", 1, &n, x, "",
                              "row of the data set (of its split), from 0", &g->call->err);
     for (size_t i = 0; i < n; i++)
-        x[i] = (double)l->label[i];
+        x[i] = l->label[i] == SIZE_MAX ? (double)NAN : (double)l->label[i];
     if (rc == TW_OK)
         rc = tw_result_put_reals(r, "/softmax/label", 1, &n, x, "", "target class", &g->call->err);
     free(x);

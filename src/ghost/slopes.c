@@ -2,6 +2,7 @@
 /* Logits of a network and their slopes along directions, block by block. */
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "thalweg/ghost_batch.h"
 
@@ -194,5 +195,65 @@ enum tw_status tw_ghost_radius(struct tw_problem *p, const struct tw_request *r,
     const enum tw_status rc = tw_ghost_slopes(p, r, bytes, largest_spread, &most, err);
 
     *rho_a = most > 0.0 ? 3.14159265358979323846 / most : HUGE_VAL;
+    return rc;
+}
+
+/* ---- of an evaluator ------------------------------------------------------------------------- */
+
+/* Softmaxes whose label is not below 0 to the front of x; how many. */
+static size_t keep_labelled(size_t n, size_t classes, const double *labels, double *x)
+{
+    size_t m = 0;
+
+    for (size_t i = 0; i < n; i++)
+        if (!labels || labels[i] >= 0.0) {
+            if (m < i)
+                memcpy(x + m * classes, x + i * classes, classes * sizeof *x);
+            m++;
+        }
+    return m;
+}
+
+enum tw_status tw_ghost_slopes_whole(struct tw_problem *p, const struct tw_request *r,
+                                     size_t classes, const double *labels, tw_ghost_block_fn *fn,
+                                     void *ctx, struct tw_err *err)
+{
+    const size_t nd = r->ndirections, reals = p->n * p->width, n = classes ? reals / classes : 0;
+    double *z = tw_alloc(reals, sizeof *z);
+    double *a = reals <= SIZE_MAX / (nd + 1) ? tw_alloc(reals * nd, sizeof *a) : NULL;
+    const double **part = tw_alloc(nd, sizeof *part);
+    size_t *row = tw_alloc(n, sizeof *row), *label = tw_alloc(n, sizeof *label);
+    struct tw_request whole = *r;
+    enum tw_status rc = TW_OK;
+
+    if (!z || !a || !part || !row || !label)
+        rc = tw_err_set(err, TW_ENOMEM, "the logits of %zu samples do not fit in memory", p->n);
+    whole.logits = z;
+    whole.logit_slopes = a;
+    if (rc == TW_OK)
+        rc = tw_problem_eval(p, &whole, err);
+    if (rc == TW_OK) {
+        struct tw_ghost_block b = {
+            keep_labelled(n, classes, labels, z), 0, classes, z, part, label, row
+        };
+        size_t m = 0;
+
+        for (size_t t = 0; t < nd; t++) {
+            (void)keep_labelled(n, classes, labels, a + t * reals);
+            part[t] = a + t * reals;
+        }
+        for (size_t i = 0; i < n; i++)
+            if (!labels || labels[i] >= 0.0) {
+                row[m] = i / (p->width / classes);
+                label[m++] = labels ? (size_t)labels[i] : SIZE_MAX;
+            }
+        if (b.n)
+            rc = fn(ctx, &b, err);
+    }
+    free(z);
+    free(a);
+    free(part);
+    free(row);
+    free(label);
     return rc;
 }

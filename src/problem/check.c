@@ -397,6 +397,46 @@ static void check_products(struct check *c)
           "hvp differs from differences of the gradient by more than the kinks of a network do");
 }
 
+/* ---- logits ---------------------------------------------------------------------------------- */
+
+/* Their slopes along a direction against central differences, in the Euclidean norm. */
+static void check_logits(struct check *c)
+{
+    const size_t n = c->p->n * c->p->width, most = (size_t)1 << 25;
+    const struct tw_vector direction = { .d = c->u };
+    const double h = c->o->real64 ? 1e-5 : 1e-3;
+    double *z[3] = { NULL }, off = 0.0;
+
+    if (over(c) || n > most) /* 0.25 GB each */
+        return;
+    for (int i = 0; i < 3; i++) {
+        z[i] = tw_alloc(n, sizeof *z[i]);
+        if (!z[i])
+            c->rc = tw_err_set(c->err, TW_ENOMEM, "out of memory");
+    }
+    draw(c, 7000, 0, ntensors(c), true, c->u);
+    for (size_t i = 0; i < c->p->dim; i++)
+        c->u[i] = rounded(c, c->u[i]);
+    for (int i = 0; i < 3; i++) {
+        struct tw_request r = { .ndirections = 1, .directions = &direction };
+
+        *(i < 2 ? &r.logits : &r.logit_slopes) = z[i];
+        move(c, i == 0 ? h : i == 1 ? -h : 0.0, c->u, c->y);
+        ask(c, &r, c->y, NULL);
+    }
+    for (size_t i = 0; !over(c) && i < n; i++) {
+        const double d = (z[0][i] - z[1][i]) / (2.0 * h) - z[2][i];
+
+        off += d * d;
+    }
+    if (!over(c))
+        judge(c, "slopes of logits", NULL, sqrt(off) / fmax(norm(z[2], n), 1e-300), 0.05,
+              "the slopes of the logits (logit_jvp) are not the logits' derivatives (central "
+              "differences)");
+    for (int i = 0; i < 3; i++)
+        free(z[i]);
+}
+
 /* ---- all ---------------------------------------------------------------------------------------
  */
 
@@ -421,6 +461,8 @@ static void check_all(struct check *c)
         check_slopes(c);
     if (o->hvp && o->gradient && !c->gradient_wrong)
         check_products(c);
+    if (o->logits)
+        check_logits(c);
     check_nan(c);
 }
 

@@ -365,13 +365,26 @@ enum tw_status tw_evaluator_get(struct tw_problem *p, size_t i, float *params, d
                                 float *buffers, struct tw_err *err)
 {
     struct tw_pool *e = (struct tw_pool *)p;
-    struct tw_job job = { NULL, 0, i, params, real_params, buffers };
+    struct tw_job job = {
+        .index = i, .params = params, .real_params = real_params, .buffers = buffers
+    };
     struct tw_batch b = { .n = 1, .job = &job };
 
     if (i >= e->greeting.ncheckpoint)
         return tw_err_set(err, TW_EINVAL,
                           "the evaluator has %zu checkpoints; there is no number %zu",
                           e->greeting.ncheckpoint, i);
+    return work(e, &b, err);
+}
+
+enum tw_status tw_evaluator_labels(struct tw_problem *p, double *labels, struct tw_err *err)
+{
+    struct tw_pool *e = (struct tw_pool *)p;
+    struct tw_job job = { .labels = labels };
+    struct tw_batch b = { .n = 1, .job = &job };
+
+    if (!(e->greeting.can & TW_TWEP_LABELS) || !p->width)
+        return tw_err_set(err, TW_EINVAL, "the evaluator does not offer labels");
     return work(e, &b, err);
 }
 

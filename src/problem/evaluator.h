@@ -10,14 +10,15 @@
 #include "twep.h"
 #include "worker.h"
 
-/* A request, or where the parameters of checkpoint `index` go. */
+/* A request, or where the labels go, or the parameters of checkpoint `index`. */
 struct tw_job {
-    const struct tw_request *r; /* NULL: a checkpoint */
+    const struct tw_request *r; /* NULL: labels or a checkpoint */
     size_t attempts;            /* workers lost over it */
     size_t index;
     float *params;
     double *real_params;
     float *buffers;
+    double *labels; /* not NULL: these */
 };
 
 enum tw_member_state { TW_DOWN, TW_GREETING, TW_MAPPING, TW_IDLE, TW_BUSY };
@@ -33,7 +34,7 @@ struct tw_member {
 
 /* Byte offsets in the memory that is shared with a worker. */
 struct tw_places {
-    size_t at, buffers, vec, out, samples, weights, correct, logits, size;
+    size_t at, buffers, vec, out, samples, weights, correct, logits, slopes, size;
 };
 
 struct tw_pool {

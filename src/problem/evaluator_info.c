@@ -18,6 +18,9 @@ struct tw_evaluator_info tw_evaluator_info(const struct tw_problem *p)
         .grad = g->can & TW_TWEP_GRAD,
         .jvp = g->can & TW_TWEP_JVP,
         .hvp = g->can & TW_TWEP_HVP,
+        .classes = p->width ? g->classes : 0,
+        .logit_jvp = p->width && (g->can & TW_TWEP_LOGIT_JVP),
+        .labels = p->width && (g->can & TW_TWEP_LABELS),
         .checkpoints = g->ncheckpoint,
         .restarts = e->restarts,
     };

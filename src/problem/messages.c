@@ -47,6 +47,7 @@ void tw_pool_adopt(struct tw_pool *e)
     p->weights = place(&p->size, n, d);
     p->correct = place(&p->size, n, d);
     p->logits = place(&p->size, n * e->base.width, d);
+    p->slopes = place(&p->size, g->can & TW_TWEP_LOGIT_JVP ? n * e->base.width : 0, d);
 }
 
 enum tw_status tw_pool_can(const struct tw_pool *e, const struct tw_request *r, struct tw_err *err)
@@ -58,8 +59,6 @@ enum tw_status tw_pool_can(const struct tw_pool *e, const struct tw_request *r, 
         lacks = "rows of the data to be chosen";
     else if (r->statistics)
         lacks = "statistics of batches";
-    else if (r->logit_slopes)
-        lacks = "slopes of logits";
     else if (r->gauss_newton)
         lacks = "Gauss-Newton products";
     else if (r->hvp && !(can & TW_TWEP_HVP))
@@ -70,6 +69,8 @@ enum tw_status tw_pool_can(const struct tw_pool *e, const struct tw_request *r, 
         lacks = "gradients (grad)";
     else if (r->logits && !e->base.width)
         lacks = "logits";
+    else if (r->logit_slopes && !(e->base.width && (can & TW_TWEP_LOGIT_JVP)))
+        lacks = "directional derivatives of logits (logit_jvp)";
     else if (r->correct && !e->base.has_error)
         lacks = "hits or an error rate";
     return lacks ? tw_err_set(err, TW_EINVAL, "the evaluator does not offer %s", lacks) : TW_OK;
@@ -145,7 +146,7 @@ static bool asks_loss(const struct tw_pool *e, const struct tw_request *r)
 }
 
 struct step {
-    enum { GET, LOSS, GRAD, JVP, HVP, END } what;
+    enum { GET, LABELS, LOSS, GRAD, JVP, HVP, LOGIT_JVP, END } what;
     size_t direction;
 };
 
@@ -155,7 +156,7 @@ static struct step step_of(const struct tw_pool *e, const struct tw_job *job, si
     const bool jvp = r && r->slopes && !by_gradient(e, r);
 
     if (!r)
-        return (struct step){ k == 0 ? GET : END, 0 };
+        return (struct step){ k > 0 ? END : job->labels ? LABELS : GET, 0 };
     if (asks_loss(e, r)) {
         if (k == 0)
             return (struct step){ r->gradient || by_gradient(e, r) ? GRAD : LOSS, 0 };
@@ -166,6 +167,9 @@ static struct step step_of(const struct tw_pool *e, const struct tw_job *job, si
     k -= jvp ? r->ndirections : 0;
     if (r->hvp && k < r->ndirections)
         return (struct step){ HVP, k };
+    k -= r->hvp ? r->ndirections : 0;
+    if (r->logit_slopes && k < r->ndirections)
+        return (struct step){ LOGIT_JVP, k };
     return (struct step){ END, 0 };
 }
 
@@ -239,13 +243,17 @@ static bool set_point(const struct tw_pool *e, const struct tw_member *m)
 
 bool tw_member_ask(struct tw_pool *e, struct tw_member *m)
 {
-    static const char *const ops[] = { "get", "loss", "grad", "jvp", "hvp" };
+    static const char *const ops[] = { "get", "labels", "loss", "grad", "jvp", "hvp", "logit_jvp" };
     const struct tw_request *r = m->job->r;
     const struct step s = step_of(e, m->job, m->step);
     const struct tw_places *p = &e->places;
     unsigned char *map = m->w.map;
 
     begin(e, m, ops[s.what]);
+    if (s.what == LABELS) {
+        where(&e->text, "labels", p->logits);
+        return send_text(e, m);
+    }
     if (!r) {
         tw_str_addf(&e->text, ",\"index\":%zu", m->job->index);
         where(&e->text, "out", p->out);
@@ -257,12 +265,14 @@ bool tw_member_ask(struct tw_pool *e, struct tw_member *m)
     where(&e->text, "at", p->at);
     if (m->with_buffers)
         where(&e->text, "buffers", p->buffers);
-    if (s.what == JVP || s.what == HVP) {
+    if (s.what == JVP || s.what == HVP || s.what == LOGIT_JVP) {
         const struct tw_vector v = r->directions[s.direction];
 
         put(e, map + p->vec, e->base.dim, v.f, v.d);
         where(&e->text, "vec", p->vec);
     }
+    if (s.what == LOGIT_JVP)
+        where(&e->text, "slopes", p->slopes);
     if (s.what == GRAD || s.what == HVP)
         where(&e->text, "out", p->out);
     if (s.what == LOSS || s.what == GRAD)
@@ -343,13 +353,17 @@ static enum tw_status take_results(struct tw_pool *e, const struct tw_member *m,
 {
     const struct tw_request *r = m->job->r;
     const unsigned char *out = m->w.map + e->places.out;
-    const size_t dim = e->base.dim;
+    const size_t dim = e->base.dim, reals = e->base.n * e->base.width;
     enum tw_status rc;
 
     switch (s.what) {
     case GET:
         take(e, out, dim, m->job->params, m->job->real_params);
         take(e, m->w.map + e->places.buffers, e->greeting.layout.nb, m->job->buffers, NULL);
+        return TW_OK;
+    case LABELS:
+        memcpy(m->job->labels, m->w.map + e->places.logits,
+               reals / e->greeting.classes * sizeof *m->job->labels);
         return TW_OK;
     case LOSS:
     case GRAD:
@@ -365,6 +379,10 @@ static enum tw_status take_results(struct tw_pool *e, const struct tw_member *m,
         return TW_OK;
     case HVP:
         take(e, out, dim, NULL, r->hvp[s.direction]);
+        return TW_OK;
+    case LOGIT_JVP:
+        memcpy(r->logit_slopes + s.direction * reals, m->w.map + e->places.slopes,
+               reals * sizeof *r->logit_slopes);
         return TW_OK;
     case END:
         break;

@@ -57,13 +57,16 @@ enum {
     TW_TWEP_WEIGHTS = 32,
     TW_TWEP_CORRECT = 64,
     TW_TWEP_ERROR = 128,
-    TW_TWEP_LOGITS = 256
+    TW_TWEP_LOGITS = 256,
+    TW_TWEP_LOGIT_JVP = 512,
+    TW_TWEP_LABELS = 1024
 };
 struct tw_twep_greeting {
     unsigned can;      /* TW_TWEP_... */
     bool real64;       /* parameters are doubles */
     size_t n, all;     /* samples; 0: not said */
     size_t width;      /* logits of a sample */
+    size_t classes;    /* of them in one softmax */
     char *name, *data; /* NULL: not said */
     size_t ncheckpoint;
     char **checkpoint; /* names */

@@ -197,7 +197,8 @@ static enum tw_status abilities(const struct tw_twep_line *l, struct tw_twep_gre
         { "jvp", TW_TWEP_JVP },         { "hvp", TW_TWEP_HVP },
         { "samples", TW_TWEP_SAMPLES }, { "error_rate", TW_TWEP_ERROR },
         { "weights", TW_TWEP_WEIGHTS }, { "correct", TW_TWEP_CORRECT },
-        { "logits", TW_TWEP_LOGITS },
+        { "logits", TW_TWEP_LOGITS },   { "logit_jvp", TW_TWEP_LOGIT_JVP },
+        { "labels", TW_TWEP_LABELS },
     };
     const struct tw_twep_value *can = tw_twep_find(l, 0, "can");
 
@@ -218,6 +219,15 @@ static enum tw_status abilities(const struct tw_twep_line *l, struct tw_twep_gre
     if ((g->can & TW_TWEP_LOGITS) && g->width == 0)
         return tw_err_set(err, TW_EFORMAT,
                           "it offers logits, but does not say how many (\"width\")");
+    if (!(g->can & TW_TWEP_LOGITS))
+        g->can &= ~(unsigned)(TW_TWEP_LOGIT_JVP | TW_TWEP_LABELS);
+    if (g->classes == 0)
+        g->classes = g->width;
+    if (g->width && g->width % g->classes)
+        return tw_err_set(err, TW_EFORMAT,
+                          "its %zu logits of a sample (\"width\") are no whole number of softmaxes "
+                          "of %zu \"classes\"",
+                          g->width, g->classes);
     return TW_OK;
 }
 
@@ -276,6 +286,7 @@ enum tw_status tw_twep_greet(const struct tw_twep_line *l, struct tw_twep_greeti
     (void)tw_twep_size(l, "n", &g->n);
     (void)tw_twep_size(l, "all", &g->all);
     (void)tw_twep_size(l, "width", &g->width);
+    (void)tw_twep_size(l, "classes", &g->classes);
     if (g->n > (size_t)1 << 40 || g->width > (size_t)1 << 32)
         return tw_err_set(err, TW_EFORMAT, "it has too many samples");
     g->all = g->all < g->n ? g->n : g->all;
@@ -313,7 +324,8 @@ bool tw_twep_same(const struct tw_twep_greeting *a, const struct tw_twep_greetin
     const struct tw_layout *x = &a->layout, *y = &b->layout;
 
     if (a->can != b->can || a->real64 != b->real64 || a->n != b->n || a->width != b->width ||
-        a->ncheckpoint != b->ncheckpoint || x->nparam != y->nparam || x->nbuffer != y->nbuffer)
+        a->classes != b->classes || a->ncheckpoint != b->ncheckpoint || x->nparam != y->nparam ||
+        x->nbuffer != y->nbuffer)
         return false;
     for (size_t i = 0; i < x->nparam + x->nbuffer; i++)
         if (strcmp(x->param[i].name, y->param[i].name) != 0 || x->param[i].n != y->param[i].n)

@@ -38,7 +38,8 @@ class Tensor:
 
 
 def serve(tensors, loss, get=None, grad=None, jvp=None, hvp=None, checkpoints=(), n=0,
-          correct=False, weights=False, dtype="f32", name=None, data=None):
+          correct=False, weights=False, dtype="f32", name=None, data=None, logits=None,
+          logit_jvp=None, labels=None, width=0, classes=0):
     """Answer until Thalweg says goodbye.
 
     tensors       a list of Tensor
@@ -53,14 +54,23 @@ def serve(tensors, loss, get=None, grad=None, jvp=None, hvp=None, checkpoints=()
     get(i)        parameters and buffers of checkpoint i: two lists of arrays
     checkpoints   their names;  n: samples;  correct, weights: whether loss() gives them
     name, data    what the model and the data are called, in reports
+
+    For `thalweg ghost`, with n (the loss is then cross-entropy):
+    logits(p, b)  n times width reals: of each sample, softmax after softmax of `classes` [width]
+    logit_jvp(p, b, v)  their derivatives along v
+    labels()      the class of each softmax; below 0: it counts nowhere
     """
     can = ["loss"] + [k for k, f in (("grad", grad), ("jvp", jvp), ("hvp", hvp)) if f]
-    can += [k for k, yes in (("samples", n), ("correct", n and correct), ("weights", n and weights))
-            if yes]
+    can += [k for k, yes in (("samples", n), ("correct", n and correct), ("weights", n and weights),
+                             ("logits", logits), ("logit_jvp", logits and logit_jvp),
+                             ("labels", logits and labels)) if yes]
     greeting = {"twep": 1, "can": can, "dtype": dtype, "checkpoints": list(checkpoints),
                 "tensors": [t.describe() for t in tensors]}
-    greeting.update({k: v for k, v in (("n", n), ("name", name), ("data", data)) if v})
-    _Server(tensors, loss, get, grad, jvp, hvp, n, dtype).run(greeting)
+    greeting.update({k: v for k, v in (("n", n), ("name", name), ("data", data), ("width", width),
+                                           ("classes", classes)) if v})
+    calls = {"loss": loss, "grad": grad, "jvp": jvp, "hvp": hvp, "logits": logits,
+             "logit_jvp": logit_jvp, "labels": labels}
+    _Server(tensors, calls, get, n, n * width, n * (width // (classes or width or 1)), dtype).run(greeting)
 
 
 def _leave_with_thalweg(fd):
@@ -73,11 +83,11 @@ def _leave_with_thalweg(fd):
 
 
 class _Server:
-    def __init__(self, tensors, loss, get, grad, jvp, hvp, n, dtype):
+    def __init__(self, tensors, calls, get, n, logits, softmaxes, dtype):
         self.params = [t for t in tensors if t.kind != "buffer"]
         self.buffers = [t for t in tensors if t.kind == "buffer"]
-        self.calls = {"loss": loss, "grad": grad, "jvp": jvp, "hvp": hvp}
-        self.checkpoint, self.n, self.memory = get, n, None
+        self.calls, self.checkpoint, self.memory = calls, get, None
+        self.n, self.logits, self.softmaxes = n, logits, softmaxes
         self.dtype = np.float64 if dtype == "f64" else np.float32
 
     def run(self, greeting):
@@ -117,6 +127,12 @@ class _Server:
                 raise ValueError(f"{t.name}: an array of shape {a.shape}, expected {t.shape}")
             to[...] = a
 
+    def put_reals(self, offset, values, n):
+        values = np.asarray(values, np.float64).reshape(-1)
+        if len(values) != n:
+            raise ValueError(f"{len(values)} numbers of samples where there should be {n}")
+        np.frombuffer(self.memory, np.float64, n, offset)[:] = values
+
     def answer(self, q):
         op = q["op"]
         if op == "map":
@@ -129,6 +145,9 @@ class _Server:
             return {}
         if not self.calls.get(op):
             return {"error": "unsupported"}
+        if op == "labels":
+            self.put_reals(q["labels"], self.calls[op](), self.softmaxes)
+            return {}
         point = [self.views(self.params, q["at"]),
                  self.views(self.buffers, q["buffers"]) if "buffers" in q else None]
         if "vec" in q:
@@ -136,6 +155,9 @@ class _Server:
         result = self.calls[op](*point)
         if op == "jvp":
             return {"slope": float(result)}
+        if op == "logit_jvp":
+            self.put_reals(q["slopes"], result, self.logits)
+            return {}
         if op == "hvp":
             self.put(self.params, q["out"], result)
             return {}
@@ -144,8 +166,9 @@ class _Server:
             self.put(self.params, q["out"], result["grad"])
         for key in ("samples", "weights", "correct"):
             if key in q:
-                values = np.asarray(result[key], np.float64).reshape(-1)
-                np.frombuffer(self.memory, np.float64, self.n, q[key])[:] = values
+                self.put_reals(q[key], result[key], self.n)
+        if "logits" in q:
+            self.put_reals(q["logits"], self.calls["logits"](*point), self.logits)
         answer = {"loss": float(result["loss"])}
         if "error_rate" in result:
             answer["error_rate"] = float(result["error_rate"])
@@ -155,14 +178,19 @@ class _Server:
 # ---- PyTorch ------------------------------------------------------------------------------------
 
 
-def cross_entropy(model, batch):
-    """Loss and hits of each sample of a batch (x, y), y class numbers; -100 counts nowhere."""
-    import torch
+def class_logits(model, batch):
+    """Logits [samples, ..., classes] and class numbers [samples, ...] of a batch (x, y)."""
     x, y = batch
     z = model(x)
     z = getattr(z, "logits", z)
-    if z.dim() == 3:  # language models: [samples, positions, classes]
-        z = z.transpose(1, 2)
+    return (z if z.dim() < 4 else z.movedim(1, -1)), y  # language models have classes last
+
+
+def cross_entropy(model, batch):
+    """Loss and hits of each sample of a batch (x, y), y class numbers; -100 counts nowhere."""
+    import torch
+    z, y = class_logits(model, batch)
+    z = z.movedim(-1, 1)
     losses = torch.nn.functional.cross_entropy(z, y, reduction="none")
     counts = y != -100
     hits = (z.argmax(1) == y) & counts
@@ -171,7 +199,7 @@ def cross_entropy(model, batch):
 
 
 def torch(model, batches, loss=cross_entropy, checkpoints=(), load=None, device=None, name=None,
-          data=None, hvp=True):
+          data=None, hvp=True, logits=None):
     """Serve a PyTorch module (in evaluation mode).
 
     batches      a list of batches, or anything else that gives the same ones whenever it is gone
@@ -180,6 +208,8 @@ def torch(model, batches, loss=cross_entropy, checkpoints=(), load=None, device=
                  right, and of positions in each sample (if a sample has several)
     checkpoints  names;  load(name): a state_dict [torch.load, and its "state_dict" or "model"]
     device       [cuda if there is one]
+    logits       logits(model, batch): what class_logits returns, for `thalweg ghost`; a class below
+                 0 counts nowhere [class_logits, with loss=cross_entropy]
     """
     import torch as t
     device = device or ("cuda" if t.cuda.is_available() else "cpu")
@@ -258,6 +288,35 @@ def torch(model, batches, loss=cross_entropy, checkpoints=(), load=None, device=
                     s += h
         return [array(s) / total for s in sums]
 
+    logits = logits or (class_logits if loss is cross_entropy else None)
+
+    def together(parts):
+        return np.concatenate([z.detach().double().cpu().numpy().reshape(-1) for z in parts])
+
+    def labels():
+        with t.no_grad():
+            return together(logits(model, move(batch))[1] for batch in batches)
+
+    def all_logits(p, b):
+        place(p, b)
+        with t.no_grad():
+            return together(logits(model, move(batch))[0] for batch in batches)
+
+    def logit_jvp(p, b, v):
+        """J v is the derivative of (J'u).v by u: exact, and any module that has a Hessian-vector
+        product has it."""
+        place(p, b)
+        v = [t.from_numpy(x).to(device, q.dtype) for x, q in zip(v, params.values())]
+        slopes = []
+        for batch in batches:
+            z = logits(model, move(batch))[0]
+            u = t.zeros_like(z, requires_grad=True)
+            first = t.autograd.grad(z, list(params.values()), u, create_graph=True,
+                                    allow_unused=True)
+            along = sum((g * x).sum() for g, x in zip(first, v) if g is not None)
+            slopes.append(t.autograd.grad(along, u)[0])
+        return together(slopes)
+
     def get(i):
         if not checkpoints:
             return as_it_is, [array(q) for q in own_buffers]
@@ -273,10 +332,19 @@ def torch(model, batches, loss=cross_entropy, checkpoints=(), load=None, device=
             yield Tensor(k, b.shape, "buffer")
 
     first = through(False)[0]
+    n = len(first["samples"])
+    if logits:
+        with t.no_grad():
+            z = logits(model, move(next(iter(batches))))[0]
+        width, classes = z[0].numel(), z.shape[-1]
+        if n * width > 1 << 28:  # 2 GiB
+            logits = None
     serve(list(tensors()), value, get, grad, None,
           product if hvp else None, checkpoints or ["the model as it is"],
-          n=len(first["samples"]), correct="correct" in first, weights="weights" in first,
-          dtype=dtype, name=name or type(model).__name__, data=data)
+          n=n, correct="correct" in first, weights="weights" in first, dtype=dtype,
+          name=name or type(model).__name__, data=data,
+          **(dict(logits=all_logits, logit_jvp=logit_jvp, labels=labels, width=width,
+                  classes=classes) if logits else {}))
 
 
 def _mover(t, device):

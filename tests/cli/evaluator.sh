@@ -85,6 +85,48 @@ expect 'by workers that die it is the same' 0 - cmp good.txt mortal.txt
 expect_err 'a point that it needs and that fails' 4 'says: CUDA out of memory' \
     thalweg barrier --evaluator "$(faulty oom)"
 
+# Radii: a softmax of logits 0 and z + a t has its zeros at (+-i pi - z) / a.
+expect_json 'ghost: the step between its checkpoints' 0 \
+    thalweg ghost --evaluator "$good" --json --onset 'loss*2,acc-5' -o ghost.h5
+value() { grep -o "\"$1\":[^,}]*" out | head -n 1 | cut -d : -f 2; }
+awk -v tau="$(value tau)" -v rho="$(value rho_a)" -v star="$(value rho_star)" -v loss="$(value loss)" '
+    function z(i, k,    s, j) {
+        s = 0.5 * cos((k + 1) * 6)
+        for (j = 0; j < 5; j++)
+            s += 0.5 * cos((k + 1) * (j + 1)) * sin(1 + 7.1 * i + 3.3 * j)
+        return s
+    }
+    function off(a, b) { return (a / b - 1) ^ 2 > 1e-20 }
+    BEGIN {
+        pi = atan2(0, -1)
+        near = 1e300
+        for (j = 1; j <= 6; j++)
+            length2 += (0.5 * (cos(2 * j) - cos(j))) ^ 2
+        for (i = 0; i < 40; i++) {
+            a = (z(i, 1) - z(i, 0)) / sqrt(length2)
+            y = sin(2.7 * i) > 0.3 ? 1 : -1
+            spread = a > spread ? a : -a > spread ? -a : spread
+            r = sqrt(z(i, 0) ^ 2 + pi ^ 2) / (a < 0 ? -a : a)
+            near = r < near ? r : near
+            mean += log(1 + exp(-y * z(i, 0))) / 40
+        }
+        exit off(tau, sqrt(length2)) || off(rho, pi / spread) || off(star, near) || off(loss, mean)
+    }'
+report $? 'has the radii and the loss of the formula'
+expect_out 'with every softmax in the file' 0 '^/softmax/rho_star *float64 *1 x 40' \
+    thalweg info ghost.h5
+expect_out 'random directions from the first' 0 '^random 1 +0\.79084 ' \
+    thalweg ghost --evaluator "$good" --direction random:2 --workers 2
+expect_out 'its gradient' 0 '^down the gradient: step 0.02781, ' \
+    thalweg ghost --evaluator "$good" --direction gradient --rate 0.1
+expect_err 'no such checkpoint' 2 'x: the evaluator has no checkpoint of this name' \
+    thalweg ghost --evaluator "$good" --direction x
+expect_err 'no look inside' 2 'do not go with --evaluator' thalweg ghost --evaluator "$good" --inside
+expect_err 'no data with it' 2 'brings its own network' \
+    thalweg ghost --evaluator "$good" -d "$data/digits.h5"
+expect_err 'nor without logits' 2 'does not offer logits' thalweg ghost --evaluator \
+    "printf '{\"twep\":1,\"can\":[\"loss\"],\"tensors\":[{\"name\":\"w\",\"shape\":[2]}]}\n{\"id\":1}\n' >&4; cat <&3"
+
 # Checks.
 expect_out 'check: all is well' 0 '^gradient, fc1.weight  *good ' thalweg evaluator check "$good"
 expect_out 'and what a call costs' 0 '^hvp +[0-9.]+$' thalweg evaluator check "$good"
@@ -113,6 +155,32 @@ if "$python" -c 'import numpy' 2>/dev/null; then
     expect_err 'an exception is a failed point' 4 'says: MemoryError: CUDA out of memory' \
         thalweg eval --evaluator "$python oom.py"
     expect_err 'and its story is shown' 4 '\| Traceback' thalweg eval --evaluator "$python oom.py"
+    # Softmaxes of two classes, logits 0 and w.x; one with a slope of 10 does not count.
+    cat >positions.py <<'EOF'
+import numpy as np
+import thalweg_eval
+r = 2 ** 0.5
+x = np.array([[[0, 10 * r], [0, r / 2]], [[0, r / 2], [2, 2 + r]], [[0, 0], [r / 2, 0]]])
+y = np.array([[-100, 0], [1, 1], [0, 1]])
+def logits(p, b):
+    z = x @ p[0]
+    return np.stack([0 * z, z], 2)
+def loss(p, b):
+    z = logits(p, b)
+    each = np.log(np.exp(z).sum(2)) - np.where(y == 1, z[:, :, 1], 0)
+    each[y < 0] = 0
+    return {"loss": each.sum() / 5, "samples": each.sum(1), "weights": (y >= 0).sum(1)}
+thalweg_eval.serve([thalweg_eval.Tensor("w", (2,), "bias")], loss, n=3, weights=True, width=4,
+                   classes=2, get=lambda i: ([[1.0 - i, 1.0 * i]], []), checkpoints=["a", "b"],
+                   logits=logits, logit_jvp=lambda p, b, v: logits(v, b), labels=lambda: y)
+EOF
+    expect_out 'several softmaxes a sample' 0 \
+        '^to b: step 1\.414, rho_a 3\.142, exact linearised radius 3\.724, .* of none' \
+        thalweg ghost --evaluator "$python positions.py"
+    cp out own
+    expect_out 'of which one does not count' 0 '^loss 0\.521441, 5 samples' cat own
+    expect_out 'by sample' 0 '^bottleneck samples 1, ' cat own
+    expect 'without a curvature' 1 - grep -q curvature own
     expect_err 'run by itself it says what it is' 1 'this is an evaluator' "$python" numpy_eval.py
 else
     skip 'the adapter serves' 'no python3 with numpy'

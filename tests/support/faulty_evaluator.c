@@ -102,6 +102,8 @@ static int mislead(const char *fault, const struct model *m, const char *line,
     else if (is(fault, "scaled") && hvp)
         for (size_t j = 0; j <= m->inputs; j++)
             memory(m, line, "out")[j] *= 40.0;
+    else if (is(fault, "logits") && asks(line, "logit_jvp"))
+        memory(m, line, "slopes")[1] *= 2.0; /* of one sample */
     else if (is(fault, "slope") && asks(line, "jvp"))
         other_loss(out, r, "\"slope\":", 1.01, 0.0);
     else if (is(fault, "penalty") && (grad || asks(line, "loss")))
@@ -116,7 +118,7 @@ static int mislead(const char *fault, const struct model *m, const char *line,
         fprintf(out, "{\"id\":%ld,\"error\":\"CUDA out of memory\"}\n", number(line, "id", 0));
     else
         return 0;
-    if (grad || hvp)
+    if (grad || hvp || is(fault, "logits"))
         if (!is(fault, "penalty") && !is(fault, "random") && !is(fault, "stateful") &&
             !is(fault, "oom"))
             fputs(r->text, out);

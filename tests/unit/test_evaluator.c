@@ -112,6 +112,58 @@ static void an_evaluator_gives_what_the_engine_gives(void **state)
     tw_dataset_release(&data);
 }
 
+/* A softmax of two classes with logits 0 and z = w.x + b (gain 1). */
+static void logits_labels_and_their_slopes(void **state)
+{
+    static const double v[2][DIM] = { { 0.3, -1.0, 0.7, 2.0, 0.1, -0.4 },
+                                      { -0.9, 0.2, 0.0, 1.0, -1.3, 0.8 } };
+    const struct tw_vector directions[2] = { { .d = v[0] }, { .d = v[1] } };
+    struct tw_problem *p = open_evaluator(evaluator("evaluator", "5 40"), 1, 20.0);
+    const struct tw_evaluator_info info = tw_evaluator_info(p);
+    double z[SAMPLES][2], a[2][SAMPLES][2], labels[SAMPLES], gradient[DIM], slope[2] = { 0.0, 0.0 };
+    const struct tw_request r = { .at = { .d = point },
+                                  .ndirections = 2,
+                                  .directions = directions,
+                                  .logits = z[0],
+                                  .logit_slopes = a[0][0],
+                                  .gradient = gradient };
+    struct tw_err err = { 0 };
+
+    (void)state;
+    assert_int_equal(p->width, 2);
+    assert_int_equal(info.classes, 2);
+    assert_true(info.logit_jvp && info.labels);
+    assert_int_equal(tw_evaluator_labels(p, labels, &err), TW_OK);
+    if (tw_problem_eval(p, &r, &err) != TW_OK)
+        fail_msg("%s", err.msg);
+    for (size_t i = 0; i < SAMPLES; i++) {
+        double want[3] = { point[INPUTS], v[0][INPUTS], v[1][INPUTS] };
+
+        for (size_t j = 0; j < INPUTS; j++) {
+            const double x = sin(1.0 + 7.1 * (double)i + 3.3 * (double)j);
+
+            want[0] += point[j] * x;
+            want[1] += v[0][j] * x;
+            want[2] += v[1][j] * x;
+        }
+        check_close(z[i][1] - z[i][0], want[0], 1e-13, 1e-14);
+        check_close(labels[i], sin(2.7 * (double)i) > 0.3 ? 1.0 : 0.0, 0.0, 0.0);
+        for (size_t t = 0; t < 2; t++) {
+            check_close(a[t][i][1] - a[t][i][0], want[1 + t], 1e-13, 1e-14);
+            slope[t] += (1.0 / (1.0 + exp(-want[0])) - labels[i]) * want[1 + t] / SAMPLES;
+        }
+    }
+    for (size_t t = 0; t < 2; t++) { /* the losses are of these logits and labels */
+        double along = 0.0;
+
+        for (size_t j = 0; j < DIM; j++)
+            along += gradient[j] * v[t][j];
+        check_close(slope[t], along, 1e-12, 1e-14);
+    }
+    tw_problem_free(p);
+    check_no_children();
+}
+
 /* ---- points -----------------------------------------------------------------------------------
  */
 
@@ -254,6 +306,7 @@ static void what_is_not_offered_is_refused(void **state)
         { { .at = at, .slopes = x, .directions = &at, .ndirections = 1 }, "directional" },
         { { .at = at, .hvp = hvp, .directions = &at, .ndirections = 1 }, "Hessian" },
         { { .at = at, .logits = x }, "offer logits" },
+        { { .at = at, .logit_slopes = x, .directions = &at, .ndirections = 1 }, "logit_jvp" },
         { { .at = at, .correct = x }, "hits" },
         { { .at = at, .rows = &(size_t){ 0 }, .nrows = 1 }, "rows" },
         { { .weights = x }, "no anchors" },
@@ -262,6 +315,7 @@ static void what_is_not_offered_is_refused(void **state)
 
     (void)state;
     assert_int_equal(p->n, 1);
+    assert_int_equal(tw_evaluator_labels(p, x, NULL), TW_EINVAL);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct tw_err err = { 0 };
 
@@ -310,6 +364,7 @@ static void the_checks_find_each_fault(void **state)
         { "random", "[repeated]" },
         { "stateful", "[after another point]" },
         { "deaf", "[parameters matter]" },
+        { "logits", "[slopes of logits]" },
     };
 
     (void)state;
@@ -322,6 +377,7 @@ static void the_checks_find_each_fault(void **state)
                                             .gradient = true,
                                             .slopes = true,
                                             .hvp = true,
+                                            .logits = true,
                                             .tensors = true };
         struct found f = { "", 0 };
         struct tw_err err = { 0 };
@@ -330,7 +386,7 @@ static void the_checks_find_each_fault(void **state)
             fail_msg("%s: %s", faults[i].fault, err.msg);
         if (*faults[i].found ? !strstr(f.wrong, faults[i].found) : *f.wrong != '\0')
             fail_msg("%s: found %s, not %s", faults[i].fault, f.wrong, faults[i].found);
-        assert_true(f.n >= (*faults[i].found ? 1 : 13));
+        assert_true(f.n >= (*faults[i].found ? 1 : 14));
         tw_problem_free(p);
     }
 }
@@ -360,6 +416,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_evaluator_gives_what_the_engine_gives),
+        cmocka_unit_test(logits_labels_and_their_slopes),
         cmocka_unit_test(checkpoints_are_the_evaluators_own),
         cmocka_unit_test(many_points_are_spread_and_each_is_told_once),
         cmocka_unit_test(what_is_not_offered_is_refused),

@@ -46,7 +46,7 @@ static void reorder_buffers(const struct tw_layout *from, const float *x,
 
 struct answers {
     struct tw_values values;
-    double *loss, *gradient, *h, slope;
+    double *loss, *gradient, *h, *logits, *logit_slopes, slope;
 };
 
 static struct answers ask(struct tw_problem *p, const double *at, const float *buffers,
@@ -54,7 +54,9 @@ static struct answers ask(struct tw_problem *p, const double *at, const float *b
 {
     struct answers a = { .loss = tw_alloc(p->n, sizeof(double)),
                          .gradient = tw_alloc(p->dim, sizeof(double)),
-                         .h = tw_alloc(p->dim, sizeof(double)) };
+                         .h = tw_alloc(p->dim, sizeof(double)),
+                         .logits = tw_alloc(p->n * p->width, sizeof(double)),
+                         .logit_slopes = tw_alloc(p->n * p->width, sizeof(double)) };
     const struct tw_vector direction = { .d = along };
     const struct tw_request r = { .at = { .d = at },
                                   .buffers = buffers,
@@ -63,6 +65,8 @@ static struct answers ask(struct tw_problem *p, const double *at, const float *b
                                   .gradient = a.gradient,
                                   .slopes = &a.slope,
                                   .hvp = &a.h,
+                                  .logits = a.logits,
+                                  .logit_slopes = a.logit_slopes,
                                   .directions = &direction,
                                   .ndirections = 1 };
     struct tw_err err = { 0 };
@@ -77,6 +81,8 @@ static void release(struct answers *a)
     free(a->loss);
     free(a->gradient);
     free(a->h);
+    free(a->logits);
+    free(a->logit_slopes);
 }
 
 static double largest_difference(const double *a, const double *b, size_t n)
@@ -106,6 +112,7 @@ static void check(struct tw_problem *p, const double *at, const float *buffers)
                                         .samples = true,
                                         .gradient = true,
                                         .hvp = true,
+                                        .logits = true,
                                         .tensors = true };
     bool good = true;
 
@@ -117,13 +124,13 @@ static void compare(const char *name, const char *spec, size_t size, size_t clas
                     double tol)
 {
     const struct tw_problem_options po = {
-        .exec = { .threads = 1, .real64 = true, .gradient = true, .tangents = 1 }
+        .exec = { .threads = 1, .real64 = true, .gradient = true, .tangents = 1 }, .logits = true
     };
     struct tw_dataset data = make_data(n, size, classes);
     struct tw_net *net = tw_family_net(spec, NULL);
     struct tw_problem *ours = tw_problem_new(net, &data, &po, NULL), *theirs;
     char command[1200];
-    double *at, *mine, *v, *w, *to;
+    double *at, *mine, *v, *w, *to, *labels;
     float *b, *mine_b;
     struct answers a, t;
 
@@ -139,7 +146,12 @@ static void compare(const char *name, const char *spec, size_t size, size_t clas
     to = tw_alloc(ours->dim, sizeof *to);
     b = tw_alloc(theirs->layout->nb, sizeof *b);
     mine_b = tw_alloc(ours->layout->nb, sizeof *mine_b);
-    assert_true(at && mine && v && w && to && b && mine_b);
+    labels = tw_alloc(n, sizeof *labels);
+    assert_true(at && mine && v && w && to && b && mine_b && labels);
+    assert_int_equal(theirs->width, classes);
+    assert_int_equal(tw_evaluator_labels(theirs, labels, NULL), TW_OK);
+    for (size_t i = 0; i < n; i++)
+        assert_int_equal((int)labels[i], i * 7 % classes);
     assert_int_equal(tw_evaluator_get(theirs, 0, NULL, at, b, NULL), TW_OK);
     for (size_t i = 0; i < ours->dim; i++)
         v[i] = 0.1 * cos(1.7 * (double)i);
@@ -156,6 +168,11 @@ static void compare(const char *name, const char *spec, size_t size, size_t clas
     reorder(theirs->layout, t.gradient, ours->layout, to);
     print_message("gradient %.1e, ", largest_difference(to, a.gradient, ours->dim));
     assert_true(largest_difference(to, a.gradient, ours->dim) < tol);
+    print_message("logits %.1e, their slopes %.1e, ",
+                  largest_difference(t.logits, a.logits, n * classes),
+                  largest_difference(t.logit_slopes, a.logit_slopes, n * classes));
+    assert_true(largest_difference(t.logits, a.logits, n * classes) < tol);
+    assert_true(largest_difference(t.logit_slopes, a.logit_slopes, n * classes) < tol);
     check_close(t.slope, a.slope, 10.0 * tol, 0.01 * tol);
     reorder(theirs->layout, t.h, ours->layout, to);
     print_message("Hessian product %.1e\n", largest_difference(to, a.h, ours->dim));
@@ -171,6 +188,7 @@ static void compare(const char *name, const char *spec, size_t size, size_t clas
     free(to);
     free(b);
     free(mine_b);
+    free(labels);
     tw_problem_free(theirs);
     tw_problem_free(ours);
     tw_net_free(net);

@@ -176,6 +176,9 @@ static void wrong_greetings_are_refused_with_the_reason(void **state)
         { TENSOR("\"name\":\"w\",\"shape\":[2],\"filter\":1"), "filter axis of tensor w" },
         { GREET("\"tensors\":[{\"name\":\"w\",\"shape\":[2]},{\"name\":\"w\",\"shape\":[3]}]"),
           "two tensors are called w" },
+        { "{\"twep\":1,\"can\":[\"loss\",\"samples\",\"logits\"],\"n\":3,\"width\":4,"
+          "\"classes\":3,\"tensors\":[]}",
+          "no whole number of softmaxes of 3" },
         { GREET("\"checkpoints\":-1,\"tensors\":[]"), "neither a number nor a list" },
         { GREET("\"checkpoints\":1e9,\"tensors\":[]"), "more than" },
         { "{\"twep\":1,\"can\":[\"loss\",\"samples\"]}", "does not say how many (\"n\")" },

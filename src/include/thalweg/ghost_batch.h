@@ -96,7 +96,13 @@ typedef enum tw_status tw_ghost_block_fn(void *ctx, const struct tw_ghost_block 
  * for the directions and a loss of classes: else TW_EINVAL. A failure of fn ends it. */
 enum tw_status tw_ghost_slopes(struct tw_problem *p, const struct tw_request *r, size_t bytes,
                                tw_ghost_block_fn *fn, void *ctx, struct tw_err *err) TW_CHECKED;
-/* How many softmaxes those are. */
+/* The same of a problem that is no network of ours (an evaluator): all samples in one block, with
+ * p->width / classes softmaxes of a sample one after another. labels: NULL (every label is then
+ * SIZE_MAX), or the class of each softmax as tw_evaluator_labels gives them. */
+enum tw_status tw_ghost_slopes_whole(struct tw_problem *p, const struct tw_request *r,
+                                     size_t classes, const double *labels, tw_ghost_block_fn *fn,
+                                     void *ctx, struct tw_err *err) TW_CHECKED;
+/* How many softmaxes those of tw_ghost_slopes are. */
 size_t tw_ghost_positions(const struct tw_problem *p, const struct tw_request *r);
 
 /* The paper's rho_a of the one direction of r, over its rows, in units of that direction. */

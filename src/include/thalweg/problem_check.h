@@ -27,7 +27,8 @@ struct tw_check_options {
     uint64_t seed;
     bool real64; /* points can be told apart to double precision; else to single */
     bool samples, gradient, slopes, hvp; /* what it offers */
-    bool tensors;                        /* the gradient of each tensor, four losses each */
+    bool logits;  /* it offers these and their slopes; not checked where they are very many */
+    bool tensors; /* the gradient of each tensor, four losses each */
 };
 /* Told of each check as it is done; false: stop. */
 typedef bool tw_check_fn(void *ctx, const struct tw_check *c);

@@ -38,6 +38,10 @@ struct tw_evaluator_info {
     bool real64;             /* its parameters are doubles, else floats */
     bool samples;            /* losses of each sample can be asked for */
     bool grad, jvp, hvp;
+    /* Logits of a sample are tw_problem's width / classes softmaxes one after another, each of
+     * `classes` reals; 0: it offers none. */
+    size_t classes;
+    bool logit_jvp, labels; /* slopes of logits, labels can be asked for */
     size_t checkpoints;
     size_t restarts; /* workers started again so far */
 };
@@ -47,6 +51,10 @@ const char *tw_evaluator_checkpoint(const struct tw_problem *p, size_t i);
  * be NULL. */
 enum tw_status tw_evaluator_get(struct tw_problem *p, size_t i, float *params, double *real_params,
                                 float *buffers, struct tw_err *err) TW_CHECKED;
+/* The class of each softmax, n times width / classes reals; one below 0: it counts nowhere.
+ * TW_EINVAL: they are not offered. */
+enum tw_status tw_evaluator_labels(struct tw_problem *p, double *labels,
+                                   struct tw_err *err) TW_CHECKED;
 /* The last lines, up to 20, of what the workers have printed. */
 void tw_evaluator_tail(const struct tw_problem *p, struct tw_str *out);
 
