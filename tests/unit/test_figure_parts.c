@@ -92,13 +92,14 @@ static void test_thinning(void **state)
 static void test_log_ticks(void **state)
 {
     const struct fig_axis a = { 5.7e7, 1.8e10, true }, b = { 3e-5, 0.2, true };
+    const struct fig_page page = { .fs = 8.0 };
     struct tw_str t = { 0 };
 
     (void)state;
-    fig_set_ticks(&t, 'x', &a, 1.0, 3.0, 0.5, false);
+    fig_set_ticks(&t, 'x', &a, 1.0, 3.0, 0.5, &page);
     assert_non_null(strstr(t.s, "set xtics 1e+07, 10;"));
     tw_str_clear(&t);
-    fig_set_ticks(&t, 'y', &b, 1.0, 3.0, 0.5, false);
+    fig_set_ticks(&t, 'y', &b, 1.0, 3.0, 0.5, &page);
     assert_non_null(strstr(t.s, "set ytics 1e-05, 10;"));
     tw_str_release(&t);
 }
