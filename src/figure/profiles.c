@@ -73,9 +73,10 @@ static void lay_out(struct profile_plan *q)
     struct grid *g = &q->grid;
     const struct fig_axis y = { 0.0, q->top / q->y_unit, false };
     double em = q->page.fs / 72.0, scale = q->page.fs / 8.0, right = 0.12 * scale;
+    const double high = q->page.h > 0.0 ? q->page.h : 0.375 * q->page.w; /* a panel, or more */
     double foot = 2.75 * em; /* ticks, numbers and symbol under each panel */
 
-    g->left = fig_left_margin(&q->page, fig_tick_width(&y, 4.0));
+    g->left = fig_left_margin(&q->page, fig_tick_width(&y, high / (0.3 * scale)));
     g->gap_x = 0.16 * scale;
     g->gap_y = foot + 0.08 * scale;
     g->bottom = foot;

@@ -206,12 +206,14 @@ static void relief(struct tw_str *gp, const struct surface_plan *p)
     const double em = p->page.fs / 72.0;
     const double half = 0.5 * 0.47 * em * (double)fig_text_length(f->y_label ? f->y_label : "");
     const double over = fmax(0.0, 0.84 * half - 0.12 * p->page.w);
-    const double shift = fmax(0.0, 0.5 * (p->level_width - 3.0) * (p->page.fs - 1.0) / 72.0);
+    /* The numbers and label of the height need 4.2 em, more if the numbers are long. */
+    const double more = fmax(0.0, 0.5 * (p->level_width - 3.0) * (p->page.fs - 1.0) / 72.0);
+    const double shift = fmax(0.0, 4.2 * em + more - 0.145 * p->page.w);
 
     fig_set_ticks(gp, 'x', &x, 1.0, side, room, &p->page);
     fig_set_ticks(gp, 'y', &y, 1.0, side, room, &p->page);
     level_ticks(gp, p, "z");
-    /* Above the note, and to the right by what the longest of the numbers takes. */
+    /* Above the note. */
     tw_str_addf(gp, "set origin X(%.4g), Y(%.4g); set size 1 - X(%.4g), 1 - Y(%.4g)\n", shift,
                 p->bottom, shift, p->bottom);
     tw_str_add(gp, "set xrange [XMIN:XMAX]; set yrange [YMIN:YMAX]; set zrange [Z(ZMIN):Z(ZMAX)]\n"
@@ -227,7 +229,7 @@ static void relief(struct tw_str *gp, const struct surface_plan *p)
     tw_str_addf(gp, " rotate parallel offset %.3g, %.3g\nset zlabel TW_L.", -2.4 - 2.0 * over / em,
                 0.3 - 0.5 * over / em);
     fig_quote(gp, f->z_label ? f->z_label : "", p->page.tex);
-    tw_str_addf(gp, " rotate by 90 offset %.3g, 0\nsplot ", -2.0 * shift / em);
+    tw_str_addf(gp, " rotate by 90 offset %.3g, 0\nsplot ", -2.0 * more / em);
     picture(gp, p);
     tw_str_add(gp, " with pm3d");
 }
