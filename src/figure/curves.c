@@ -294,7 +294,7 @@ static void lay_out(struct curves_plan *p)
     double em = p->page.fs / 72.0, wide;
     int low = (p->show_residual ? 1 : 0) + (p->show_rate ? 1 : 0);
 
-    p->right = 0.09 * p->page.fs / 8.0;
+    p->right = 0.13 * p->page.fs / 8.0; /* half of a number like 2000 */
     p->top = 0.07 * p->page.fs / 8.0;
     p->bottom = 2.85 * em;
     p->gap = 0.09 * p->page.fs / 8.0;
