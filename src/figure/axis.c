@@ -2,6 +2,7 @@
 #include "fig.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -140,11 +141,18 @@ static void list_tick(struct tw_str *gp, double at, bool tex)
     tw_str_addf(gp, "%.6g", at);
 }
 
-/* Round numbers on a log axis too short for decades: evenly spaced ones if 1, 2, 5 ... are too
- * few. */
-static void list_ticks(struct tw_str *gp, double lo, double hi, double step, bool tex)
+/* Width of a listed tick's label, in em. */
+static double list_width(double at)
 {
-    double at[12], next = ceil(lo / step) * step;
+    return at >= 1e5 ? 2.6 : 0.5 * snprintf(NULL, 0, "%.6g", at);
+}
+
+/* Round numbers on a log axis too short for decades: evenly spaced ones if 1, 2, 5 ... are too
+ * few. `em` is that of the labels as a share of the axis that they lie along, 0 if they lie across:
+ * one that would touch the last stays a bare tick. */
+static void list_ticks(struct tw_str *gp, double lo, double hi, double step, double em, bool tex)
+{
+    double at[12], next = ceil(lo / step) * step, free = -HUGE_VAL;
     size_t n = decade_ticks(lo, hi, at, 12);
 
     if (n < 4)
@@ -154,14 +162,22 @@ static void list_ticks(struct tw_str *gp, double lo, double hi, double step, boo
                 step *= 2.0;
         }
     for (size_t i = 0; i < n; i++) {
+        const double half = 0.5 * em * list_width(at[i]), place = log(at[i] / lo) / log(hi / lo);
+
         tw_str_add(gp, i ? ", " : "");
+        if (em > 0.0 && place - half < free) {
+            tw_str_addf(gp, "'' %.6g 1", at[i]);
+            continue;
+        }
+        free = place + half + 0.4 * em;
         list_tick(gp, at[i], tex);
     }
 }
 
 void fig_set_ticks(struct tw_str *gp, char axis, const struct fig_axis *a, double unit,
-                   double length, double room, bool tex)
+                   double length, double room, const struct fig_page *page)
 {
+    const bool tex = page->tex;
     double want = fmin(fmax(length / room, 2.0), 8.0), lo = a->lo / unit, hi = a->hi / unit;
     struct fig_ticks t = fig_ticks(lo, hi, want, axis == 'x' ? 2 : 3);
 
@@ -180,7 +196,7 @@ void fig_set_ticks(struct tw_str *gp, char axis, const struct fig_axis *a, doubl
                     pow(10.0, floor(log10(lo) + 1e-9)), axis, axis, tex ? "$10^{%L}$" : "10^{%L}");
     else {
         tw_str_addf(gp, "set format %c \"%%g\"; unset m%ctics; set %ctics (", axis, axis, axis);
-        list_ticks(gp, lo, hi, t.step, tex);
+        list_ticks(gp, lo, hi, t.step, axis == 'x' ? (page->fs - 1.0) / 72.0 / length : 0.0, tex);
         tw_str_add(gp, ")\n");
     }
 }
@@ -199,12 +215,17 @@ double fig_power(double largest, struct tw_str *label, bool tex)
     return pow(10.0, e);
 }
 
-double fig_tick_width(double lo, double hi, double want)
+double fig_tick_width(const struct fig_axis *a, double want)
 {
-    struct fig_ticks t = fig_ticks(lo, hi, want, 3);
-    double first = ceil(lo / t.step) * t.step, last = floor(hi / t.step) * t.step;
+    struct fig_ticks t = fig_ticks(a->lo, a->hi, fmin(fmax(want, 2.0), 8.0), 3);
+    double first = ceil(a->lo / t.step) * t.step, last = floor(a->hi / t.step) * t.step;
     double largest = fmax(fabs(first), fabs(last));
     int whole = largest >= 10.0 ? (int)floor(log10(largest) + 1e-9) + 1 : 1;
+
+    if (a->log && a->hi / a->lo > 50.0)
+        return 2.2;            /* 10 to a power */
+    if (a->log && a->lo < 1.0) /* 1, 2, 5 of the lowest decade */
+        t.decimals = (int)fmax(t.decimals, ceil(-log10(a->lo)));
 
     /* Digits are half an em wide in nearly every text face. */
     return 0.5 * (whole + t.decimals) + (t.decimals ? 0.25 : 0.0) + (first < 0.0 ? 0.56 : 0.0);

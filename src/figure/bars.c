@@ -24,7 +24,7 @@ static double widest(const struct fig_page *page, size_t n, const char *const *n
 static void name_ticks(struct tw_str *gp, char axis, size_t n, const char *const *name, bool tex)
 {
     tw_str_addf(gp, "unset m%ctics; set format %c \"%%g\"; set %ctics %sscale 0 (", axis, axis,
-                axis, axis == 'x' ? "rotate by 90 right " : "");
+                axis, axis == 'x' ? "rotate by 90 right offset 0, 0 " : "");
     for (size_t i = 0; i < n; i++) {
         tw_str_add(gp, i ? ", " : "");
         fig_quote(gp, name[i], tex);
@@ -86,19 +86,20 @@ static void bar_script(const struct tw_figure_bars *b, const struct frame *f, si
     fig_head(files, &f->page, opts, b->title ? b->title : "Bars", "");
     margins(gp, f);
     fig_set_ticks(gp, 'x', &x, 1.0, f->page.w - f->left - f->right, 0.45 * f->page.fs / 8.0,
-                  f->page.tex);
+                  &f->page);
     name_ticks(gp, 'y', b->n, b->name, f->page.tex);
-    tw_str_addf(gp, "set xrange [%.8g:%.8g]; set yrange [%.8g:-0.6]\nset label 1 ", x.lo, x.hi,
+    tw_str_addf(gp, "set xrange [%.8g:%.8g]; set yrange [%.8g:-0.6]\nset label 1 TW_L.", x.lo, x.hi,
                 (double)b->n - 0.4);
     fig_quote(gp, b->x_label ? b->x_label : "", f->page.tex);
     tw_str_addf(gp, " at graph 0.5, screen Y(%.4g) center\n", 0.68 * em);
     if (x.lo < 0.0)
         tw_str_add(gp, "set arrow 1 from 0, graph 0 to 0, graph 1 nohead lw LW(0.5) lc rgb C0\n");
-    tw_str_addf(gp,
-                rows ? "set key Left reverse samplen 1.2 spacing 1.05 nobox font TW_KF maxrows %zu "
-                       "center top at graph 0.5, screen 1 - Y(0.03)\n"
-                     : "unset key # %zu\n",
-                rows);
+    tw_str_addf(
+        gp,
+        rows ? "set key Left reverse samplen 1.2 spacing TW_LEAD nobox font TW_KF maxrows %zu "
+               "center top at graph 0.5, screen 1 - Y(0.03)\n"
+             : "unset key # %zu\n",
+        rows);
     for (size_t s = 0; s < b->nseries; s++) {
         tw_str_addf(gp, "%sDATA index \"series %zu:\" using ", s ? ", \\\n    " : "plot ", s + 1);
         if (b->series[s].bars)
@@ -142,7 +143,7 @@ enum tw_status tw_figure_bars(const char *path, const struct tw_figure_bars *b,
         rows = (rows + 1) / 2;
         f.left = fmin(widest(&f.page, b->n, b->name) + 0.7 * em, 0.6 * f.page.w);
         f.right = 0.15 * f.page.fs / 8.0;
-        f.top = 0.09 * f.page.fs / 8.0 + 1.1 * em * (double)rows;
+        f.top = 0.09 * f.page.fs / 8.0 + fig_key_height(&f.page, rows);
         f.bottom = 2.85 * em;
         if (f.page.h == 0.0)
             f.page.h = f.top + f.bottom + fmax(1.7 * em * (double)b->n, 6.0 * em);
@@ -190,12 +191,12 @@ static void matrix_labels(const struct tw_figure_matrix *m, const struct frame *
     const double em = f->page.fs / 72.0;
 
     if (m->x_label) {
-        tw_str_add(gp, "set label ");
+        tw_str_add(gp, "set label TW_L.");
         fig_quote(gp, m->x_label, f->page.tex);
         tw_str_addf(gp, " at graph 0.5, screen Y(%.4g) center\n", 0.68 * em);
     }
     if (m->y_label) {
-        tw_str_add(gp, "set label ");
+        tw_str_add(gp, "set label TW_L.");
         fig_quote(gp, m->y_label, f->page.tex);
         tw_str_addf(gp, " at screen X(%.4g), graph 0.5 center rotate by 90\n", 0.75 * em);
     }
@@ -227,11 +228,14 @@ static void matrix_script(const struct tw_figure_matrix *m, const struct frame *
                 "set palette defined (0 \"#FFFFFF\", 0.25 \"#C6DBEF\", 0.5 \"#6BAED6\", 0.75 "
                 "\"#2171B5\", 1 \"#08306B\")\nset cbrange [%.8g:%.8g]\n"
                 "set colorbox user origin screen 1 - X(%.4g), screen Y(%.4g) size screen X(%.4g), "
-                "screen 1 - Y(%.4g)\nset cbtics font TW_KF scale 0.5\nset cblabel ",
+                "screen 1 - Y(%.4g)\nset cbtics font TW_KF scale 0.5\nset label TW_L.",
                 ncol - 0.5, (double)m->n - 0.5, lo, hi, f->right - 0.08, f->bottom, 0.8 * em,
                 f->top + f->bottom);
     fig_quote(gp, m->label ? m->label : "", f->page.tex);
-    tw_str_add(gp, " offset -0.5, 0\nset border 15 lw LW(0.5)\n");
+    tw_str_addf(gp,
+                " at screen 1 - X(%.4g), graph 0.5 center rotate by 90\n"
+                "set border 15 lw LW(0.5)\n",
+                0.6 * em);
     for (size_t i = 1; m->group && !m->ncol && i < m->n; i++)
         if (m->group[i] != m->group[i - 1])
             tw_str_addf(gp,
@@ -267,7 +271,7 @@ enum tw_status tw_figure_matrix(const char *path, const struct tw_figure_matrix 
                  (m->y_label ? 1.3 * em : 0.0);
         f.bottom = fmin(widest(&f.page, columns_of(m), below) + 0.7 * em, 0.4 * f.page.w) +
                    (m->x_label ? 1.5 * em : 0.0);
-        f.right = 4.6 * em;
+        f.right = (m->label ? 5.8 : 4.6) * em;
         f.top = 0.1 * f.page.fs / 8.0;
         if (f.page.h == 0.0)
             f.page.h =

@@ -291,14 +291,10 @@ double curves_panel_height(const struct curves_plan *p)
 /* Margins from the font's size, so that panels align without asking gnuplot. */
 static void lay_out(struct curves_plan *p)
 {
-    double em = p->page.fs / 72.0, tick = (p->page.fs - 1.0) / 72.0;
+    double em = p->page.fs / 72.0, wide;
     int low = (p->show_residual ? 1 : 0) + (p->show_rate ? 1 : 0);
-    double wide = fig_tick_width(p->y.lo, p->y.hi, 5);
 
-    if (p->show_residual)
-        wide = fmax(wide, fig_tick_width(p->residual.lo, p->residual.hi, 2.5));
-    p->left = 1.35 * em + (wide + 0.85) * tick;
-    p->right = 0.09 * p->page.fs / 8.0;
+    p->right = 0.13 * p->page.fs / 8.0; /* half of a number like 2000 */
     p->top = 0.07 * p->page.fs / 8.0;
     p->bottom = 2.85 * em;
     p->gap = 0.09 * p->page.fs / 8.0;
@@ -307,6 +303,10 @@ static void lay_out(struct curves_plan *p)
     if (p->by_content)
         p->page.h = 0.618 * p->page.w + low * (p->low + p->gap);
     p->low = fmin(p->low, 0.2 * p->page.h);
+    wide = fig_tick_width(&p->y, curves_panel_height(p) / (0.3 * p->page.fs / 8.0));
+    if (p->show_residual)
+        wide = fmax(wide, fig_tick_width(&p->residual, 2.5));
+    p->left = fig_left_margin(&p->page, wide);
 }
 
 enum tw_status tw_figure_curves(const char *path, const struct tw_figure_curves *f,

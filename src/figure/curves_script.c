@@ -163,8 +163,8 @@ static void variables(const struct curves_plan *p, struct tw_str *s)
 /* `quoted`: a gnuplot string, quotes and all. */
 static void y_label(struct tw_str *gp, const struct curves_plan *p, const char *quoted)
 {
-    tw_str_addf(gp, "set label 1 %s at screen X(%.4g), graph 0.5 center rotate by 90\n", quoted,
-                0.75 * p->page.fs / 72.0);
+    tw_str_addf(gp, "set label 1 TW_L.%s at screen X(%.4g), graph 0.5 center rotate by 90\n",
+                quoted, 0.75 * p->page.fs / 72.0);
 }
 
 /* The lowest panel has the numbers and the label of the shared x axis. */
@@ -173,14 +173,14 @@ static void x_axis(struct tw_str *gp, const struct curves_plan *p, bool lowest)
     struct tw_str text = { 0 };
 
     fig_set_ticks(gp, 'x', &p->x, p->x_unit, curves_panel_width(p), 0.55 * p->page.fs / 8.0,
-                  p->page.tex);
+                  &p->page);
     if (!lowest) {
         tw_str_add(gp, "set format x \"\"\n");
         return;
     }
     tw_str_addf(&text, "%s%s", p->f->x_label ? p->f->x_label : "training step", p->x_unit_name);
     /* Not `set xlabel`: its place depends on the terminal's idea of the font. */
-    tw_str_add(gp, "set label 2 ");
+    tw_str_add(gp, "set label 2 TW_L.");
     fig_quote(gp, text.s ? text.s : "", p->page.tex);
     tw_str_addf(gp, " at graph 0.5, screen Y(%.4g) center\n", 0.68 * p->page.fs / 72.0);
     tw_str_release(&text);
@@ -225,7 +225,7 @@ static void key_entry(void *ctx, const char *label, const char *with, size_t cur
 
 static void key(struct tw_str *gp, const struct curves_plan *p)
 {
-    tw_str_add(gp, "set key Left reverse samplen 2.2 spacing 1.05 nobox font TW_KF ");
+    tw_str_add(gp, "set key Left reverse samplen 2.2 spacing TW_LEAD nobox font TW_KF ");
     if (p->key.above)
         tw_str_addf(gp, "maxrows %zu center top at screen X(%.4g), screen 1 - Y(0.03)\n",
                     p->key.rows, p->left + 0.5 * curves_panel_width(p));
@@ -319,7 +319,7 @@ static void loss_panel(struct tw_str *gp, const struct curves_plan *p, double up
     tw_str_add(gp, "\n# loss\n");
     panel(gp, p, up, true);
     x_axis(gp, p, lowest);
-    fig_set_ticks(gp, 'y', &p->y, 1.0, curves_panel_height(p), 0.3 * p->page.fs / 8.0, p->page.tex);
+    fig_set_ticks(gp, 'y', &p->y, 1.0, curves_panel_height(p), 0.3 * p->page.fs / 8.0, &p->page);
     tw_str_add(gp, "set yrange [YMIN:YMAX]\n");
     fig_quote(&label, p->f->y_label ? p->f->y_label : "loss", p->page.tex);
     y_label(gp, p, label.s ? label.s : "''");
@@ -337,7 +337,7 @@ static void low_axis(struct tw_str *gp, const struct curves_plan *p, const struc
     struct fig_axis scaled = { y->lo / unit, y->hi / unit, false };
 
     tw_str_add(gp, "unset key; unset logscale y\n");
-    fig_set_ticks(gp, 'y', &scaled, 1.0, p->low, 0.27 * p->page.fs / 8.0, false);
+    fig_set_ticks(gp, 'y', &scaled, 1.0, p->low, 0.27 * p->page.fs / 8.0, &p->page);
     tw_str_addf(gp, "set yrange [%.6g:%.6g]\n", scaled.lo, scaled.hi);
 }
 

@@ -24,6 +24,10 @@ enum tw_status fig_page_init(struct fig_page *p, const char *path,
                              const struct tw_figure_opts *opts, struct tw_err *err) TW_CHECKED;
 /* Width of n characters of tick and key text, in inches: a guess good to a few per cent. */
 double fig_text_width(const struct fig_page *p, size_t n);
+/* Margin for a label, ticks and their numbers, which are `wide` em, left of a panel. */
+double fig_left_margin(const struct fig_page *p, double wide);
+/* Height of a key of so many rows, in inches: TW_LEAD of style.gp sets them this far apart. */
+double fig_key_height(const struct fig_page *p, size_t rows);
 /* Characters that s takes on the page (UTF-8 counted by code point). */
 size_t fig_text_length(const char *s);
 
@@ -88,12 +92,12 @@ double fig_unit(double largest, const char **name);
 /* The script's lines for the ticks of axis 'x' or 'y', whose numbers are those of *a over
  * unit; `length` and what one label needs, `room`, are in inches. */
 void fig_set_ticks(struct tw_str *gp, char axis, const struct fig_axis *a, double unit,
-                   double length, double room, bool tex);
+                   double length, double room, const struct fig_page *page);
 /* A power of ten that leaves two or three digits before and after the point: 1 if there is
  * no need; for log scales too. Appends " (10^e)" to *label, in its markup. */
 double fig_power(double largest, struct tw_str *label, bool tex);
-/* Width of the widest label of such ticks, in em. */
-double fig_tick_width(double lo, double hi, double want);
+/* Width of the widest label of such ticks of a vertical axis, in em. */
+double fig_tick_width(const struct fig_axis *a, double want);
 
 /* ---- side.c: the script, the data, the picture ------------------------------------------- */
 

@@ -190,7 +190,7 @@ static void shape(struct curves_plan *p, size_t entries, size_t chars, size_t co
     p->key.cols = cols;
     p->key.rows = (entries + cols - 1) / cols;
     p->key.w = (double)cols * (3.9 * tick + fig_text_width(&p->page, chars));
-    p->key.h = ((double)p->key.rows + 0.3) * 1.08 * tick;
+    p->key.h = fig_key_height(&p->page, p->key.rows) + 0.3 * tick;
 }
 
 static bool try_inside(struct curves_plan *p, const struct ink *ink, size_t entries, size_t chars)

@@ -98,8 +98,7 @@ static void place_key(struct plane_plan *p)
 static void lay_out(struct plane_plan *p)
 {
     const double em = p->page.fs / 72.0, tick = (p->page.fs - 1.0) / 72.0;
-    const double wide =
-        p->y.log && p->y.hi / p->y.lo > 50.0 ? 2.2 : fig_tick_width(p->y.lo, p->y.hi, 5.0);
+    const double high = p->page.h > 0.0 ? p->page.h : 0.66 * p->page.w;
     size_t end = 0;
 
     for (size_t i = 0; i < p->f->n; i++)
@@ -108,18 +107,19 @@ static void lay_out(struct plane_plan *p)
 
             end = n > end ? n : end;
         }
-    p->left = 1.35 * em + (wide + 0.85) * tick;
+    p->left = fig_left_margin(&p->page,
+                              fig_tick_width(&p->y, (high - 3.4 * em) / (0.3 * p->page.fs / 8.0)));
     p->right = 0.12 * p->page.fs / 8.0 + (end ? fig_text_width(&p->page, end) + 0.5 * tick : 0.0);
     p->bottom = 2.85 * em;
     if (!p->above)
         place_key(p);
-    p->top = 0.09 * p->page.fs / 8.0 + 1.02 * tick * (double)p->rows;
+    p->top = 0.09 * p->page.fs / 8.0 + fig_key_height(&p->page, p->rows);
     if (p->page.h == 0.0 && p->f->equal)
         p->page.h = (p->page.w - p->left - p->right) * (p->y.hi - p->y.lo) / (p->x.hi - p->x.lo) +
                     p->top + p->bottom;
     if (p->page.h == 0.0)
         p->page.h = p->f->square ? p->page.w - p->left - p->right + p->top + p->bottom
-                                 : 0.66 * p->page.w + 1.02 * tick * (double)p->rows;
+                                 : 0.66 * p->page.w + fig_key_height(&p->page, p->rows);
 }
 
 /* ---- data -------------------------------------------------------------------------------------
@@ -300,8 +300,8 @@ static void axes(struct tw_str *gp, const struct plane_plan *p)
                 "set lmargin at screen X(%.4g); set rmargin at screen 1 - X(%.4g)\n"
                 "set bmargin at screen Y(%.4g); set tmargin at screen 1 - Y(%.4g)\n",
                 p->left, p->right, p->bottom, p->top);
-    fig_set_ticks(gp, 'x', &p->x, p->x_unit, width, 0.5 * p->page.fs / 8.0, p->page.tex);
-    fig_set_ticks(gp, 'y', &p->y, 1.0, height, 0.3 * p->page.fs / 8.0, p->page.tex);
+    fig_set_ticks(gp, 'x', &p->x, p->x_unit, width, 0.5 * p->page.fs / 8.0, &p->page);
+    fig_set_ticks(gp, 'y', &p->y, 1.0, height, 0.3 * p->page.fs / 8.0, &p->page);
     if (p->above || p->below)
         tw_str_addf(gp, "set xrange [XMIN / XUNIT:XMAX / XUNIT]; set yrange [%.8g:%.8g]\n", p->y.lo,
                     p->y.hi);
@@ -310,9 +310,9 @@ static void axes(struct tw_str *gp, const struct plane_plan *p)
     if (p->below)
         tw_str_add(gp, "set format x \"\"\n");
     tw_str_addf(&text, "%s%s", p->f->x_label ? p->f->x_label : "x", p->x_unit_name);
-    tw_str_add(gp, "set label 1 ");
+    tw_str_add(gp, "set label 1 TW_L.");
     fig_quote(gp, p->below || !text.s ? "" : text.s, p->page.tex);
-    tw_str_addf(gp, " at graph 0.5, screen Y(%.4g) center\nset label 2 ", 0.68 * em);
+    tw_str_addf(gp, " at graph 0.5, screen Y(%.4g) center\nset label 2 TW_L.", 0.68 * em);
     fig_quote(gp, p->f->y_label ? p->f->y_label : "y", p->page.tex);
     tw_str_addf(gp, " at screen X(%.4g), graph 0.5 center rotate by 90\n", 0.75 * em);
     tw_str_release(&text);
@@ -327,7 +327,7 @@ static void panel(struct tw_str *gp, const struct plane_plan *p)
     inner_ends(gp, p);
     if (!p->above && p->entries)
         tw_str_addf(gp,
-                    "set key Left reverse samplen 1.8 spacing 1.05 nobox font TW_KF maxrows %zu "
+                    "set key Left reverse samplen 1.8 spacing TW_LEAD nobox font TW_KF maxrows %zu "
                     "center top at graph 0.5, screen 1 - Y(0.03)\n",
                     p->rows);
     else if (!p->above)

@@ -71,11 +71,12 @@ static struct fig_axis horizontal_range(const struct tw_figure_profile *p, doubl
 static void lay_out(struct profile_plan *q)
 {
     struct grid *g = &q->grid;
-    double em = q->page.fs / 72.0, tick = (q->page.fs - 1.0) / 72.0, scale = q->page.fs / 8.0;
-    double wide = fig_tick_width(0.0, q->top / q->y_unit, 4.0), right = 0.12 * scale;
+    const struct fig_axis y = { 0.0, q->top / q->y_unit, false };
+    double em = q->page.fs / 72.0, scale = q->page.fs / 8.0, right = 0.12 * scale;
+    const double high = q->page.h > 0.0 ? q->page.h : 0.375 * q->page.w; /* a panel, or more */
     double foot = 2.75 * em; /* ticks, numbers and symbol under each panel */
 
-    g->left = 1.35 * em + (wide + 0.85) * tick;
+    g->left = fig_left_margin(&q->page, fig_tick_width(&y, high / (0.3 * scale)));
     g->gap_x = 0.16 * scale;
     g->gap_y = foot + 0.08 * scale;
     g->bottom = foot;
@@ -89,6 +90,8 @@ static void lay_out(struct profile_plan *q)
     g->w = (q->page.w - g->left - right + g->gap_x) / (double)g->cols - g->gap_x;
     if (q->page.h == 0.0) {
         g->h = fmin(fmax(0.75 * g->w, 0.8 * scale), 0.55 * q->page.w);
+        /* The vertical label's 29 characters at most have their room. */
+        g->h = fmax(g->h, (1.1 * fig_text_width(&q->page, 29) - foot) / (double)g->rows);
         q->page.h = g->bottom + 0.08 * scale + (double)g->rows * (g->h + g->gap_y) - g->gap_y;
     } else
         g->h = (q->page.h - g->bottom - 0.08 * scale + g->gap_y) / (double)g->rows - g->gap_y;
@@ -166,14 +169,14 @@ static void panel(const struct profile_plan *q, size_t i, struct tw_str *gp)
                 at_y + g->h);
     scaled = (struct fig_axis){ x.lo / unit, x.hi / unit, x.log };
     tw_str_add(gp, "unset logscale x; unset object; unset arrow\n");
-    room = (fig_tick_width(scaled.lo, scaled.hi, g->w / 0.4) + 1.3) * tick;
-    fig_set_ticks(gp, 'x', &scaled, 1.0, g->w, room, q->page.tex);
+    room = (fig_tick_width(&scaled, g->w / 0.4) + 1.3) * tick;
+    fig_set_ticks(gp, 'x', &scaled, 1.0, g->w, room, &q->page);
     tw_str_addf(gp, "set xrange [%.10g:%.10g]\n", scaled.lo, scaled.hi);
     if (i % g->cols)
         tw_str_add(gp, "set format y \"\"\n");
     else
-        fig_set_ticks(gp, 'y', &y, 1.0, g->h, 0.3 * q->page.fs / 8.0, q->page.tex);
-    tw_str_addf(gp, "set label 2 %s at graph 0.5, screen Y(%.4g) center\n",
+        fig_set_ticks(gp, 'y', &y, 1.0, g->h, 0.3 * q->page.fs / 8.0, &q->page);
+    tw_str_addf(gp, "set label 2 TW_L.%s at graph 0.5, screen Y(%.4g) center\n",
                 label.s ? label.s : "''", at_y - g->bottom + 0.68 * q->page.fs / 72.0);
     mark_interval(q, p, unit, gp);
     tw_str_addf(gp,
@@ -193,7 +196,6 @@ static void panel(const struct profile_plan *q, size_t i, struct tw_str *gp)
 static void script(const struct profile_plan *q, struct fig_files *files,
                    const struct tw_figure_opts *opts)
 {
-    const struct grid *g = &q->grid;
     struct tw_str vars = { 0 }, *gp = &files->gp;
 
     tw_str_addf(&vars, "INK = \"#4477AA\"\nYMAX = %.8g; YUNIT = %.0e\n", q->top, q->y_unit);
@@ -202,9 +204,8 @@ static void script(const struct profile_plan *q, struct fig_files *files,
     tw_str_add(gp, "X(inches) = inches / TW_W; Y(inches) = inches / TW_H\n"
                    "set dashtype 13 (5, 5)\nset tics font TW_KF\nunset key\nset multiplot\n"
                    "set yrange [0:YMAX / YUNIT]\n");
-    tw_str_addf(gp, "set label 1 %s at screen X(%.4g), screen Y(%.4g) center rotate by 90\n",
-                q->y_label.s ? q->y_label.s : "''", 0.75 * q->page.fs / 72.0,
-                0.5 * (g->bottom + q->page.h));
+    tw_str_addf(gp, "set label 1 TW_L.%s at screen X(%.4g), screen Y(%.4g) center rotate by 90\n",
+                q->y_label.s ? q->y_label.s : "''", 0.75 * q->page.fs / 72.0, 0.5 * q->page.h);
     for (size_t i = 0; i < q->n; i++)
         panel(q, i, gp);
     tw_str_add(gp, "unset multiplot\nunset output\n");

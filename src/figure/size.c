@@ -149,6 +149,16 @@ double fig_text_width(const struct fig_page *p, size_t n)
     return (double)n * 0.47 * (p->fs - 1.0) / 72.0;
 }
 
+double fig_left_margin(const struct fig_page *p, double wide)
+{
+    return (1.35 * p->fs + (wide + 1.2) * (p->fs - 1.0)) / 72.0;
+}
+
+double fig_key_height(const struct fig_page *p, size_t rows)
+{
+    return 1.2 * (double)rows * (p->fs - 1.0) / 72.0;
+}
+
 size_t fig_text_length(const char *s)
 {
     size_t n = 0;

@@ -65,7 +65,7 @@ static enum tw_status survey(struct surface_plan *p, struct tw_err *err)
 /* The note in lines as wide as the page; a newline ends one too. */
 static void wrap_note(struct surface_plan *p)
 {
-    const double wide = 0.4 * (p->page.fs - 1.0) / 72.0;
+    const double wide = 0.48 * (p->page.fs - 1.0) / 72.0; /* of Helvetica's letters too */
     const size_t most = (size_t)((p->page.w - 0.1) / wide);
     const char *s = p->f->note ? p->f->note : "";
 
@@ -74,7 +74,7 @@ static void wrap_note(struct surface_plan *p)
 
         for (; s[n] && s[n] != '\n' && used <= most && n < sizeof p->note[0] - 1; n++) {
             used += ((unsigned char)s[n] & 0xC0) != 0x80;
-            last = s[n] == ' ' ? n : last;
+            last = s[n] == ' ' && s[n + 1] != '%' ? n : last;
         }
         if (s[n] && s[n] != '\n' && last)
             n = last;
@@ -85,7 +85,7 @@ static void wrap_note(struct surface_plan *p)
 }
 
 /* Characters of the widest tick of the colours. */
-static double level_width(const struct surface_plan *p)
+static void level_width(struct surface_plan *p)
 {
     size_t most = 1;
 
@@ -95,7 +95,7 @@ static double level_width(const struct surface_plan *p)
 
         most = n > most ? n : most;
     }
-    return (double)most;
+    p->level_width = (double)most;
 }
 
 /* Columns as wide as the longest name, as many as there is room for. */
@@ -120,18 +120,21 @@ static void lay_out(struct surface_plan *p)
 {
     const struct tw_figure_surface *f = p->f;
     const double em = p->page.fs / 72.0, tick = (p->page.fs - 1.0) / 72.0;
-    const double notes = (double)p->nnote * 1.2 * (p->page.fs - 1.0) / 72.0;
+    const double notes = p->nnote ? (1.2 * (double)p->nnote + 0.3) * tick : 0.0;
+    const struct fig_axis y = { f->y[0], f->y[f->ny - 1], false };
     const double shape = f->equal ? (f->y[f->ny - 1] - f->y[0]) / (f->x[f->nx - 1] - f->x[0]) : 1.0;
     const bool given = p->page.h > 0.0;
     double w, h;
 
-    p->left = 1.35 * em + (fig_tick_width(f->y[0], f->y[f->ny - 1], 5.0) + 0.85) * tick;
-    p->right = 1.5 * em + (0.5 * level_width(p) + 2.2) * tick;
+    p->left = fig_left_margin(&p->page, fig_tick_width(&y, 8.0));
+    p->label = p->left - 0.75 * em;
+    p->right = 1.5 * em + (0.5 * p->level_width + 2.2) * tick;
     p->bottom = 2.85 * em + notes;
     p->top = 0.1 * p->page.fs / 8.0;
     if (f->npath && !f->relief)
         p->top += key_height(p, tick);
     if (f->relief) {
+        p->bottom = notes;
         p->page.h = given ? p->page.h : 0.8 * p->page.w + notes;
         return;
     }
@@ -221,6 +224,7 @@ enum tw_status tw_figure_surface(const char *path, const struct tw_figure_surfac
         st = surface_paint(&p, err);
     if (st == TW_OK) {
         wrap_note(&p);
+        level_width(&p);
         lay_out(&p);
         if (p.page.h - p.top - p.bottom < 0.3 || p.page.w - p.left - p.right < 0.3)
             st = tw_err_set(err, TW_EINVAL, "no room for the panel in %.3g by %.3g inches",

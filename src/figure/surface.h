@@ -16,8 +16,10 @@ struct surface_plan {
     size_t nlevel, missing;       /* points that are not finite */
     size_t px, py;                /* of the picture */
     float *picture;               /* (py, px): z, or its logarithm to base 10 */
-    double left, right, top, bottom;
-    size_t columns; /* of the key of paths */
+    double left, right, top, bottom,
+        label;          /* margins, and where the y label is left of the panel */
+    double level_width; /* characters of the widest tick of the colours */
+    size_t columns;     /* of the key of paths */
     size_t nnote;
     char note[SURFACE_NOTES][200];
 };

@@ -70,7 +70,7 @@ static void notes(struct tw_str *gp, const struct surface_plan *p)
 static void label(struct tw_str *gp, const struct surface_plan *p, const char *text,
                   const char *place)
 {
-    tw_str_add(gp, "set label ");
+    tw_str_add(gp, "set label TW_L.");
     fig_quote(gp, text ? text : "", p->page.tex);
     tw_str_addf(gp, " %s\n", place);
 }
@@ -225,9 +225,9 @@ static void map(struct tw_str *gp, const struct surface_plan *p)
                 "set bmargin at screen Y(%.4g); set tmargin at screen 1 - Y(%.4g)\n",
                 p->left, p->right, p->bottom, p->top);
     fig_set_ticks(gp, 'x', &x, 1.0, p->page.w - p->left - p->right, 0.5 * p->page.fs / 8.0,
-                  p->page.tex);
+                  &p->page);
     fig_set_ticks(gp, 'y', &y, 1.0, p->page.h - p->top - p->bottom, 0.3 * p->page.fs / 8.0,
-                  p->page.tex);
+                  &p->page);
     tw_str_add(gp, "set xrange [XMIN:XMAX]; set yrange [YMIN:YMAX]\nset border 15\n"
                    "set object rectangle from graph 0, graph 0 to graph 1, graph 1 behind fs solid "
                    "noborder fc rgb \"#BBBBBB\"    # under what is not finite\n");
@@ -235,8 +235,7 @@ static void map(struct tw_str *gp, const struct surface_plan *p)
                    p->bottom - 2.17 * em);
     label(gp, p, f->x_label, place);
     tw_str_addf(&t, "at screen X(%.4g), graph 0.5 center rotate by 90",
-                fmax(0.75 * em, p->left - (0.6 * em + (fig_tick_width(y.lo, y.hi, 5.0) + 0.85) *
-                                                          (p->page.fs - 1.0) / 72.0)));
+                fmax(0.75 * em, p->left - p->label));
     label(gp, p, f->y_label, t.s ? t.s : "");
     tw_str_clear(&t);
     tw_str_addf(&t, "at screen 1 - X(%.4g), graph 0.5 center rotate by 90", 0.6 * em);
@@ -267,22 +266,33 @@ static void relief(struct tw_str *gp, const struct surface_plan *p)
     const struct fig_axis x = { f->x[0], f->x[f->nx - 1], false };
     const struct fig_axis y = { f->y[0], f->y[f->ny - 1], false };
     const double side = 0.45 * p->page.w, room = 0.35 * p->page.fs / 8.0;
+    const double em = p->page.fs / 72.0;
+    const double half = 0.5 * 0.47 * em * (double)fig_text_length(f->y_label ? f->y_label : "");
+    const double over = fmax(0.0, 0.84 * half - 0.12 * p->page.w);
+    /* The numbers and label of the height need 4.2 em, more if the numbers are long. */
+    const double more = fmax(0.0, 0.5 * (p->level_width - 3.0) * (p->page.fs - 1.0) / 72.0);
+    const double shift = fmax(0.0, 4.2 * em + more - 0.145 * p->page.w);
 
-    fig_set_ticks(gp, 'x', &x, 1.0, side, room, p->page.tex);
-    fig_set_ticks(gp, 'y', &y, 1.0, side, room, p->page.tex);
+    fig_set_ticks(gp, 'x', &x, 1.0, side, room, &p->page);
+    fig_set_ticks(gp, 'y', &y, 1.0, side, room, &p->page);
     level_ticks(gp, p, "z");
+    /* Above the note. */
+    tw_str_addf(gp, "set origin X(%.4g), Y(%.4g); set size 1 - X(%.4g), 1 - Y(%.4g)\n", shift,
+                p->bottom, shift, p->bottom);
     tw_str_add(gp, "set xrange [XMIN:XMAX]; set yrange [YMIN:YMAX]; set zrange [Z(ZMIN):Z(ZMAX)]\n"
                    "set view VIEW_DOWN, VIEW_ROUND, 1, 1\nset border 31 lw LW(0.4)\n"
-                   "set origin 0, 0.05\nset xyplane at Z(ZMIN)\nset pm3d depthorder lighting "
+                   "set xyplane at Z(ZMIN)\nset pm3d depthorder lighting "
                    "primary 0.35 specular 0.1\n"
                    "unset colorbox\nset xtics offset 0, -0.3; set ytics offset 0.3, -0.2\n"
-                   "set xlabel ");
+                   "set xlabel TW_L.");
     fig_quote(gp, f->x_label ? f->x_label : "", p->page.tex);
-    tw_str_add(gp, " offset 0, -0.4\nset ylabel ");
+    tw_str_add(gp, " rotate parallel offset 0.6, 0.3\nset ylabel TW_L.");
     fig_quote(gp, f->y_label ? f->y_label : "", p->page.tex);
-    tw_str_add(gp, " offset 0.8, -0.4\nset zlabel ");
+    /* A label longer than its axis slides down along it. */
+    tw_str_addf(gp, " rotate parallel offset %.3g, %.3g\nset zlabel TW_L.", -2.4 - 2.0 * over / em,
+                0.3 - 0.5 * over / em);
     fig_quote(gp, f->z_label ? f->z_label : "", p->page.tex);
-    tw_str_add(gp, " rotate by 90\nsplot ");
+    tw_str_addf(gp, " rotate by 90 offset %.3g, 0\nsplot ", -2.0 * more / em);
     picture(gp, p);
     tw_str_add(gp, " with pm3d");
 }

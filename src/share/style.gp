@@ -21,15 +21,30 @@ if (strlen(TW_USER)) load TW_USER            # your own colours, fonts and lines
 if (TW_FORMAT eq "tex") TW_FONT = ""         # the document's own
 TW_TF = sprintf("%s,%g", TW_FONT, TW_FS)     # axis labels
 TW_KF = sprintf("%s,%g", TW_FONT, TW_FS - 1) # ticks and key
-if (TW_FORMAT eq "pdf") set term pdfcairo enhanced color butt size TW_W in, TW_H in font TW_TF
-if (TW_FORMAT eq "eps") set term epscairo enhanced color butt size TW_W in, TW_H in font TW_TF
-if (TW_FORMAT eq "tex") set term cairolatex pdf input color butt size TW_W in, TW_H in \
-    font TW_TF
+# By terminal: the fontscale that makes a point of text a point, and the height in em that it
+# takes for a line. Cairo and sixel's library set text at 96 dots an inch (cairo half of it by
+# default in PDF and EPS); SVG takes sizes for pixels.
+TW_SCALE = 1.0; TW_LINE = 1.0
+if (strstrt("pdf eps tex", TW_FORMAT)) TW_SCALE = 72 / 96.0; TW_LINE = 1.336
+if (TW_FORMAT eq "png") TW_SCALE = 300 / 96.0; TW_LINE = 1.336
+if (TW_FORMAT eq "svg") TW_SCALE = 96 / 72.0; TW_LINE = 1.125
+if (TW_FORMAT eq "sixel") TW_SCALE = TW_PX / TW_W / 96.0; TW_LINE = 0.96
+TW_LEAD = TW_FORMAT eq "dumb" ? 1 : 1.2 / TW_LINE             # key: lines 1.2 em apart
+if (TW_FORMAT ne "dumb") set xtics offset 0, 1 - 0.75 / TW_LINE # numbers: 0.75 em under the axis
+if (TW_FORMAT eq "pdf") set term pdfcairo enhanced color butt size TW_W in, TW_H in \
+    font TW_TF fontscale TW_SCALE
+if (TW_FORMAT eq "eps") set term epscairo enhanced color butt size TW_W in, TW_H in \
+    font TW_TF fontscale TW_SCALE
+# LaTeX has only the size that it is told: that of ticks; labels begin with TW_L.
+SIZE(pt) = sprintf("\\fontsize{%g}{%g}\\selectfont ", pt, 1.2 * pt)
+TW_L = TW_FORMAT eq "tex" ? SIZE(TW_FS) : ""
+TW_TEX = SIZE(TW_FS - 1)
+if (TW_FORMAT eq "tex") set term cairolatex pdf input header TW_TEX color butt \
+    size TW_W in, TW_H in font TW_TF fontscale TW_SCALE
 if (TW_FORMAT eq "png") set term pngcairo enhanced color butt size TW_W * 300, TW_H * 300 \
-    font TW_TF fontscale 300 / 144.0 linewidth 300 / 144.0 pointscale 300 / 72.0
-TW_SF = sprintf("%s,%.4g", TW_FONT, TW_FS * 96 / 72.0)
-if (TW_FORMAT eq "svg") set term svg enhanced butt size TW_W * 96, TW_H * 96 font TW_SF \
-    linewidth 96 / 144.0
+    font TW_TF fontscale TW_SCALE linewidth 300 / 144.0 pointscale 300 / 72.0
+if (TW_FORMAT eq "svg") set term svg enhanced butt size TW_W * 96, TW_H * 96 font TW_TF \
+    fontscale TW_SCALE linewidth 96 / 144.0
 if (TW_FORMAT eq "sixel") set term sixelgd enhanced truecolor size TW_PX, TW_PX * TW_H / TW_W \
-    font TW_TF fontscale TW_PX / TW_W / 98.0 linewidth TW_PX / TW_W / 144.0
+    font TW_TF fontscale TW_SCALE linewidth TW_PX / TW_W / 144.0
 if (TW_FORMAT eq "dumb") set term dumb enhanced ansi256 size TW_COLS, TW_ROWS

@@ -218,7 +218,7 @@ expect_err 'a file that is no scan' 3 'a.h5' thalweg export a.h5 --csv no.csv
 
 # Figures.
 expect 'a map with the scan' 0 - scan a.h5 --mesh 9x9 --plot map.svg
-grep -q 'filter-normalised directions' map.gp && [ -s map.h5 ] && [ -s map.bin ]
+grep -q 'filter-normalised' map.gp && [ -s map.h5 ] && [ -s map.bin ]
 report $? 'says how it was made, and keeps its numbers'
 grep -q '^LOG = 1 ' map.gp && cp map.svg map-first.svg
 report $? 'has logarithmic colours where the loss spans much'

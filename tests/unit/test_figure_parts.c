@@ -91,15 +91,27 @@ static void test_thinning(void **state)
 /* Decades begin at a power of ten, not where the axis does. */
 static void test_log_ticks(void **state)
 {
-    const struct fig_axis a = { 5.7e7, 1.8e10, true }, b = { 3e-5, 0.2, true };
+    const struct fig_axis a = { 5.7e7, 1.8e10, true }, b = { 3e-5, 0.2, true },
+                          c = { 0.0072, 0.0168, true };
+    const struct fig_page page = { .fs = 8.0 };
     struct tw_str t = { 0 };
 
     (void)state;
-    fig_set_ticks(&t, 'x', &a, 1.0, 3.0, 0.5, false);
+    fig_set_ticks(&t, 'x', &a, 1.0, 3.0, 0.5, &page);
     assert_non_null(strstr(t.s, "set xtics 1e+07, 10;"));
     tw_str_clear(&t);
-    fig_set_ticks(&t, 'y', &b, 1.0, 3.0, 0.5, false);
+    fig_set_ticks(&t, 'y', &b, 1.0, 3.0, 0.5, &page);
     assert_non_null(strstr(t.s, "set ytics 1e-05, 10;"));
+    /* On a short axis a label that would touch the last one is left out, its tick is not. */
+    tw_str_clear(&t);
+    fig_set_ticks(&t, 'x', &c, 1.0, 1.3, 0.3, &page);
+    assert_non_null(strstr(t.s, "(0.008, 0.01, 0.012, '' 0.014 1, 0.016)"));
+    tw_str_clear(&t);
+    fig_set_ticks(&t, 'x', &c, 1.0, 3.0, 0.6, &page);
+    assert_null(strstr(t.s, "''"));
+    tw_str_clear(&t);
+    fig_set_ticks(&t, 'y', &c, 1.0, 1.3, 0.3, &page);
+    assert_null(strstr(t.s, "''"));
     tw_str_release(&t);
 }
 
@@ -126,6 +138,9 @@ static void test_ranges_and_ticks(void **state)
     t = fig_ticks(3.1, 3.9, 5, 3);
     check_close(t.step, 0.2, 1e-12, 0);
     assert_int_equal(t.decimals, 1);
+    check_close(fig_tick_width(&(struct fig_axis){ 0.0, 0.42, false }, 8.0), 1.75, 1e-12, 0);
+    check_close(fig_tick_width(&(struct fig_axis){ 0.02, 0.5, true }, 5.0), 1.75, 1e-12, 0);
+    check_close(fig_tick_width(&(struct fig_axis){ 0.002, 0.5, true }, 5.0), 2.2, 1e-12, 0);
     t = fig_ticks(-0.7, 0.7, 2, 3);
     check_close(t.step, 0.5, 1e-12, 0);
     check_close(fig_unit(72000.0, &name), 1e3, 0, 0);
