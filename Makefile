@@ -267,7 +267,7 @@ ALL_TESTS := $(UNIT) $(wildcard tests/cli/*.sh) tests/conformance/run.sh
 TESTS     := $(ALL_TESTS)
 # A sanitizer's exit code must not look like one of ours.
 TEST_ENV := TW_BUILD='$(CURDIR)/$B' TW_ONNX_DATA='$(ONNX_DATA)' CMOCKA_MESSAGE_OUTPUT=TAP ASAN_OPTIONS=exitcode=99:allocator_may_return_null=1 \
-            UBSAN_OPTIONS=print_stacktrace=1:exitcode=99 OMP_NUM_THREADS="$${OMP_NUM_THREADS:-2}"
+            UBSAN_OPTIONS=print_stacktrace=1:exitcode=99 OMP_WAIT_POLICY=passive OMP_NUM_THREADS="$${OMP_NUM_THREADS:-2}"
 
 test: all man completion $(UNIT) $(CONFORM) $(EVALUATORS) ## run every test
 	@$(TEST_ENV) prove -j $(JOBS) -e 'sh tests/support/run.sh' $(TESTS)
