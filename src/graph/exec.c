@@ -59,8 +59,12 @@ void tw_exec_free(struct tw_exec *e)
         free(w->convert);
         free(w->row);
         free(w->out_row);
+        free(w->view.plane);
+        free(w->view.grad);
+        free(w->view.ugrad);
     }
     free(e->worker);
+    free(e->team);
     tw_exec_free_slots(e);
     tw_exec_free_back(e);
     tw_exec_forget(e);
@@ -173,7 +177,9 @@ void tw_exec_refresh(struct tw_exec *e, const struct tw_alg *alg, const size_t *
                         .lanes = 1,
                         .plane = e->uplane,
                         .kept = e->kept,
-                        .scratch = e->uscratch };
+                        .scratch = e->uscratch,
+                        .own = e->uscratch,
+                        .team = 1 };
 
     for (size_t v = 0; v < g->nval; v++)
         for (int p = 0; p < alg->planes; p++)

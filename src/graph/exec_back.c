@@ -147,9 +147,11 @@ enum tw_status tw_back_begin(struct tw_job *j, struct tw_err *err)
     return find_needed(j, err);
 }
 
-void tw_back_zero(const struct tw_job *j, size_t chunk)
+void tw_back_zero(const struct tw_job *j, size_t chunk, size_t me, size_t team)
 {
-    memset(j->sums + chunk * j->per, 0, j->per * sizeof *j->sums);
+    const size_t from = j->per / team * me, to = me + 1 < team ? j->per / team * (me + 1) : j->per;
+
+    memset(j->sums + chunk * j->per + from, 0, (to - from) * sizeof *j->sums);
 }
 
 /* ---- the uniform part ---------------------------------------------------------------------------
@@ -215,7 +217,9 @@ void tw_back_end(const struct tw_job *j)
                         .plane = e->uplane,
                         .grad = e->back.grad,
                         .kept = e->kept,
-                        .scratch = e->uscratch };
+                        .scratch = e->uscratch,
+                        .own = e->uscratch,
+                        .team = 1 };
 
     if (j->dense)
         tw_dense_gradient(j);

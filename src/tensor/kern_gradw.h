@@ -178,9 +178,8 @@ static bool gradw_turns(const struct tw_gradw *p)
     return p->m >= TW_PANEL && (apart || 5 * block < 4 * p->m);
 }
 
-static void gradw(const struct tw_gradw *p)
+static void gradw_by(const struct tw_gradw *p, bool turns)
 {
-    const bool turns = gradw_turns(p);
     const size_t most = turns ? TURNED_COLUMNS : GRADW_COLUMNS;
     struct columns at = { { 0 }, 0 };
     long go[GRADW_COLUMNS], xo[GRADW_COLUMNS];
@@ -193,6 +192,11 @@ static void gradw(const struct tw_gradw *p)
             turned_block(p, n, go, xo);
         else
             gradw_block(p, n, go, xo);
+}
+
+static void gradw(const struct tw_gradw *p)
+{
+    gradw_by(p, gradw_turns(p));
 }
 
 #endif

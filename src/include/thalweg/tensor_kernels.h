@@ -15,6 +15,8 @@
 #ifndef TW_TENSOR_KERNELS_H
 #define TW_TENSOR_KERNELS_H
 
+#include <stdatomic.h>
+
 #include "thalweg/base.h"
 
 enum {
@@ -188,10 +190,25 @@ struct tw_pool {
     size_t lanes;
 };
 
+/* Threads that compute together. Zeroed, with their number, before the first joins. */
+struct tw_team {
+    size_t of;
+    atomic_size_t arrived, round;
+};
+/* The calling thread is number `me` of team t, for kernels and waits; NULL: of none any more. */
+void tw_team_join(struct tw_team *t, size_t me);
+size_t tw_team_me(void);
+size_t tw_team_of(void);
+/* Until all have come here. Gives the processor away if that takes long. */
+void tw_team_wait(void);
+
 struct tw_kernels {
     const char *isa; /* "avx512", "avx2", "generic" */
     enum tw_real_type type;
     size_t size; /* of a real: 4 or 8 */
+    /* The same for teams: all threads of one call each kernel together, with equal arguments (but
+     * for `scratch`), and share its work; the same bits. NULL there. */
+    const struct tw_kernels *team;
 
     /* Elementwise. n counts reals. y may be x. */
     void (*unary)(enum tw_unary f, int order, double p0, double p1, size_t n, const void *x,
