@@ -198,12 +198,14 @@ static void take_sums(const struct tw_job *j)
 static void give_param(const struct tw_job *j, size_t v, int p, double *to)
 {
     const struct tw_exec *e = j->e;
+    const double by = tw_scale_of(j->run);
     const bool touched = e->back.touched[v];
     const size_t n = e->g->val[v].n, at = (size_t)p * e->utotal + e->uat[v];
 
 #pragma omp parallel for schedule(static) num_threads((int)e->threads) if (n > 20000)
     for (size_t i = 0; i < n; i++)
-        to[i] = sum_of(j, at + i) + (touched ? tw_get_real(e->k, e->back.reals, at + i) : 0.0);
+        to[i] =
+            (sum_of(j, at + i) + (touched ? tw_get_real(e->k, e->back.reals, at + i) : 0.0)) * by;
 }
 
 void tw_back_end(const struct tw_job *j)

@@ -114,11 +114,8 @@ static void set_teams(const struct tw_job *j, size_t threads, size_t alone)
 {
     const size_t left = j->nchunk - alone, teams = 2 * left > threads ? 1 : left;
 
-    for (size_t i = 0; i < teams; i++) {
-        j->e->team[i].of = (i + 1) * threads / teams - i * threads / teams;
-        atomic_init(&j->e->team[i].arrived, 0);
-        atomic_init(&j->e->team[i].round, 0);
-    }
+    for (size_t i = 0; i < teams; i++)
+        tw_exec_team(&j->e->team[i], (i + 1) * threads / teams - i * threads / teams);
 }
 
 static void run_tiles(struct tw_job *j)
@@ -148,9 +145,12 @@ static void run_tiles(struct tw_job *j)
 static void choose_lanes(struct tw_job *j, bool dense)
 {
     enum { TILES = 8, DENSE_TILES = 4, WORK = 100 };
+    static const double wide = 1e5; /* operations of an instruction: enough for threads to share */
     const struct tw_exec *e = j->e;
     const bool back = j->run->gradient || j->run->hvp;
-    const size_t tiles = dense ? DENSE_TILES : TILES;
+    const size_t tiles = !dense                                        ? TILES
+                         : e->flops / (double)e->g->ninstr >= wide ? 1
+                                                                       : DENSE_TILES;
     double least;
 
     j->dense = dense;

@@ -29,6 +29,11 @@ struct tw_tile {
     struct tw_slot *slot;
 };
 
+static inline double tw_scale_of(const struct tw_exec_run *run)
+{
+    return run->scale == 0.0 ? 1.0 : run->scale;
+}
+
 /* Lanes, tiles, batches, chunks of j->run. */
 void tw_choose_tiles(struct tw_job *j);
 /* Tile i of the samples first .. first + count - 1, without a slot. */

@@ -311,9 +311,9 @@ void tw_batch_spread(const struct tw_run *r, const struct tw_instr *in, bool bac
                      const double *mean);
 
 /* The gradient by the weights of a product: rows k .. k + nk of its other factor, all samples of
- * a tile. add: else they become zero. */
-void tw_matmul_weights(const struct tw_run *r, const struct tw_instr *in, bool add, size_t k,
-                       size_t nk, double *gw);
+ * a tile; zero: it is zero. set: else added to. Then all times `by`. */
+void tw_matmul_weights(const struct tw_run *r, const struct tw_instr *in, bool zero, bool set,
+                       double by, size_t k, size_t nk, double *gw);
 /* Of a product with a matrix of packed weights without gaps: the weights' value, and the rows of
  * the other factor; false if it is none. */
 bool tw_matmul_packed(const struct tw_graph *g, const struct tw_instr *in, int *weights,

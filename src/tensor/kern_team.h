@@ -76,10 +76,13 @@ static int team_level(int nd, const size_t *n, const long *sy)
     return best;
 }
 
-/* Cuts this thread's part out of a nest: *level from index *from on; false if it has none. */
+/* Cuts this thread's part out of a nest: *level from index *from on; false if it has none. At least
+ * two indices: a level of one is left out, and sums inside what was outside it are rounded in
+ * another order. */
 static bool team_nest(struct tw_loop *l, int *level, long *from)
 {
     struct part t;
+    size_t pairs;
 
     *level = team_level(l->nd, l->n, l->sy);
     *from = 0;
@@ -87,9 +90,10 @@ static bool team_nest(struct tw_loop *l, int *level, long *from)
         *level = 0;
         return tw_team_me() == 0;
     }
-    t = team_part(l->n[*level], 1);
-    l->n[*level] = t.to - t.from;
-    *from = (long)t.from;
+    pairs = l->n[*level] / 2;
+    t = team_part(pairs, 1);
+    *from = (long)(2 * t.from);
+    l->n[*level] = t.to == pairs ? l->n[*level] - 2 * t.from : 2 * (t.to - t.from);
     return has(t);
 }
 
@@ -228,6 +232,17 @@ static void team_gemm_rows(const struct tw_gemm *g, struct part t)
         m.y = (real *)g->y + (long)t.from * g->mstride * (long)g->lanes;
     if (has(t))
         gemm(&m);
+}
+
+/* Panels lie one after the other. */
+static void team_pack(size_t m, size_t k, const void *a, long sm, long sk, void *packed)
+{
+    const struct part t = team_part(m, TW_PANEL);
+
+    if (has(t))
+        pack(t.to - t.from, k, (const real *)a + (long)t.from * sm, sm, sk,
+             (real *)packed + t.from * k);
+    tw_team_wait();
 }
 
 /* Columns, so that threads keep to their positions, or panels of rows where there are more. */
@@ -451,7 +466,7 @@ static void team_store_f64(size_t e, size_t lanes, size_t nsamples, const void *
         .isa = (ISA), .type = KERN_TYPE, .size = sizeof(real), .unary = team_unary,                \
         .unary_grad = team_unary_grad, .binary = team_binary, .select = team_choose,               \
         .fill = team_fill, .axpy = team_axpy, .reduce = team_reduce,                               \
-        .reduce_lanes = team_reduce_lanes, .packed_size = packed_size, .pack = pack,               \
+        .reduce_lanes = team_reduce_lanes, .packed_size = packed_size, .pack = team_pack,          \
         .gemm = team_gemm, .gradw = team_gradw, .bmm = team_bmm,                                   \
         .attention_scratch = attention_scratch, .attention = team_attention,                       \
         .softmax = team_softmax, .normalize = team_normalize, .maxpool = team_maxpool,             \

@@ -127,8 +127,8 @@ struct tw_gemm {
     int act; /* enum tw_unary without parameters, applied last; TW_U_COPY: none */
 };
 
-/* dA[m * dam + k * dak] += sum over columns and lanes of GY[m][c] X[k][c]; offsets as above, GY
- * in the place of Y. Short sums are of the table's type, and sums of these are double. Lanes that
+/* dA[m * dam + k * dak] += sum over columns and lanes of GY[m][c] X[k][c], and then times `by`;
+ * set: = in the place of +=. Offsets as above, GY in the place of Y. Short sums are of the table's type, and sums of these are double. Lanes that
  * are padding must hold zeros in GY, finite numbers in X. */
 struct tw_gradw {
     size_t m, k;
@@ -143,6 +143,8 @@ struct tw_gradw {
     size_t lanes;
     double *da;
     long dam, dak;
+    bool set;
+    double by; /* 0: 1 */
 };
 
 /* Y[i,j] (store) sum over k of A[i,k] B[k,j] in each lane; any operand may be uniform
