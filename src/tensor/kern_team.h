@@ -108,7 +108,8 @@ static inline void *nest_out(void *p, long from, long stride, size_t lanes)
     return from ? (real *)p + from * stride * (long)lanes : p;
 }
 
-/* ---- elementwise, sums ------------------------------------------------------------------------ */
+/* ---- elementwise, sums ------------------------------------------------------------------------
+ */
 
 enum { TEAM_UNIT = 64 / KERN_REAL_BYTES };
 
@@ -253,7 +254,7 @@ static void team_gemm(const struct tw_gemm *g)
     const size_t panels = (g->m + TW_PANEL - 1) / TW_PANEL;
     const int d = g->moff ? -1 : team_level(3, g->nc, g->yc);
 
-    if (g->moff || !apart(4, n, s))
+    if (g->moff || !g->mstride || !apart(4, n, s))
         team_gemm_rows(g, team_whole(g->m));
     else if (d >= 0 && (g->nc[d] >= 4 * tw_team_of() || g->nc[d] >= panels))
         team_gemm_columns(g, d);
@@ -270,7 +271,7 @@ static void team_gradw(const struct tw_gradw *p)
     struct tw_gradw q = *p;
     struct part t;
 
-    if (!apart(2, (size_t[]){ p->m, p->k }, (long[]){ p->dam, p->dak })) {
+    if (!p->dam || !p->dak || !apart(2, (size_t[]){ p->m, p->k }, (long[]){ p->dam, p->dak })) {
         t = team_whole(p->m);
         q.m = t.to;
     } else if (p->m / mu >= p->k / ku) {
@@ -358,12 +359,12 @@ static void team_argmax(bool min, bool last, size_t outer, size_t n, size_t inne
 
     if (has(t))
         argmax(min, last, t.to - t.from, n, inner, lanes,
-               (const real *)x + t.from * n * inner * lanes,
-               (real *)y + t.from * inner * lanes);
+               (const real *)x + t.from * n * inner * lanes, (real *)y + t.from * inner * lanes);
     tw_team_wait();
 }
 
-/* ---- pooling, tables, samples ------------------------------------------------------------------ */
+/* ---- pooling, tables, samples ------------------------------------------------------------------
+ */
 
 static void team_maxpool(const struct tw_pool *p, const void *x, void *y, void *index)
 {
@@ -471,9 +472,8 @@ static void team_store_f64(size_t e, size_t lanes, size_t nsamples, const void *
         .attention_scratch = attention_scratch, .attention = team_attention,                       \
         .softmax = team_softmax, .normalize = team_normalize, .maxpool = team_maxpool,             \
         .pick = team_pick, .unpick = team_unpick, .avgpool = team_avgpool,                         \
-        .avgpool_grad = team_avgpool_grad, .lookup = team_lookup,                                  \
-        .lookup_grad = team_lookup_grad, .load_f32 = team_load_f32, .store_f64 = team_store_f64,   \
-        .argmax = team_argmax,                                                                     \
+        .avgpool_grad = team_avgpool_grad, .lookup = team_lookup, .lookup_grad = team_lookup_grad, \
+        .load_f32 = team_load_f32, .store_f64 = team_store_f64, .argmax = team_argmax,             \
     }
 
 #endif
