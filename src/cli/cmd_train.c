@@ -223,7 +223,6 @@ static enum tw_status report(struct train_work *w)
     }
     tw_json_close(json, ']');
     tw_table_print(&t);
-    tw_str_release(&t.cells);
     tw_log_release(&log);
     return TW_OK;
 }
