@@ -22,10 +22,7 @@ static const struct tw_opt opts[] = {
       "train tensors that would not be; --freeze comes after", 0, 0, NULL },
     { TW_OPT_HEAD, 0, "Data", 0, NULL, NULL, 0, 0, NULL },
     { TW_OPT_STR, 'd', "data", FIELD(net.data), "FILE",
-      "samples and targets, as in thalweg-data(7); or a text (.txt, text:FILE), of which the bytes "
-      "are "
-      "tokens",
-      0, 0, NULL },
+      "samples and targets, tokens or text, as in thalweg-data(7)", 0, 0, NULL },
     { TW_OPT_STR, 0, "labels", FIELD(net.labels), "FILE",
       "a file of the targets alone [they are in --data]", 0, 0, NULL },
     { TW_OPT_REAL, 0, "scale", FIELD(net.scale), "X", "multiply samples by this first [1]", 0, 0,
@@ -299,7 +296,7 @@ static enum tw_status set_up(struct train_work *w)
     w->job = tw_alloc(w->plan.n, sizeof *w->job);
     if (!w->job)
         return tw_err_set(&call->err, TW_ENOMEM, "out of memory");
-    n = d->is_text ? d->ntext / d->ctx : d->train.x.dims[0];
+    n = d->tokens.n ? d->ntokens / d->ctx : d->train.x.dims[0];
     validation = d->validation.x.dtype != TW_NONE;
     rc = train_plan_size(&w->plan, n);
     for (size_t i = 0; i < w->plan.n && rc == TW_OK; i++) {

@@ -152,14 +152,10 @@ static enum tw_status read_list(struct tw_call *call, const char *option, const 
 static enum tw_status record_data(struct tw_call *call, const char *path, char *files,
                                   struct tw_cmd_provenance *prov)
 {
-    static const char *const words[] = { "tokens:", "text:" };
     enum tw_status rc = TW_OK;
 
-    for (size_t i = 0; i < 2; i++)
-        if (!strncmp(path, words[i], strlen(words[i])))
-            path += strlen(words[i]);
     if (!files)
-        return tw_cmd_provenance_input(prov, path, NULL, &call->err);
+        return tw_cmd_provenance_input(prov, tw_store_data_path(path), NULL, &call->err);
     for (char *p = files, *end; rc == TW_OK && *p; p = end + 1) {
         end = p + strcspn(p, "\n");
         *end = '\0';

@@ -30,20 +30,21 @@ enum tw_status train_seed(const char *text, uint64_t standard, const char *optio
 
 /* ---- data (traindata.c) ---------------------------------------------------------------------- */
 
-/* Samples, or text: bytes of which windows are taken. */
+/* Samples, or a sequence of tokens of which windows are taken. */
 struct train_data {
-    struct tw_dataset train, validation; /* empty: no validation; text: windows in order */
+    struct tw_dataset train, validation; /* empty: no validation; tokens: windows in order */
     char digest[TW_DIGEST_HEX];
-    bool is_text;
-    unsigned char *text;
-    size_t ntext, ctx, largest; /* bytes to train on; of a window; the largest byte */
-    char *text_file;
+    struct tw_array tokens;     /* all of the file; empty: samples */
+    size_t begin, ntokens, ctx; /* those to train on; of a window */
 };
 /* What the options name, parts and wrong labels included. ctx: tokens that the network takes, 0 if
  * it takes none. */
 enum tw_status train_data_load(struct tw_call *call, const struct train_opts *o, size_t ctx,
                                struct train_data *d, struct tw_cmd_provenance *prov) TW_CHECKED;
 void train_data_release(struct train_data *d);
+/* TW_EFORMAT with file and place of the first token that a network of so many classes has not. */
+enum tw_status train_tokens_check(const struct train_data *d, const char *path, size_t classes,
+                                  struct tw_err *err) TW_CHECKED;
 /* Room for a batch of windows, and what fills it (a tw_train_fill_fn). */
 struct train_windows {
     const struct train_data *from;

@@ -160,7 +160,7 @@ static enum tw_status describe(const struct train_work *w, size_t i, struct tw_r
     put_text(p, attr, "spike", r->o.spike);
     put_number(p, attr, "steps", r->schedule.n);
     put_number(p, attr, "batch", r->batch);
-    put_number(p, attr, "samples", w->data.is_text ? w->data.ntext : j->problem->n);
+    put_number(p, attr, "samples", w->data.tokens.n ? w->data.ntokens : j->problem->n);
     put_number(p, attr, "parameters", j->problem->dim);
     put_number(p, attr, "seed", r->seed);
     put_number(p, attr, "init_seed", r->init_seed);

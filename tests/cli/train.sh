@@ -130,9 +130,37 @@ expect_out 'as the NaNs they are' 0 '"name":"loss",[^}]*"n":60,[^}]*"nan":[1-9]'
 gpt='gpt(layers=1,d=16,heads=2,ctx=16,vocab=128)'
 expect_out 'a text' 0 '^run *6 ' thalweg train "$gpt" -q -d "$data/text.txt" --lr 3e-3 --steps 6 \
     --batch 8 -o gpt.h5
-expect_err 'with bytes beyond the classes' 3 'holds byte 122, but the network has 64 classes' \
+expect_err 'with bytes beyond the classes' 3 \
+    'text.txt: token 21 is 71, but the network has 64 classes.*vocab=256 takes all' \
     thalweg train 'gpt(layers=1,d=16,heads=2,ctx=16,vocab=64)' -d "$data/text.txt" --lr 1 --steps 1 \
     -o x.h5
+# The bytes of a text as tokens of 16 bits, without a header and behind that of llm.c.
+head -c 3000 "$data/text.txt" >short.txt
+# shellcheck disable=SC2059 # the bytes are the format
+printf "$(od -An -v -to1 short.txt | sed 's/ *\([0-7][0-7]*\)/\\\1\\0/g' | tr -d '\n')" >tokens.bin
+{
+    printf '\210\330\64\1\1\0\0\0\270\13\0\0' && head -c 1012 /dev/zero && cat tokens.bin
+} >llmc.bin
+for part in 0.2 first:0.2 none; do
+    for file in short.txt tokens.bin llmc.bin tokens:tokens.bin; do
+        thalweg train "$gpt" -q -d $file --lr 3e-3 --steps 3 --batch 8 --validation $part -o t.h5 \
+            --force --json | sed -n 's/.*\("loss".*\)/\1/p'
+    done | uniq -c >losses
+    grep -q '^ *4 "loss"' losses
+    report $? "tokens in files of their own are as those of a text, validation $part"
+done
+printf '\310\0' >>tokens.bin
+expect_err 'one that the network has not' 3 \
+    'tokens.bin: token 3000 is 200, but the network has 128 classes.*vocab=201 takes all' \
+    thalweg train "$gpt" -d tokens.bin --lr 1 --steps 1 -o x.h5
+expect_err 'too few' 3 'val.bin: 16 tokens are too few for windows of 16, with 1 for' sh -c \
+    "head -c 32 tokens.bin >val.bin && thalweg train '$gpt' -d val.bin --lr 1 --steps 1 -o x.h5"
+expect_err 'a part that no file of tokens names' 3 'does not say which samples are for training' \
+    thalweg train "$gpt" -d tokens.bin --validation split --lr 1 --steps 1 -o x.h5
+expect_err 'nor a scale' 2 'have no split, labels or scale' \
+    thalweg train "$gpt" -d tokens.bin --scale 2 --lr 1 --steps 1 -o x.h5
+expect_err 'nor wrong labels' 2 'tokens have no labels' \
+    thalweg train "$gpt" -d tokens.bin --label-noise 0.1 --lr 1 --steps 1 -o x.h5
 expect_err 'for a network without tokens' 2 'takes no tokens' \
     thalweg train "$net" -d "$data/text.txt" --lr 1 --steps 1 -o x.h5
 
