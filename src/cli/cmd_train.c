@@ -328,8 +328,8 @@ static void release(struct train_work *w)
 static int run(struct tw_call *call)
 {
     struct train_opts *o = call->opts;
-    struct train_work w = { .call = call, .o = o };
     const bool resumed = o->resume != NULL;
+    struct train_work w = { .call = call, .o = o, .resumed = resumed };
     struct tw_str kept = { 0 };
     char *record = NULL;
     int code;
@@ -357,7 +357,9 @@ static int run(struct tw_call *call)
         rc = set_up(&w);
     if (rc != TW_OK && resumed) {
         call->err.code = rc == TW_EINVAL ? TW_EFORMAT : rc; /* what is wrong is in the file */
-        rc = tw_err_ctx(&call->err, call->err.code, "%s", call->common.output);
+        rc = call->err.code;
+        if (strncmp(call->err.msg, call->common.output, strlen(call->common.output)) != 0)
+            rc = tw_err_ctx(&call->err, rc, "%s", call->common.output);
     }
     if (rc == TW_OK)
         rc = train_work_run(&w);

@@ -70,6 +70,14 @@ enum tw_status tw_cmd_provenance_input(struct tw_cmd_provenance *p, const char *
     return TW_OK;
 }
 
+const char *tw_cmd_provenance_digest(const struct tw_cmd_provenance *p, const char *path)
+{
+    for (size_t i = 0; i < p->record.ninputs; i++)
+        if (!strcmp(p->paths[i], path))
+            return p->digests[i];
+    return NULL;
+}
+
 void tw_cmd_provenance_lines(const struct tw_cmd_provenance *p, struct tw_str *out)
 {
     tw_str_add(out, "");

@@ -24,6 +24,9 @@ enum tw_status tw_cmd_provenance_start(struct tw_cmd_provenance *p, const struct
 enum tw_status tw_cmd_provenance_input(struct tw_cmd_provenance *p, const char *path,
                                        const char *digest, struct tw_err *err) TW_CHECKED;
 
+/* The digest of an input of this path; NULL: there is none. */
+const char *tw_cmd_provenance_digest(const struct tw_cmd_provenance *p, const char *path);
+
 /* The inputs as "path sha256" lines, for a figure's head. */
 void tw_cmd_provenance_lines(const struct tw_cmd_provenance *p, struct tw_str *out);
 

@@ -33,7 +33,6 @@ enum tw_status train_seed(const char *text, uint64_t standard, const char *optio
 /* Samples, or a sequence of tokens of which windows are taken. */
 struct train_data {
     struct tw_dataset train, validation; /* empty: no validation; tokens: windows in order */
-    char digest[TW_DIGEST_HEX];
     struct tw_array tokens;     /* all of the file; empty: samples */
     size_t begin, ntokens, ctx; /* those to train on; of a window */
 };
@@ -143,6 +142,7 @@ struct train_job {
     struct tw_train_report report;
     struct tw_values val;
     bool evaluated, diverged, stopped;
+    bool unloaded; /* --weights are gone: a state must be there */
     enum tw_status rc;
     struct tw_err err;
 };
@@ -158,6 +158,7 @@ void train_job_load(struct train_job *job, size_t steps, const double *state);
 struct train_work {
     struct tw_call *call;
     const struct train_opts *o;
+    bool resumed; /* by the file alone */
     struct train_plan plan;
     struct train_data data;
     struct tw_cmd_provenance prov;
@@ -173,6 +174,8 @@ enum tw_status train_work_run(struct train_work *w) TW_CHECKED;
 
 /* ---- the file (trainfile.c) ------------------------------------------------------------------ */
 
+/* Is there a file, to be gone on with? */
+bool train_goes_on(const struct tw_call *call);
 /* The options that a file was made with, one a line; the caller frees them. */
 enum tw_status train_options_read(const char *path, char **record, struct tw_err *err) TW_CHECKED;
 /* Make w->file, or open it and take the states of the runs, if it is of the same work. */

@@ -285,7 +285,7 @@ enum tw_status train_windows_fill(void *ctx, size_t step, uint64_t branch, struc
 
 /* The part of a file that its split names; false if it has none such. */
 static bool read_part(struct tw_call *call, const struct train_opts *o, const char *split,
-                      struct tw_dataset *to)
+                      struct tw_dataset *to, struct tw_cmd_provenance *prov)
 {
     const bool quiet = call->common.quiet;
     struct tw_net_opts net = o->net;
@@ -293,7 +293,7 @@ static bool read_part(struct tw_call *call, const struct train_opts *o, const ch
 
     net.split = split;
     call->common.quiet = quiet || strcmp(split, "train") != 0; /* said once */
-    good = tw_load_data(call, &net, to, NULL) == TW_OK;
+    good = tw_load_data(call, &net, to, prov) == TW_OK;
     call->common.quiet = quiet;
     if (!good)
         call->err = (struct tw_err){ 0 };
@@ -301,14 +301,15 @@ static bool read_part(struct tw_call *call, const struct train_opts *o, const ch
 }
 
 static enum tw_status load_samples(struct tw_call *call, const struct train_opts *o,
-                                   const struct parts *p, uint64_t seed, struct train_data *d)
+                                   const struct parts *p, uint64_t seed, struct train_data *d,
+                                   struct tw_cmd_provenance *prov)
 {
     struct tw_dataset all = { 0 };
     enum tw_status rc;
 
-    if (p->how == OF_FILE && read_part(call, o, "train", &d->train)) {
-        if (read_part(call, o, "validation", &d->validation) ||
-            read_part(call, o, "test", &d->validation))
+    if (p->how == OF_FILE && read_part(call, o, "train", &d->train, prov)) {
+        if (read_part(call, o, "validation", &d->validation, prov) ||
+            read_part(call, o, "test", &d->validation, prov))
             return TW_OK;
         return tw_err_set(&call->err, TW_EFORMAT,
                           "%s: its split has samples for training, but none for validation or test",
@@ -318,7 +319,7 @@ static enum tw_status load_samples(struct tw_call *call, const struct train_opts
         return tw_err_set(&call->err, TW_EFORMAT,
                           "--validation=split: %s does not say which samples are for training",
                           o->net.data);
-    rc = tw_load_data(call, &o->net, &all, NULL);
+    rc = tw_load_data(call, &o->net, &all, prov);
     if (rc == TW_OK && all.stream) {
         rc = load_tokens(call, o, p, &all, d);
     } else if (rc == TW_OK && p->how == NONE) {
@@ -336,7 +337,6 @@ static enum tw_status load_samples(struct tw_call *call, const struct train_opts
 enum tw_status train_data_load(struct tw_call *call, const struct train_opts *o, size_t ctx,
                                struct train_data *d, struct tw_cmd_provenance *prov)
 {
-    const char *path = tw_store_data_path(o->net.data);
     struct parts p;
     uint64_t split = 0, noise = 0;
     enum tw_status rc = read_parts(o->validation, &p, &call->err);
@@ -347,14 +347,8 @@ enum tw_status train_data_load(struct tw_call *call, const struct train_opts *o,
         rc = train_seed(o->noise_seed, call->common.seed, "noise-seed", &noise, &call->err);
     d->ctx = ctx;
     if (rc == TW_OK)
-        rc = load_samples(call, o, &p, split, d);
+        rc = load_samples(call, o, &p, split, d, prov);
     if (rc == TW_OK && o->label_noise > 0.0)
         rc = add_noise(&d->train.y, o->label_noise, noise, &call->err);
-    if (rc == TW_OK)
-        rc = tw_digest_file(path, d->digest, &call->err);
-    if (rc == TW_OK)
-        rc = tw_cmd_provenance_input(prov, path, d->digest, &call->err);
-    if (rc == TW_OK && o->net.labels)
-        rc = tw_cmd_provenance_input(prov, o->net.labels, NULL, &call->err);
     return rc;
 }

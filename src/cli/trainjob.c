@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "checkpoint.h"
 #include "thalweg/tensor_build.h"
 #include "train.h"
 
@@ -193,9 +194,10 @@ enum tw_status train_job_make(struct tw_call *call, struct train_run *run, size_
     params = tw_alloc(j->problem->dim, sizeof *params);
     buffers = tw_alloc(j->problem->layout->nb, sizeof *buffers);
     rc = params && buffers ? TW_OK : no_memory(&call->err);
+    j->unloaded = run->o.weights && train_goes_on(call) && tw_checkpoint_gone(run->o.weights);
     if (rc == TW_OK)
-        rc = tw_load_weights(call, &run->o.net, run->o.weights, tw_problem_graph(j->problem),
-                             j->net, params, buffers, prov);
+        rc = tw_load_weights(call, &run->o.net, j->unloaded ? NULL : run->o.weights,
+                             tw_problem_graph(j->problem), j->net, params, buffers, prov);
     if (rc == TW_OK)
         rc = make_trainer(call, j, params, buffers);
     free(params);
