@@ -65,6 +65,9 @@ static char *model_of(struct tw_call *call, const char *checkpoint)
 {
     char *model = checkpoint ? tw_load_model(call, checkpoint) : NULL;
 
+    /* Is it a checkpoint at all? */
+    if (checkpoint && !model && call->err.code == TW_OK && !tw_names_checkpoint(checkpoint))
+        tw_weights_close(tw_weights_open(checkpoint, NULL, NULL, &call->err));
     if (!checkpoint)
         (void)tw_err_set(&call->err, TW_EINVAL, "no network: give --model");
     else if (!model && call->err.code == TW_OK)
