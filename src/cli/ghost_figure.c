@@ -58,7 +58,9 @@ static enum tw_status draw_zeros(const struct ghost *g, const char *path,
           .colour = 1,
           .thin = true },
     };
-    const struct tw_figure_plane f = { .x_label = "Re t",
+    const struct tw_figure_plane f = { .title =
+                                           "Nearest zeros of the partition, in the complex plane",
+                                       .x_label = "Re t",
                                        .y_label = "Im t",
                                        .x_lo = -reach,
                                        .x_hi = reach,
@@ -117,7 +119,8 @@ static enum tw_status draw_layers(const struct ghost *g, const char *path,
         m++;
     }
     if (rc == TW_OK) {
-        const struct tw_figure_plane f = { .x_label = "\317\200 / \316\224 of the layer's part",
+        const struct tw_figure_plane f = { .title = "Radii of the layers",
+                                           .x_label = "\317\200 / \316\224 of the layer's part",
                                            .y_label = "layer, by the input first",
                                            .log_x = true,
                                            .x_lo = least / 3.0,
@@ -171,7 +174,8 @@ static enum tw_status draw_run(const struct ghost *g, const char *path,
               .colour = 2,
               .thin = true },
         };
-        const struct tw_figure_plane f = { .x_label = isnan(g->line[0].step) ? "checkpoint"
+        const struct tw_figure_plane f = { .title = "Steps of a run and their radii",
+                                           .x_label = isnan(g->line[0].step) ? "checkpoint"
                                                                              : "training step",
                                            .y_label = "r, loss",
                                            .log_y = true,
@@ -265,7 +269,9 @@ static enum tw_status draw_onsets(const struct ghost *g, const char *path,
         rc = tw_err_set(&g->call->err, TW_EINVAL, "--plot: %s was nowhere found within 1000 rho_a",
                         g->onsets[0].text);
     else if (x && y && !label.failed) {
-        const struct tw_figure_plane f = { .x_label = "predicted length",
+        const struct tw_figure_plane f = { .title =
+                                               "Measured onset of damage against predicted lengths",
+                                           .x_label = "predicted length",
                                            .y_label = label.s,
                                            .log_x = true,
                                            .log_y = true,

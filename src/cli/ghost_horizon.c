@@ -45,7 +45,8 @@ enum tw_status tw_ghost_draw_horizon(const struct ghost *g, const char *path,
     double *x = tw_alloc(n, sizeof *x), low = HUGE_VAL, high = -HUGE_VAL;
     double at[2 * HORIZONS][2], height[2];
     struct tw_figure_layer layer[1 + 2 * HORIZONS];
-    struct tw_figure_plane f = { .x_label = "distance along the step",
+    struct tw_figure_plane f = { .title = "Loss along a step, with the ghost horizon",
+                                 .x_label = "distance along the step",
                                  .y_label = "loss",
                                  .x_lo = (double)NAN,
                                  .x_hi = (double)NAN,
