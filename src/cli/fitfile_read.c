@@ -140,7 +140,7 @@ static void read_settings(struct tw_reader *s, struct tw_law_fit *fit)
 {
     struct tw_law_fit_opts *o = &fit->opts;
     const size_t n = fit->law->nparams;
-    uint8_t *bytes = tw_reader_bytes(s, "/settings/fixed", n);
+    uint8_t *bytes = tw_reader_bytes(s, "/settings/fixed", 1, &(size_t){ n });
 
     for (size_t j = 0; bytes && j < n; j++)
         o->fixed[j] = bytes[j] != 0;
@@ -160,7 +160,7 @@ static void read_settings(struct tw_reader *s, struct tw_law_fit *fit)
     fit->starts = tw_reader_size(s, "/certificate/starts");
     fit->at_optimum = tw_reader_size(s, "/certificate/at_optimum");
     fit->failed = tw_reader_size(s, "/certificate/failed");
-    bytes = tw_reader_bytes(s, "/certificate/at_bounds", n);
+    bytes = tw_reader_bytes(s, "/certificate/at_bounds", 1, &(size_t){ n });
     for (size_t j = 0; bytes && j < n; j++)
         fit->min.at_bounds |= (bytes[j] ? 1u : 0u) << j;
     free(bytes);

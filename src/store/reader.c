@@ -47,6 +47,23 @@ void tw_reader_no_memory(struct tw_reader *in)
         in->rc = tw_err_set(in->err, TW_ENOMEM, "%s: out of memory", in->path);
 }
 
+/* Are the extents those that are wanted, or take their place? */
+static bool fits(struct tw_reader *in, const char *name, int rank, const size_t *dims, size_t *want)
+{
+    for (int i = 0; i < rank; i++) {
+        if (in->rc == TW_OK && want[i] != SIZE_MAX && dims[i] != want[i])
+            tw_reader_refuse(in, "%s has %zu %s, expected %zu", name, dims[i],
+                             rank == 1  ? "values"
+                             : rank > 2 ? "parts along an axis"
+                             : i == 0   ? "rows"
+                                        : "columns",
+                             want[i]);
+        if (want[i] == SIZE_MAX)
+            want[i] = dims[i];
+    }
+    return in->rc == TW_OK;
+}
+
 double *tw_reader_reals(struct tw_reader *in, const char *name, int rank, size_t *want)
 {
     size_t dims[TW_RESULT_MAX_RANK] = { 0 };
@@ -54,17 +71,21 @@ double *tw_reader_reals(struct tw_reader *in, const char *name, int rank, size_t
 
     if (in->rc == TW_OK)
         in->rc = tw_result_get_reals(in->r, name, rank, dims, &x, in->err);
-    for (int i = 0; i < rank; i++) {
-        if (in->rc == TW_OK && want[i] != SIZE_MAX && dims[i] != want[i])
-            tw_reader_refuse(in, "%s has %zu %s, expected %zu", name, dims[i],
-                             rank == 1 ? "values"
-                             : i == 0  ? "rows"
-                                       : "columns",
-                             want[i]);
-        if (want[i] == SIZE_MAX)
-            want[i] = dims[i];
+    if (!fits(in, name, rank, dims, want)) {
+        free(x);
+        x = NULL;
     }
-    if (in->rc != TW_OK) {
+    return x;
+}
+
+uint8_t *tw_reader_bytes(struct tw_reader *in, const char *name, int rank, size_t *want)
+{
+    size_t dims[TW_RESULT_MAX_RANK] = { 0 };
+    uint8_t *x = NULL;
+
+    if (in->rc == TW_OK)
+        in->rc = tw_result_get_bytes(in->r, name, rank, dims, &x, in->err);
+    if (!fits(in, name, rank, dims, want)) {
         free(x);
         x = NULL;
     }
@@ -100,22 +121,6 @@ size_t tw_reader_size(struct tw_reader *in, const char *name)
 
     if (in->rc == TW_OK)
         in->rc = tw_result_get_size(in->r, name, &x, in->err);
-    return x;
-}
-
-uint8_t *tw_reader_bytes(struct tw_reader *in, const char *name, size_t n)
-{
-    size_t found = 0;
-    uint8_t *x = NULL;
-
-    if (in->rc == TW_OK)
-        in->rc = tw_result_get_bytes(in->r, name, 1, &found, &x, in->err);
-    if (in->rc == TW_OK && found != n)
-        tw_reader_refuse(in, "%s has %zu values, expected %zu", name, found, n);
-    if (in->rc != TW_OK) {
-        free(x);
-        x = NULL;
-    }
     return x;
 }
 

@@ -40,7 +40,7 @@ static void parts_come_as_they_were_put(void **state)
     assert_false(tw_reader_has(&in, "/nothing"));
     plane = tw_reader_reals(&in, "/plane", 2, dims);
     list = tw_reader_list(&in, "/list", 3);
-    bytes = tw_reader_bytes(&in, "/bytes", 3);
+    bytes = tw_reader_bytes(&in, "/bytes", 1, &(size_t){ 3 });
     names = tw_reader_texts(&in, "/names", &n);
     word = tw_reader_text(&in, "/word");
     tw_reader_copy(&in, "/list", 3, two);
@@ -90,7 +90,7 @@ static void what_is_wrong_first_is_said(void **state)
         if (k == 3)
             assert_null(tw_reader_texts(&in, "/names", &one));
         if (k == 4)
-            assert_null(tw_reader_bytes(&in, "/bytes", 2));
+            assert_null(tw_reader_bytes(&in, "/bytes", 1, &(size_t){ 2 }));
         if (k == 5)
             assert_null(tw_reader_text(&in, "/nothing"));
         if (k == 6)

@@ -25,13 +25,12 @@ bool tw_reader_has(const struct tw_reader *in, const char *name);
 /* An array of `rank` extents, each as in `want`; SIZE_MAX there takes any, and receives it. The
  * caller frees it. */
 double *tw_reader_reals(struct tw_reader *in, const char *name, int rank, size_t *want);
+uint8_t *tw_reader_bytes(struct tw_reader *in, const char *name, int rank, size_t *want);
 /* A list of n. */
 double *tw_reader_list(struct tw_reader *in, const char *name, size_t n);
 void tw_reader_copy(struct tw_reader *in, const char *name, size_t n, double *to);
 double tw_reader_real(struct tw_reader *in, const char *name);
 size_t tw_reader_size(struct tw_reader *in, const char *name);
-/* A list of n bytes, as tw_reader_list. */
-uint8_t *tw_reader_bytes(struct tw_reader *in, const char *name, size_t n);
 char *tw_reader_text(struct tw_reader *in, const char *name);
 /* Texts: *n of them, or any number if it is SIZE_MAX, which it then receives. The caller frees each
  * and the array (tw_reader_free_texts). */
