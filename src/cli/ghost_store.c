@@ -179,6 +179,8 @@ enum tw_status tw_ghost_store(const struct ghost *g)
         rc = put_rows(g, r);
     if (rc == TW_OK && g->nonset)
         rc = put_onsets(g, r);
+    if (rc == TW_OK && g->bare)
+        rc = tw_ghost_truths_put(g, r);
     if (rc == TW_OK)
         rc = tw_result_close(r, err);
     else

@@ -10,12 +10,11 @@
 
 /* In a half of a step no logarithm changes by more than LARGEST, and in the two halves by the same
  * up to BENDS: with a zero within half a step of the circle it could not. */
-#define LARGEST   1.0
-#define BENDS     0.5
-#define FIRST     (PI / 16.0)
-#define LONGEST   (PI / 8.0)
-#define SHORTEST  1e-8
-#define MOST_EVAL 4000
+#define LARGEST  1.0
+#define BENDS    0.5
+#define FIRST    (PI / 16.0)
+#define LONGEST  (PI / 8.0)
+#define SHORTEST 1e-8
 /* By how much the logarithm of a modulus has fallen at a zero. */
 #define FALLS 12.0
 
@@ -207,7 +206,7 @@ static void swap(struct tw_cx **a, struct tw_cx **b)
 }
 
 /* From theta = 0 to pi. False: too many points. */
-static bool walk(struct circle *c, double radius)
+static bool walk(struct circle *c, double radius, size_t points)
 {
     struct step s = { radius, 0.0, FIRST };
     const size_t first = c->evaluations;
@@ -218,7 +217,7 @@ static bool walk(struct circle *c, double radius)
         double most = 0.0;
         bool good = true;
 
-        if (c->evaluations - first > MOST_EVAL)
+        if (c->evaluations - first > points)
             return false;
         circle_at(c, on_circle(radius, s.theta + 0.5 * s.h), c->left, c->mid);
         if (!have_right)
@@ -249,14 +248,14 @@ static bool walk(struct circle *c, double radius)
     return true;
 }
 
-bool circle_count(struct circle *c, double radius, size_t *zeros, size_t *watch)
+bool circle_count(struct circle *c, double radius, size_t points, size_t *zeros, size_t *watch)
 {
     memset(c->turned, 0, c->n * sizeof *c->turned);
     memset(c->lost, 0, c->n * sizeof *c->lost);
     c->ndip = 0;
     *zeros = 0;
     *watch = c->n;
-    if (!walk(c, radius))
+    if (!walk(c, radius, points))
         return false;
     for (size_t i = 0; i < c->n; i++) {
         const double halves = c->turned[i] / PI;

@@ -35,8 +35,8 @@ void circle_sample(struct circle *c, const struct tw_array *x, size_t row);
 void circle_at(struct circle *c, struct tw_cx t, const struct tw_cx *near, struct tw_cx *to);
 
 /* Zeros within |t| < radius of the first denominator that has some, and which it is; 0: of none.
- * False if the circle was not resolved. Fills the dips. */
-bool circle_count(struct circle *c, double radius, size_t *zeros, size_t *watch);
+ * False if the circle was not resolved with so many points. Fills the dips. */
+bool circle_count(struct circle *c, double radius, size_t points, size_t *zeros, size_t *watch);
 /* The zero that a dip leads to; false if it leads to none. */
 bool circle_zero(struct circle *c, const struct circle_dip *dip, struct tw_cx *zero);
 /* The first kink at t > 0, up to `reach`; infinite if there is none. */

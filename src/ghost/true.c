@@ -10,6 +10,9 @@
  * resolved. */
 static const double gaps[] = { 1e-6, 1e-4, 1e-3 };
 enum { GAPS = sizeof gaps / sizeof *gaps, TRIES = 80 };
+/* Points on a circle: to look for zeros, where another circle will do as well; to close in on one.
+ */
+enum { LOOK = 400, CLOSE = 2000 };
 /* The search ends where nothing is found within this many times where it began. */
 #define REACH 64.0
 /* A zero this little beyond a circle that has none was seen from it, and is none. */
@@ -100,11 +103,11 @@ static void note(struct search *s, double radius, size_t zeros, size_t watch)
     }
 }
 
-static bool count(struct search *s, double radius)
+static bool count(struct search *s, double radius, size_t points)
 {
     size_t zeros, watch;
 
-    if (!circle_count(s->c, radius, &zeros, &watch))
+    if (!circle_count(s->c, radius, points, &zeros, &watch))
         return false;
     note(s, radius, zeros, watch);
     follow_dips(s);
@@ -132,7 +135,7 @@ static bool closes(struct search *s)
         const double rho = s->rho, radius = rho * (1.0 - gaps[k]);
         size_t zeros, watch;
 
-        if (!circle_count(s->c, radius, &zeros, &watch))
+        if (!circle_count(s->c, radius, s->low > 0.8 * radius ? CLOSE : LOOK, &zeros, &watch))
             continue;
         note(s, radius, zeros, watch);
         if (zeros == 0 && sees(s, gaps[k]))
@@ -185,7 +188,7 @@ static struct tw_ghost_true search(struct circle *c, double start)
     size_t failed = 0;
 
     for (int it = 0; it < TRIES; it++) {
-        if (!count(&s, radius)) {
+        if (!count(&s, radius, failed > 6 ? CLOSE : LOOK)) {
             if (++failed > 12)
                 break;
             radius = s.low + 0.61 * (radius - s.low);
