@@ -291,3 +291,27 @@ enum tw_status tw_ghost_truths_put(const struct ghost *g, struct tw_result *r)
     free(by);
     return rc;
 }
+
+void tw_ghost_truths_get(struct tw_reader *in, struct ghost *g)
+{
+    size_t dims[2] = { g->nline, SIZE_MAX };
+    double *re = tw_reader_reals(in, "/true/re", 2, dims);
+    double *im = tw_reader_reals(in, "/true/im", 2, dims);
+
+    for (size_t i = 0; in->rc == TW_OK && i < g->nline; i++) {
+        struct ghost_line *l = &g->line[i];
+
+        l->truth = tw_alloc(dims[1], sizeof *l->truth);
+        if (!l->truth) {
+            tw_reader_no_memory(in);
+            break;
+        }
+        l->ntruth = dims[1];
+        for (size_t k = 0; k < l->ntruth; k++) {
+            l->truth[k].t.re = re[i * l->ntruth + k];
+            l->truth[k].t.im = im[i * l->ntruth + k];
+        }
+    }
+    free(re);
+    free(im);
+}
