@@ -9,7 +9,7 @@
 
 /* ---- one direction: the zeros -------------------------------------------------------------- */
 
-enum { CIRCLE = 181 };
+enum { CIRCLE = 181, TRUTHS = 512 };
 
 /* A half circle about 0. */
 static void circle(double radius, double *x, double *y)
@@ -29,8 +29,9 @@ static enum tw_status draw_zeros(const struct ghost *g, const char *path,
     const double reach = fmax(fmin(far, 40.0 * l->all.rho.value), isnan(tau) ? 0.0 : 1.3 * tau);
     const double high = fmin(reach, fmax(1.25 * tw_ghost_quantile(l->im, l->n, 0.98),
                                          1.1 * fmax(l->all.rho.value, isnan(tau) ? 0.0 : tau)));
-    double x[3][CIRCLE], y[3][CIRCLE];
-    struct tw_figure_layer layer[4] = {
+    const size_t truths = l->ntruth < TRUTHS ? l->ntruth : TRUTHS;
+    double x[3][CIRCLE], y[3][CIRCLE], re[TRUTHS], im[TRUTHS];
+    struct tw_figure_layer layer[5] = {
         { .mark = TW_FIGURE_POINTS,
           .name = "zeros",
           .n = l->n,
@@ -58,17 +59,16 @@ static enum tw_status draw_zeros(const struct ghost *g, const char *path,
           .colour = 1,
           .thin = true },
     };
-    const struct tw_figure_plane f = { .title =
-                                           "Nearest zeros of the partition, in the complex plane",
-                                       .x_label = "Re t",
-                                       .y_label = "Im t",
-                                       .x_lo = -reach,
-                                       .x_hi = reach,
-                                       .y_lo = 0.0,
-                                       .y_hi = high,
-                                       .equal = true,
-                                       .n = isnan(tau) ? 3 : 4,
-                                       .layers = layer };
+    struct tw_figure_plane f = { .title = "Nearest zeros of the partition, in the complex plane",
+                                 .x_label = "Re t",
+                                 .y_label = "Im t",
+                                 .x_lo = -reach,
+                                 .x_hi = reach,
+                                 .y_lo = 0.0,
+                                 .y_hi = high,
+                                 .equal = true,
+                                 .n = isnan(tau) ? 3 : 4,
+                                 .layers = layer };
 
     if (g->exact == TW_GHOST_BOUNDS || !isfinite(l->all.rho.value))
         return tw_err_set(&g->call->err, TW_EINVAL, "%s",
@@ -78,6 +78,18 @@ static enum tw_status draw_zeros(const struct ghost *g, const char *path,
     circle(l->all.rho.value, x[0], y[0]);
     circle(l->all.rho_a.value, x[1], y[1]);
     circle(tau, x[2], y[2]);
+    for (size_t i = 0; i < truths; i++) {
+        re[i] = l->truth[i].t.re;
+        im[i] = l->truth[i].t.im;
+    }
+    if (truths)
+        layer[f.n++] = (struct tw_figure_layer){ .mark = TW_FIGURE_POINTS,
+                                                 .name = "true",
+                                                 .n = truths,
+                                                 .x = re,
+                                                 .y = im,
+                                                 .colour = 1,
+                                                 .shape = 1 };
     return tw_figure_plane(path, &f, fo, &g->call->err);
 }
 

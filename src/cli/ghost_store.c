@@ -204,6 +204,8 @@ enum tw_status tw_ghost_store(const struct ghost *g)
         rc = put_rows(g, r);
     if (rc == TW_OK && g->nonset)
         rc = put_onsets(g, r);
+    if (rc == TW_OK && g->bare)
+        rc = tw_ghost_truths_put(g, r);
     if (rc == TW_OK)
         rc = put_layers(g, r);
     if (rc == TW_OK && g->nhorizon)
@@ -332,9 +334,9 @@ enum tw_status tw_ghost_read(struct ghost *g, const char *path)
         const char *if_there;
         void (*read)(struct tw_reader *in, struct ghost *g);
     } parts[] = {
-        { "/line/name", get_lines },   { "/onset/kind", get_onsets },
-        { "/layer/name", get_layers }, { "/horizon/distance", get_horizon },
-        { "/figure", get_figure },
+        { "/line/name", get_lines },         { "/onset/kind", get_onsets },
+        { "/layer/name", get_layers },       { "/horizon/distance", get_horizon },
+        { "/true/re", tw_ghost_truths_get }, { "/figure", get_figure },
     };
     struct tw_reader in = tw_reader_open(path, "ghost", &g->call->err);
 
