@@ -1,81 +1,53 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The result file of `thalweg ghost`: numbers of each line, and of each softmax on it. */
+/* The result file of `thalweg ghost`: numbers of each line, of each softmax and layer on it. */
 #include <math.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "ghost.h"
 
 /* A number of a line, or the array of its softmaxes. */
 struct column {
     const char *path, *unit, *meaning;
-    double (*of_line)(const struct ghost_line *l);
-    size_t array; /* offset in struct ghost_line */
+    enum { OF_LINE, OF_SOFTMAX } of;
+    size_t at; /* offset in struct ghost_line of the number or the array */
 };
 
-static double tau(const struct ghost_line *l)
-{
-    return l->tau;
-}
-static double step(const struct ghost_line *l)
-{
-    return l->step;
-}
-static double loss(const struct ghost_line *l)
-{
-    return l->loss;
-}
-static double error(const struct ghost_line *l)
-{
-    return l->error;
-}
-static double slope(const struct ghost_line *l)
-{
-    return l->slope;
-}
-static double curvature(const struct ghost_line *l)
-{
-    return l->curvature;
-}
-static double rho_a(const struct ghost_line *l)
-{
-    return l->all.rho_a.value;
-}
-static double bound(const struct ghost_line *l)
-{
-    return l->all.low.value;
-}
-static double rho_star(const struct ghost_line *l)
-{
-    return l->all.rho.value;
-}
-static double quadratic(const struct ghost_line *l)
-{
-    return l->quadratic;
-}
-
-#define ARRAY(name) NULL, offsetof(struct ghost_line, name)
+#define LINE(field) OF_LINE, offsetof(struct ghost_line, field)
+#define EACH(field) OF_SOFTMAX, offsetof(struct ghost_line, field)
 static const struct column columns[] = {
-    { "/line/tau", "parameter length", "length of the step; NaN: a direction without one", tau, 0 },
-    { "/line/step", "updates", "the checkpoint's step; NaN: it has none", step, 0 },
-    { "/line/loss", "nats", "mean loss at the point", loss, 0 },
-    { "/line/error", "", "error rate at the point", error, 0 },
-    { "/line/slope", "nats / parameter length", "derivative of the loss along the line", slope, 0 },
-    { "/line/curvature", "nats / parameter length^2", "second derivative", curvature, 0 },
-    { "/line/rho_a", "parameter length", "pi T over the largest spread of slopes", rho_a, 0 },
-    { "/line/bound", "parameter length", "least of the best proved lower bounds", bound, 0 },
-    { "/line/rho_star", "parameter length", "modulus of the nearest zero", rho_star, 0 },
-    { "/line/quadratic", "parameter length", "bound for quadratic logits", quadratic, 0 },
-    { "/softmax/rho_a", "parameter length", "pi T over the spread of slopes", ARRAY(rho_a) },
-    { "/softmax/bound", "parameter length", "best proved lower bound", ARRAY(low) },
-    { "/softmax/rho_star", "parameter length", "modulus of the nearest zero", ARRAY(rho) },
-    { "/softmax/re", "parameter length", "real part of the nearest zero", ARRAY(re) },
-    { "/softmax/im", "parameter length", "imaginary part", ARRAY(im) },
+    { "/line/tau", "parameter length", "length of the step; NaN: a direction without one",
+      LINE(tau) },
+    { "/line/step", "updates", "the checkpoint's step; NaN: it has none", LINE(step) },
+    { "/line/loss", "nats", "mean loss at the point", LINE(loss) },
+    { "/line/error", "", "error rate at the point", LINE(error) },
+    { "/line/slope", "nats / parameter length", "derivative of the loss along the line",
+      LINE(slope) },
+    { "/line/curvature", "nats / parameter length^2", "second derivative", LINE(curvature) },
+    { "/line/rho_a", "parameter length", "pi T over the largest spread of slopes",
+      LINE(all.rho_a.value) },
+    { "/line/bound", "parameter length", "least of the best proved lower bounds",
+      LINE(all.low.value) },
+    { "/line/rho_star", "parameter length", "modulus of the nearest zero", LINE(all.rho.value) },
+    { "/line/quadratic", "parameter length", "bound for quadratic logits", LINE(quadratic) },
+    { "/softmax/rho_a", "parameter length", "pi T over the spread of slopes", EACH(rho_a) },
+    { "/softmax/bound", "parameter length", "best proved lower bound", EACH(low) },
+    { "/softmax/rho_star", "parameter length", "modulus of the nearest zero", EACH(rho) },
+    { "/softmax/re", "parameter length", "real part of the nearest zero", EACH(re) },
+    { "/softmax/im", "parameter length", "imaginary part", EACH(im) },
     { "/softmax/flip", "parameter length", "where the prediction changes, linear logits",
-      ARRAY(flip) },
+      EACH(flip) },
     { "/softmax/variance", "1 / parameter length^2", "variance of the slopes over T",
-      ARRAY(variance) },
+      EACH(variance) },
 };
 enum { COLUMNS = sizeof columns / sizeof *columns };
+
+static void *place(const struct ghost_line *l, const struct column *c)
+{
+    return (char *)(uintptr_t)l + c->at;
+}
 
 /* Softmaxes of a line: the same for all, but for one that was passed over. */
 static size_t softmaxes(const struct ghost *g)
@@ -90,7 +62,7 @@ static size_t softmaxes(const struct ghost *g)
 static enum tw_status put(const struct ghost *g, struct tw_result *r, const struct column *c)
 {
     const size_t n = softmaxes(g), dims[2] = { g->nline, n };
-    const size_t all = c->of_line                       ? g->nline
+    const size_t all = c->of == OF_LINE                 ? g->nline
                        : n <= SIZE_MAX / (g->nline + 1) ? g->nline * n
                                                         : SIZE_MAX;
     double *x = tw_alloc(all, sizeof *x);
@@ -100,14 +72,13 @@ static enum tw_status put(const struct ghost *g, struct tw_result *r, const stru
         return tw_err_set(&g->call->err, TW_ENOMEM, "out of memory");
     for (size_t i = 0; i < g->nline; i++) {
         const struct ghost_line *l = &g->line[i];
-        double *const *from = (double *const *)(const void *)((const char *)l + c->array);
 
-        if (c->of_line)
-            x[i] = c->of_line(l);
-        for (size_t k = 0; !c->of_line && k < n; k++)
-            x[i * n + k] = k < l->n ? (*from)[k] : (double)NAN;
+        if (c->of == OF_LINE)
+            x[i] = *(const double *)place(l, c);
+        for (size_t k = 0; c->of == OF_SOFTMAX && k < n; k++)
+            x[i * n + k] = k < l->n ? (*(double *const *)place(l, c))[k] : (double)NAN;
     }
-    rc = tw_result_put_reals(r, c->path, c->of_line ? 1 : 2, dims, x, c->unit, c->meaning,
+    rc = tw_result_put_reals(r, c->path, c->of == OF_LINE ? 1 : 2, dims, x, c->unit, c->meaning,
                              &g->call->err);
     free(x);
     return rc;
@@ -157,6 +128,59 @@ static enum tw_status put_onsets(const struct ghost *g, struct tw_result *r)
     return rc;
 }
 
+/* Of a step that was passed over there are no layers; the others have the same. */
+static enum tw_status put_layers(const struct ghost *g, struct tw_result *r)
+{
+    struct tw_err *err = &g->call->err;
+    const struct ghost_line *named = g->line;
+    size_t dims[2] = { g->nline };
+    const char **name;
+    double *x[2];
+    enum tw_status rc = TW_OK;
+
+    for (size_t i = 0; i < g->nline; i++)
+        named = g->line[i].nlayer > named->nlayer ? &g->line[i] : named;
+    dims[1] = named->nlayer;
+    if (dims[1] == 0)
+        return TW_OK;
+    name = tw_alloc(dims[1], sizeof *name);
+    x[0] = tw_alloc(2 * dims[0] * dims[1], sizeof *x[0]);
+    x[1] = x[0] ? x[0] + dims[0] * dims[1] : NULL;
+    if (!name || !x[0])
+        rc = tw_err_set(err, TW_ENOMEM, "out of memory");
+    for (size_t k = 0; rc == TW_OK && k < dims[0] * dims[1]; k++) {
+        const struct ghost_line *l = &g->line[k / dims[1]];
+        const size_t j = k % dims[1];
+
+        name[j] = named->layer[j].name;
+        x[0][k] = j < l->nlayer ? l->layer[j].tau : (double)NAN;
+        x[1][k] = j < l->nlayer ? l->layer[j].rho_a : (double)NAN;
+    }
+    if (rc == TW_OK)
+        rc =
+            tw_result_put_texts(r, "/layer/name", dims[1], name, "layers, by the input first", err);
+    if (rc == TW_OK)
+        rc = tw_result_put_reals(r, "/layer/tau", 2, dims, x[0], "parameter length",
+                                 "length of the step's part in the layer", err);
+    if (rc == TW_OK)
+        rc = tw_result_put_reals(r, "/layer/rho_a", 2, dims, x[1], "parameter length",
+                                 "pi T over the largest spread of slopes along that part", err);
+    free(name);
+    free(x[0]);
+    return rc;
+}
+
+static enum tw_status put_horizon(const struct ghost *g, struct tw_result *r)
+{
+    enum tw_status rc = tw_result_put_reals(r, "/horizon/distance", 1, &g->nhorizon, g->horizon[0],
+                                            "parameter length", "along the step", &g->call->err);
+
+    if (rc == TW_OK)
+        rc = tw_result_put_reals(r, "/horizon/loss", 1, &g->nhorizon, g->horizon[1], "nats",
+                                 "mean loss, by the scan", &g->call->err);
+    return rc;
+}
+
 enum tw_status tw_ghost_store(const struct ghost *g)
 {
     struct tw_err *err = &g->call->err;
@@ -180,9 +204,188 @@ enum tw_status tw_ghost_store(const struct ghost *g)
     if (rc == TW_OK && g->nonset)
         rc = put_onsets(g, r);
     if (rc == TW_OK)
+        rc = put_layers(g, r);
+    if (rc == TW_OK && g->nhorizon)
+        rc = put_horizon(g, r);
+    if (rc == TW_OK)
+        rc = tw_result_put_text(r, "/figure", g->figure, "what `thalweg plot` draws", err);
+    if (rc == TW_OK)
         rc = tw_result_close(r, err);
     else
         tw_result_abandon(r);
     free(names);
     return rc;
+}
+
+/* ---- reading ------------------------------------------------------------------------------- */
+
+struct reader {
+    struct ghost *g;
+    const char *path;
+    struct tw_result *r;
+    enum tw_status rc;
+};
+
+/* An array of known extents; NULL once anything has failed. The caller frees it. */
+static double *get(struct reader *in, const char *name, int rank, const size_t *want)
+{
+    size_t dims[2] = { 0, 1 };
+    double *x = NULL;
+
+    if (in->rc == TW_OK)
+        in->rc = tw_result_get_reals(in->r, name, rank, dims, &x, &in->g->call->err);
+    if (in->rc == TW_OK && (dims[0] != want[0] || (rank > 1 && dims[1] != want[1]))) {
+        in->rc = tw_err_set(&in->g->call->err, TW_EFORMAT,
+                            "%s: %s has other extents than the lines and softmaxes of the file",
+                            in->path, name);
+        free(x);
+        x = NULL;
+    }
+    return x;
+}
+
+static void get_column(struct reader *in, const struct column *c, size_t n)
+{
+    const size_t dims[2] = { in->g->nline, n };
+    double *x = get(in, c->path, c->of == OF_LINE ? 1 : 2, dims);
+
+    for (size_t i = 0; x && i < in->g->nline; i++) {
+        void *to = place(&in->g->line[i], c);
+
+        if (c->of == OF_LINE)
+            *(double *)to = x[i];
+        else if (n > 0)
+            memcpy(*(double **)to, x + i * n, n * sizeof *x);
+    }
+    free(x);
+}
+
+static void get_lines(struct reader *in)
+{
+    struct ghost *g = in->g;
+    struct tw_err *err = &g->call->err;
+    size_t dims[2];
+    char **name = NULL;
+    double *x = NULL;
+
+    in->rc = tw_result_get_texts(in->r, "/line/name", &g->nline, &name, err);
+    if (in->rc == TW_OK && g->nline == 0)
+        in->rc = tw_err_set(err, TW_EFORMAT, "%s: /line/name is empty", in->path);
+    if (in->rc == TW_OK)
+        in->rc = tw_result_get_reals(in->r, "/softmax/rho_star", 2, dims, &x, err);
+    if (in->rc == TW_OK) {
+        g->line = tw_alloc(g->nline, sizeof *g->line);
+        in->rc = g->line ? TW_OK : tw_err_set(err, TW_ENOMEM, "out of memory");
+    }
+    for (size_t i = 0; in->rc == TW_OK && i < g->nline; i++) {
+        in->rc = tw_ghost_line_make(&g->line[i], dims[1], err);
+        g->line[i].name = name[i];
+        name[i] = NULL;
+    }
+    for (size_t i = 0; in->rc == TW_OK && i < COLUMNS; i++)
+        get_column(in, &columns[i], dims[1]);
+    g->exact = TW_GHOST_BOUNDS;
+    for (size_t i = 0; in->rc == TW_OK && i < dims[0] * dims[1]; i++)
+        if (!isnan(x[i]))
+            g->exact = TW_GHOST_ALL;
+    for (size_t i = 0; name && i < g->nline; i++)
+        free(name[i]);
+    free(name);
+    free(x);
+}
+
+static void get_onsets(struct reader *in)
+{
+    struct ghost *g = in->g;
+    size_t n = 0;
+    char **kind = NULL;
+    double *x = NULL;
+
+    in->rc = tw_result_get_texts(in->r, "/onset/kind", &n, &kind, &g->call->err);
+    if (in->rc == TW_OK && n > GHOST_ONSETS)
+        in->rc = tw_err_set(&g->call->err, TW_EFORMAT, "%s: /onset/kind has more than %d entries",
+                            in->path, GHOST_ONSETS);
+    x = get(in, "/onset/length", 2, (const size_t[]){ g->nline, n });
+    for (size_t k = 0; x && k < n; k++) {
+        (void)snprintf(g->onsets[k].text, sizeof g->onsets[k].text, "%s", kind[k]);
+        for (size_t i = 0; i < g->nline; i++)
+            g->line[i].onset[k] = x[i * n + k];
+    }
+    g->nonset = x ? n : 0;
+    for (size_t k = 0; kind && k < n; k++)
+        free(kind[k]);
+    free(kind);
+    free(x);
+}
+
+static void get_layers(struct reader *in)
+{
+    struct ghost *g = in->g;
+    double *tau, *rho_a;
+    size_t n = 0;
+
+    in->rc =
+        tw_result_get_texts(in->r, "/layer/name", &g->nlayer_name, &g->layer_name, &g->call->err);
+    n = g->nlayer_name;
+    tau = get(in, "/layer/tau", 2, (const size_t[]){ g->nline, n });
+    rho_a = get(in, "/layer/rho_a", 2, (const size_t[]){ g->nline, n });
+    for (size_t i = 0; rho_a && in->rc == TW_OK && i < g->nline; i++) {
+        struct ghost_line *l = &g->line[i];
+
+        l->layer = tw_alloc(n, sizeof *l->layer);
+        if (!l->layer) {
+            in->rc = tw_err_set(&g->call->err, TW_ENOMEM, "out of memory");
+            break;
+        }
+        l->nlayer = n;
+        for (size_t k = 0; k < n; k++)
+            l->layer[k] =
+                (struct ghost_layer){ g->layer_name[k], tau[i * n + k], rho_a[i * n + k] };
+    }
+    free(tau);
+    free(rho_a);
+}
+
+static void get_horizon(struct reader *in)
+{
+    struct ghost *g = in->g;
+
+    in->rc = tw_result_get_reals(in->r, "/horizon/distance", 1, &g->nhorizon, &g->horizon[0],
+                                 &g->call->err);
+    g->horizon[1] = get(in, "/horizon/loss", 1, &g->nhorizon);
+}
+
+static void get_figure(struct reader *in)
+{
+    static const char *const known[] = { GHOST_LAYERS, GHOST_RUN, GHOST_DAMAGE, GHOST_HORIZON };
+    char *name = NULL;
+
+    in->rc = tw_result_get_text(in->r, "/figure", &name, &in->g->call->err);
+    for (size_t k = 0; in->rc == TW_OK && k < sizeof known / sizeof *known; k++)
+        if (!strcmp(name, known[k]))
+            in->g->figure = known[k];
+    free(name);
+}
+
+enum tw_status tw_ghost_read(struct ghost *g, const char *path)
+{
+    static const struct {
+        const char *if_there;
+        void (*read)(struct reader *in);
+    } parts[] = {
+        { NULL, get_lines },           { "/onset/kind", get_onsets },
+        { "/layer/name", get_layers }, { "/horizon/distance", get_horizon },
+        { "/figure", get_figure },
+    };
+    struct reader in = { .g = g, .path = path, .rc = TW_OK };
+
+    in.r = tw_result_open(path, "ghost", &g->call->err);
+    if (!in.r)
+        return g->call->err.code;
+    g->figure = GHOST_ZEROS;
+    for (size_t k = 0; in.rc == TW_OK && k < sizeof parts / sizeof *parts; k++)
+        if (!parts[k].if_there || tw_result_has(in.r, parts[k].if_there))
+            parts[k].read(&in);
+    tw_result_done(in.r);
+    return in.rc;
 }
