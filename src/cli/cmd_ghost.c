@@ -75,10 +75,12 @@ static enum tw_status output(struct ghost *g, const char *figure)
 {
     enum tw_status rc = g->call->common.output ? tw_ghost_store(g) : TW_OK;
     struct tw_str inputs = { 0 };
+    struct tw_figure_opts fo;
 
     if (rc == TW_OK && figure) {
         tw_cmd_provenance_lines(&g->prov, &inputs);
-        rc = tw_ghost_draw(g, figure, inputs.s);
+        tw_figure_cli_opts(&g->o->figure, g->call, inputs.s, &fo);
+        rc = tw_ghost_draw(g, figure, &fo);
         tw_str_release(&inputs);
         if (rc == TW_OK)
             tw_figure_cli_done(&g->o->figure, g->call, "figure", figure);
@@ -111,8 +113,11 @@ static int run(struct tw_call *call)
     if (rc == TW_OK)
         rc = g.o->logits ? tw_ghost_run_logits(&g) : tw_ghost_run_network(&g);
     stopped = rc == TW_ESTOP;
+    if (rc == TW_OK && g.scan)
+        rc = tw_ghost_set_horizon(&g);
     if (rc == TW_OK || stopped) {
         tw_ghost_report(&g);
+        g.figure = tw_ghost_best_figure(&g);
         rc = output(&g, figure);
         code = rc != TW_OK ? tw_cmd_fail_late(call) : stopped ? TW_EXIT_STOPPED : TW_EXIT_OK;
     } else {

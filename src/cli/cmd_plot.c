@@ -8,6 +8,7 @@
 #include "comparefile.h"
 #include "fitreport.h"
 #include "forecast.h"
+#include "ghost.h"
 #include "provenance.h"
 #include "read.h"
 #include "scanfile.h"
@@ -30,8 +31,8 @@ static const struct tw_opt opts[] = {
       0, 0, NULL },
     TW_FIT_LOOK_ROWS_OF(struct plot_opts, look,
                         "what to draw of a law of runs [its first of iso-loss, reducible, "
-                        "agreement], or of a plane: map, surface [map]",
-                        TW_FIT_FIGURES "|map|surface"),
+                        "agreement], or of a plane: map, surface [map], or of steps: zeros, layers",
+                        TW_FIT_FIGURES "|map|surface|" GHOST_ZEROS "|" GHOST_LAYERS),
     { TW_OPT_HEAD, 0, "Reading logs", 0, NULL, NULL, 0, 0, NULL },
     TW_READ_OPTS(struct plot_opts, read),
     { .type = TW_OPT_END },
@@ -59,6 +60,28 @@ static enum tw_status draw_scan(struct tw_call *call, bool other, const char *pa
     return rc;
 }
 
+static enum tw_status draw_ghost(struct tw_call *call, const char *path,
+                                 const struct tw_figure_opts *fo)
+{
+    const struct plot_opts *o = call->opts;
+    const char *look = o->look.figure;
+    struct ghost g = { .call = call };
+    enum tw_status rc;
+
+    if (o->profiles || (look && strcmp(look, GHOST_ZEROS) != 0 && strcmp(look, GHOST_LAYERS) != 0))
+        return tw_err_set(&call->err, TW_EINVAL,
+                          "%s has radii of steps, and --figure of those is " GHOST_ZEROS
+                          " or " GHOST_LAYERS,
+                          call->argv[0]);
+    rc = tw_ghost_read(&g, call->argv[0]);
+    if (look)
+        g.figure = !strcmp(look, GHOST_ZEROS) ? GHOST_ZEROS : GHOST_LAYERS;
+    if (rc == TW_OK)
+        rc = tw_ghost_draw(&g, path, fo);
+    tw_ghost_release(&g);
+    return rc;
+}
+
 static enum tw_status draw_result(struct tw_call *call, const char *kind, const char *path,
                                   const struct tw_figure_opts *fo)
 {
@@ -71,6 +94,8 @@ static enum tw_status draw_result(struct tw_call *call, const char *kind, const 
         rc = draw_scan(call, !strcmp(kind, OTHER_SCAN), path, fo);
     } else if (!strncmp(kind, "barrier", 7)) {
         rc = barrier_plot(call->argv[0], kind, path, fo, &call->err);
+    } else if (!strcmp(kind, "ghost")) {
+        rc = draw_ghost(call, path, fo);
     } else if (!strcmp(kind, "compare")) {
         rc = o->profiles ? tw_err_set(&call->err, TW_EINVAL,
                                       "--profiles draws a fit, and %s is none", call->argv[0])

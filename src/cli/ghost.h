@@ -70,7 +70,12 @@ struct ghost {
     enum tw_ghost_exact exact;
     struct tw_scan *scan; /* NULL: none; the checkpoint is at this end of it */
     size_t scan_end;
-    double scan_length;             /* of the line in the weights */
+    double scan_length; /* of the line in the weights */
+    size_t nhorizon;    /* points of the scan, 0: none */
+    double *horizon[2]; /* their distances along the step, their losses */
+    const char *figure; /* GHOST_ZEROS ... */
+    char **layer_name;  /* of a file that was read; else the layout's are used */
+    size_t nlayer_name;
     struct tw_ghost_inside *inside; /* NULL: not asked for */
     size_t tangents;                /* directions in one pass */
     size_t nline;
@@ -110,15 +115,25 @@ double tw_ghost_quantile(const double *x, size_t n, double q);
 /* How many of n radii a step of length tau reaches. */
 size_t tw_ghost_reached(const double *x, size_t n, double tau);
 
-/* ghost_horizon.c: --on. */
+/* ghost_horizon.c: --on. The horizon is taken from the scan once the step's length is known. */
 enum tw_status tw_ghost_read_scan(struct ghost *g, const char *checkpoint, struct tw_scan *s,
                                   size_t *end) TW_CHECKED;
+enum tw_status tw_ghost_set_horizon(struct ghost *g) TW_CHECKED;
 enum tw_status tw_ghost_draw_horizon(const struct ghost *g, const char *path,
                                      const struct tw_figure_opts *fo) TW_CHECKED;
 
-/* ghost_store.c, ghost_figure.c */
+/* ghost_store.c: what is read back is what figures are made of; tw_ghost_release takes it. */
 enum tw_status tw_ghost_store(const struct ghost *g) TW_CHECKED;
+enum tw_status tw_ghost_read(struct ghost *g, const char *path) TW_CHECKED;
+
+/* ghost_figure.c: draws g->figure; the figure that shows most of what was asked for. */
+#define GHOST_ZEROS   "zeros"
+#define GHOST_LAYERS  "layers"
+#define GHOST_RUN     "run"
+#define GHOST_DAMAGE  "damage"
+#define GHOST_HORIZON "horizon"
+const char *tw_ghost_best_figure(const struct ghost *g);
 enum tw_status tw_ghost_draw(const struct ghost *g, const char *path,
-                             const char *inputs) TW_CHECKED;
+                             const struct tw_figure_opts *fo) TW_CHECKED;
 
 #endif

@@ -58,7 +58,9 @@ static enum tw_status draw_zeros(const struct ghost *g, const char *path,
           .colour = 1,
           .thin = true },
     };
-    const struct tw_figure_plane f = { .x_label = "Re t",
+    const struct tw_figure_plane f = { .title =
+                                           "Nearest zeros of the partition, in the complex plane",
+                                       .x_label = "Re t",
                                        .y_label = "Im t",
                                        .x_lo = -reach,
                                        .x_hi = reach,
@@ -71,8 +73,8 @@ static enum tw_status draw_zeros(const struct ghost *g, const char *path,
     if (g->exact == TW_GHOST_BOUNDS || !isfinite(l->all.rho.value))
         return tw_err_set(&g->call->err, TW_EINVAL, "%s",
                           g->exact == TW_GHOST_BOUNDS
-                              ? "--plot draws zeros; --exact=none computes none"
-                              : "--plot: there is no zero to draw along this direction");
+                              ? "there are no zeros to draw: --exact=none computes none"
+                              : "there is no zero to draw along this direction");
     circle(l->all.rho.value, x[0], y[0]);
     circle(l->all.rho_a.value, x[1], y[1]);
     circle(tau, x[2], y[2]);
@@ -101,7 +103,8 @@ static enum tw_status draw_layers(const struct ghost *g, const char *path,
     if (!bar || !x)
         rc = tw_err_set(&g->call->err, TW_ENOMEM, "out of memory");
     else if (!(most > 0.0))
-        rc = tw_err_set(&g->call->err, TW_EINVAL, "--figure=layers: no layer limits the step");
+        rc = tw_err_set(&g->call->err, TW_EINVAL,
+                        "there is nothing to draw of layers: none limits the step");
     for (size_t k = 0; rc == TW_OK && k < n; k++) {
         if (!isfinite(l->layer[k].rho_a))
             continue;
@@ -117,7 +120,8 @@ static enum tw_status draw_layers(const struct ghost *g, const char *path,
         m++;
     }
     if (rc == TW_OK) {
-        const struct tw_figure_plane f = { .x_label = "\317\200 / \316\224 of the layer's part",
+        const struct tw_figure_plane f = { .title = "Radii of the layers",
+                                           .x_label = "\317\200 / \316\224 of the layer's part",
                                            .y_label = "layer, by the input first",
                                            .log_x = true,
                                            .x_lo = least / 3.0,
@@ -171,7 +175,8 @@ static enum tw_status draw_run(const struct ghost *g, const char *path,
               .colour = 2,
               .thin = true },
         };
-        const struct tw_figure_plane f = { .x_label = isnan(g->line[0].step) ? "checkpoint"
+        const struct tw_figure_plane f = { .title = "Steps of a run and their radii",
+                                           .x_label = isnan(g->line[0].step) ? "checkpoint"
                                                                              : "training step",
                                            .y_label = "r, loss",
                                            .log_y = true,
@@ -262,10 +267,13 @@ static enum tw_status draw_onsets(const struct ghost *g, const char *path,
     }
     tw_str_addf(&label, "measured onset of %s", g->onsets[0].text);
     if (!(highest > 0.0))
-        rc = tw_err_set(&g->call->err, TW_EINVAL, "--plot: %s was nowhere found within 1000 rho_a",
+        rc = tw_err_set(&g->call->err, TW_EINVAL,
+                        "nothing to draw: %s was nowhere found within 1000 rho_a",
                         g->onsets[0].text);
     else if (x && y && !label.failed) {
-        const struct tw_figure_plane f = { .x_label = "predicted length",
+        const struct tw_figure_plane f = { .title =
+                                               "Measured onset of damage against predicted lengths",
+                                           .x_label = "predicted length",
                                            .y_label = label.s,
                                            .log_x = true,
                                            .log_y = true,
@@ -286,18 +294,33 @@ static enum tw_status draw_onsets(const struct ghost *g, const char *path,
     return rc;
 }
 
-enum tw_status tw_ghost_draw(const struct ghost *g, const char *path, const char *inputs)
+const char *tw_ghost_best_figure(const struct ghost *g)
 {
-    struct tw_figure_opts fo;
-
-    tw_figure_cli_opts(&g->o->figure, g->call, inputs, &fo);
     if (g->scan)
-        return tw_ghost_draw_horizon(g, path, &fo);
+        return GHOST_HORIZON;
     if (g->o->trajectory)
-        return draw_run(g, path, &fo);
+        return GHOST_RUN;
     if (g->nline > 1 && g->nonset)
-        return draw_onsets(g, path, &fo);
-    if (!strcmp(g->o->what, "layers") && g->line[0].nlayer)
-        return draw_layers(g, path, &fo);
-    return draw_zeros(g, path, &fo);
+        return GHOST_DAMAGE;
+    return !strcmp(g->o->what, GHOST_LAYERS) && g->line[0].nlayer ? GHOST_LAYERS : GHOST_ZEROS;
+}
+
+enum tw_status tw_ghost_draw(const struct ghost *g, const char *path,
+                             const struct tw_figure_opts *fo)
+{
+    static const struct {
+        const char *name;
+        enum tw_status (*draw)(const struct ghost *g, const char *path,
+                               const struct tw_figure_opts *fo);
+    } figures[] = {
+        { GHOST_HORIZON, tw_ghost_draw_horizon },
+        { GHOST_RUN, draw_run },
+        { GHOST_DAMAGE, draw_onsets },
+        { GHOST_LAYERS, draw_layers },
+    };
+
+    for (size_t k = 0; k < sizeof figures / sizeof *figures; k++)
+        if (!strcmp(g->figure, figures[k].name))
+            return figures[k].draw(g, path, fo);
+    return draw_zeros(g, path, fo);
 }

@@ -51,6 +51,11 @@ void tw_ghost_release(struct ghost *g)
     if (g->scan)
         tw_scan_release(g->scan);
     free(g->scan);
+    free(g->horizon[0]);
+    free(g->horizon[1]);
+    for (size_t k = 0; k < g->nlayer_name; k++)
+        free(g->layer_name[k]);
+    free(g->layer_name);
     free(g->line);
     free(g->params);
     free(g->buffers);

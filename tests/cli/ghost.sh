@@ -60,6 +60,20 @@ expect 'a figure of zeros' 0 - ghost "$one" "$two" --tau 3 --plot zeros.svg
 expect 'of layers' 0 - ghost "$one" "$two" --figure layers --plot layers.svg
 expect 'of damage' 0 - ghost "$one" --direction random:2 --onset 'loss*2' --plot damage.svg
 
+# Drawn again from their files.
+ghost "$one" "$two" --tau 3 -o zeros.h5 >out
+ghost "$one" "$two" --figure layers --plot layers.svg -o layers.h5 >out
+ghost "$one" --direction random:2 --onset 'loss*2' --plot damage.svg -o damage.h5 >out
+for f in zeros layers run damage; do
+    expect "'plot' draws $f" 0 - thalweg plot -q $f.h5 -o again.svg
+    cmp again.dat $f.dat
+    report $? 'from the same numbers'
+done
+expect 'its layers too' 0 - thalweg plot -q zeros.h5 --figure layers -o again.svg
+grep -q 'fc1' again.dat
+report $? 'by their names'
+expect_err 'but no map' 2 'zeros or layers' thalweg plot -q run.h5 --figure map -o again.svg
+
 # In training: what the controller keeps is what the checkpoints show.
 small() { thalweg train -q --threads 1 'mlp(64,16,10)' -d "$data/digits.h5" --scale 0.0625 --steps 4 --lr 0.1 "$@"; }
 expect 'training with steps of 0.3 radii' 0 - \
@@ -82,6 +96,10 @@ thalweg scan -q "$one" "$two" -d "$data/digits.h5" --scale 0.0625 --limit 50 --m
 expect_out 'the step of a scan, from its other end' 0 "^to .*digits-mlp-1.h5: step 23.89" \
     ghost "$two" --on scan.h5 --plot on.svg
 expect 'its loss is drawn in the order of the step' 0 - grep -q '^ *23.8[0-9]* 0' on.dat
+ghost "$two" --on scan.h5 --plot on.svg -o on.h5 >out
+expect 'and again by plot' 0 - thalweg plot -q on.h5 -o again.svg
+cmp again.dat on.dat
+report $? 'from the file alone'
 expect_err 'a checkpoint off the line' 2 'is neither' ghost r1.h5 --on scan.h5
 
 # What is wrong is said.

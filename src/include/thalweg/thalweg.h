@@ -31,6 +31,7 @@
 #include "thalweg/store_data.h"
 #include "thalweg/store_log.h"
 #include "thalweg/store_net.h"
+#include "thalweg/store_reader.h"
 #include "thalweg/store_result.h"
 #include "thalweg/store_run.h"
 #include "thalweg/store_surface.h"
