@@ -5,12 +5,7 @@
 #ifndef TENSOR_KERN_H
 #define TENSOR_KERN_H
 
-#include "kern_binary.h"
-#include "kern_bmm.h"
-#include "kern_gradw.h"
-#include "kern_move.h"
-#include "kern_pool.h"
-#include "kern_winograd.h"
+#include "kern_team.h"
 
 #define KERN_TABLE(ISA)                                                                            \
     {                                                                                              \
