@@ -286,6 +286,11 @@ struct tw_kernels {
                           void *packed);
     void (*winograd_in)(const struct tw_winograd *w, const void *x, void *v);
     void (*winograd_out)(const struct tw_winograd *w, void *products, const void *bias, void *y);
+    /* The gradient by the weights: cotangents of the outputs are transformed as inputs are
+     * (tw_winograd_inputs of cout); gradw for each position sums du; and da (n windows) becomes da
+     * plus what n matrices du, [position][n], come to. */
+    void (*winograd_grad)(const struct tw_winograd *w, const void *gy, void *v);
+    void (*winograd_weights)(size_t n, const double *du, double *da);
     void (*bmm)(const struct tw_bmm *b);
     size_t (*attention_scratch)(size_t nk, size_t d, size_t dv, size_t lanes); /* reals */
     void (*attention)(const struct tw_attention *a);
