@@ -18,7 +18,7 @@
         .attention = attention, .softmax = softmax, .normalize = normalize, .maxpool = maxpool,    \
         .pick = pick, .unpick = unpick, .avgpool = avgpool, .avgpool_grad = avgpool_grad,          \
         .lookup = lookup, .lookup_grad = lookup_grad, .load_f32 = load_f32,                        \
-        .store_f64 = store_f64, .argmax = argmax,                                                  \
+        .store_f64 = store_f64, .argmax = argmax, .team = &team,                                   \
     }
 
 #endif

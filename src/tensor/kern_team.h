@@ -109,7 +109,8 @@ static inline void *nest_out(void *p, long from, long stride, size_t lanes)
     return from ? (real *)p + from * stride * (long)lanes : p;
 }
 
-/* ---- elementwise, sums ------------------------------------------------------------------------ */
+/* ---- elementwise, sums ------------------------------------------------------------------------
+ */
 
 enum { TEAM_UNIT = 64 / KERN_REAL_BYTES };
 
@@ -246,6 +247,16 @@ static void team_pack(size_t m, size_t k, const void *a, long sm, long sk, void 
     tw_team_wait();
 }
 
+static void team_winograd_pack(size_t m, size_t k, const void *a, long sm, long sk, bool turned,
+                               void *packed)
+{
+    const struct part t = team_part(m, TW_PANEL);
+
+    if (has(t))
+        winograd_pack_rows(t.from, t.to, m, k, a, sm, sk, turned, packed);
+    tw_team_wait();
+}
+
 /* Columns, so that threads keep to their positions, or panels of rows where there are more. */
 static void team_gemm(const struct tw_gemm *g)
 {
@@ -359,12 +370,12 @@ static void team_argmax(bool min, bool last, size_t outer, size_t n, size_t inne
 
     if (has(t))
         argmax(min, last, t.to - t.from, n, inner, lanes,
-               (const real *)x + t.from * n * inner * lanes,
-               (real *)y + t.from * inner * lanes);
+               (const real *)x + t.from * n * inner * lanes, (real *)y + t.from * inner * lanes);
     tw_team_wait();
 }
 
-/* ---- pooling, tables, samples ------------------------------------------------------------------ */
+/* ---- pooling, tables, samples ------------------------------------------------------------------
+ */
 
 static void team_maxpool(const struct tw_pool *p, const void *x, void *y, void *index)
 {
@@ -468,13 +479,12 @@ static void team_store_f64(size_t e, size_t lanes, size_t nsamples, const void *
         .unary_grad = team_unary_grad, .binary = team_binary, .select = team_choose,               \
         .fill = team_fill, .axpy = team_axpy, .reduce = team_reduce,                               \
         .reduce_lanes = team_reduce_lanes, .packed_size = packed_size, .pack = team_pack,          \
-        .gemm = team_gemm, .gradw = team_gradw, .bmm = team_bmm,                                   \
-        .attention_scratch = attention_scratch, .attention = team_attention,                       \
+        .gemm = team_gemm, .gradw = team_gradw, .winograd_pack = team_winograd_pack,               \
+        .bmm = team_bmm, .attention_scratch = attention_scratch, .attention = team_attention,      \
         .softmax = team_softmax, .normalize = team_normalize, .maxpool = team_maxpool,             \
         .pick = team_pick, .unpick = team_unpick, .avgpool = team_avgpool,                         \
-        .avgpool_grad = team_avgpool_grad, .lookup = team_lookup,                                  \
-        .lookup_grad = team_lookup_grad, .load_f32 = team_load_f32, .store_f64 = team_store_f64,   \
-        .argmax = team_argmax,                                                                     \
+        .avgpool_grad = team_avgpool_grad, .lookup = team_lookup, .lookup_grad = team_lookup_grad, \
+        .load_f32 = team_load_f32, .store_f64 = team_store_f64, .argmax = team_argmax,             \
     }
 
 #endif
