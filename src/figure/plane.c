@@ -75,13 +75,22 @@ static enum tw_status ranges(struct plane_plan *p, struct tw_err *err)
 
 /* ---- layout ---------------------------------------------------------------------------------- */
 
+/* Has it a place at all? A layer without one is neither drawn nor named in the key. */
+static bool has_points(const struct tw_figure_layer *l)
+{
+    for (size_t k = 0; k < l->n; k++)
+        if (isfinite(l->x[k]) && isfinite(l->y[k]))
+            return true;
+    return false;
+}
+
 /* The key's rows, with entries as wide as the widest. */
 static void place_key(struct plane_plan *p)
 {
     size_t longest = 0, columns;
 
     for (size_t i = 0; i < p->f->n; i++)
-        if (p->f->layers[i].name) {
+        if (p->f->layers[i].name && has_points(&p->f->layers[i])) {
             const size_t n = fig_text_length(p->f->layers[i].name);
 
             longest = n > longest ? n : longest;
@@ -176,14 +185,15 @@ static void title(struct tw_str *gp, const struct plane_plan *p, const struct tw
     }
 }
 
-static void layer(struct tw_str *gp, const struct plane_plan *p, size_t i)
+static void layer(struct tw_str *gp, const struct plane_plan *p, size_t i, bool first)
 {
     static const int filled[] = { 7, 5, 9, 13 },
                      open[] = { 6, 4, 8, 12 }; /* gnuplot's point types */
     const struct tw_figure_layer *l = &p->f->layers[i];
     const int shape = l->shape > 0 && l->shape < 4 ? l->shape : 0;
 
-    tw_str_addf(gp, "%sDATA index \"layer %zu:\" using ($1 / XUNIT):", i ? ", \\\n    " : "plot ",
+    tw_str_addf(gp,
+                "%sDATA index \"layer %zu:\" using ($1 / XUNIT):", first ? "plot " : ", \\\n    ",
                 p->first + i + 1);
     switch (l->mark) {
     case TW_FIGURE_BAND:
@@ -320,6 +330,8 @@ static void axes(struct tw_str *gp, const struct plane_plan *p)
 
 static void panel(struct tw_str *gp, const struct plane_plan *p)
 {
+    bool first = true;
+
     if (p->above)
         tw_str_add(gp, "\n# The panel below.\nunset label; unset key\n");
     axes(gp, p);
@@ -333,7 +345,10 @@ static void panel(struct tw_str *gp, const struct plane_plan *p)
     else if (!p->above)
         tw_str_add(gp, "unset key\n");
     for (size_t i = 0; i < p->f->n; i++)
-        layer(gp, p, i);
+        if (has_points(&p->f->layers[i])) {
+            layer(gp, p, i, first);
+            first = false;
+        }
 }
 
 static void script(const struct plane_plan *p, size_t n, struct fig_files *files,

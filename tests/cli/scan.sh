@@ -28,6 +28,10 @@ for end in 0:a 1:b; do
     near "$(loss line.csv "${end%:*}")" "$want"
     report $? "its end ${end%:*} has the loss of checkpoint ${end#*:}"
 done
+head -c 307300 /dev/zero >wide.bin
+thalweg train 'mlp(3072,10)' -q --data wide.bin --lr 1e-2 --steps 1 --validation none -o wide.h5 >/dev/null
+expect_err 'what it keeps of wide layers, if asked' 0 'at the anchors 0\.[0-9]*[1-9] MB were kept' \
+    thalweg scan wide.h5:0 wide.h5:1 --data wide.bin --mesh 3 -v
 expect_json 'beyond its ends, in JSON' 0 scan a.h5 b.h5 --mesh 5 --range -0.5:1.5 -o far.h5 --json
 [ "$(value points)" = 5 ] && [ "$(value evaluations)" = 5 ] && [ "$(value kind)" = '"scan-1d"' ]
 report $? 'with what was done'
