@@ -142,7 +142,7 @@ static double cut(const struct tw_line *l, size_t k, double error)
     return s == 0.5 ? 0.5 * (a + b) : a + s * (b - a);
 }
 
-/* A maximum between points that stands out by half of the tolerance. */
+/* A maximum between points that stands out by a tenth of the tolerance. */
 static bool missed_top(const struct tw_line *l, enum tw_line_curve which, bool excess, double *t)
 {
     const double tol = tolerance(l, which);
@@ -158,7 +158,7 @@ static bool missed_top(const struct tw_line *l, enum tw_line_curve which, bool e
         if (fabs(line_t(l, k) - *t) < APART * (l->o.hi - l->o.lo))
             return false;
     }
-    return top > best + 0.5 * tol;
+    return top > best + 0.1 * tol;
 }
 
 static enum tw_line_curve last_curve(const struct tw_line *l)

@@ -78,8 +78,8 @@ double tw_line_stated_error(const struct tw_line *l, enum tw_line_curve which);
 /* Is it below what was asked for? */
 bool tw_line_converged(const struct tw_line *l);
 /* The highest place of the curve, or (excess) of its height over the chord between its ends. The
- * line has a point at it, or so near that the curve there rises by less than half of the tolerance
- * over the highest point. `t` and the value are NAN if nothing is finite. */
+ * line has a point at it, or so near that the curve there rises by less than a tenth of the
+ * tolerance over the highest point. `t` and the value are NAN if nothing is finite. */
 double tw_line_top(const struct tw_line *l, enum tw_line_curve which, bool excess, double *t);
 
 /* Where on the problem's anchors (tw_problem_anchor) t lies: weights (1 - t) from + t to. */
