@@ -98,6 +98,7 @@ struct tw_figure_layer {
 struct tw_figure_plane {
     const char *x_label, *y_label;
     bool log_x, log_y;
+    bool whole_y;                  /* y counts: ticks at whole numbers alone */
     double x_lo, x_hi, y_lo, y_hi; /* NAN: by content */
     bool square;                   /* the panel is as high as it is wide */
     bool equal;                    /* one unit is as long on both axes (linear ones) */
