@@ -103,4 +103,5 @@ def large_steps():
               f"{'-' if apart is None else format(apart, '.2g'):>10}")
         if eta in (1, 100, 1e4) and not extra:
             drawn.append(path)
-    figure("large-steps", "plot", *drawn, "-y", "r", "--log-y", "--to", "100")
+    figure("large-steps", "plot", *drawn, "-y", "r", "--log-y", "--to",
+           str(len(iterates) - 1))

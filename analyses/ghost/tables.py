@@ -4,6 +4,7 @@ the perceptron, the perceptron)."""
 import math
 import os
 import sys
+from statistics import stdev
 
 import perceptron
 from tool import (DIGITS, OUT, accuracy, call, figure, ghost, line_figure, median, ratios, recalibrated,
@@ -84,15 +85,15 @@ def architectures():
     """table 1: one update at 10000 times the rate"""
     print("\n== One update at 10000 times the rate: full batches, Adam 0.015 (table 1)")
     print("                  plain  clipped  controlled   (median accuracy, %)")
-    for title, net, seeds in (
-            ("transformer", "vit(layers=1,d=32,heads=1,patch=8,in=1x8x8,classes=10,mlp=128,"
+    for short, title, net, seeds in (
+            ("transformer", "transformer", "vit(layers=1,d=32,heads=1,patch=8,in=1x8x8,classes=10,mlp=128,"
              "pool=mean)", "0..4"),
-            ("MLP with LN", "mlp(64,64,64,64,10,act=gelu,norm=layer)", "0..4"),
-            ("convolutions, BN", "conv1d(32,32,classes=10,in=1x64,norm=batch)", "0..2")):
+            ("mlp", "MLP with LN", "mlp(64,64,64,64,10,act=gelu,norm=layer)", "0..4"),
+            ("conv", "convolutions, BN", "conv1d(32,32,classes=10,in=1x64,norm=batch)", "0..2")):
         kept, fresh, files = [], [], []
         for name, extra in ("plain", []), ("clip", ["--clip", "1"]), ("cap", ["--ghost-cap", "1"]):
             batch = "norm=batch" in net
-            path, runs = train(f"grid-{title.split()[0]}-{name}", net, "--optimizer", "adam", "--lr",
+            path, runs = train(f"grid-{short}-{name}", net, "--optimizer", "adam", "--lr",
                                "0.015", "--batch", "full", "--steps", "200", "--spike", "50:10000",
                                "--sweep", f"seed={seeds}", "--validation",
                                "split" if batch else "first:0.2", "--log", "val_acc", "--log-every",
@@ -104,7 +105,7 @@ def architectures():
         print(f"{title:16}  {kept[0]:5.1f}  {kept[1]:7.1f}  {kept[2]:10.1f}")
         if fresh:
             print(f"  its statistics taken anew {fresh[0]:.1f}, {fresh[1]:.1f}, {fresh[2]:.1f}")
-        figure(f"grid-{title.split()[0]}", "plot", *files, "-y", "val_acc", "--group")
+        figure(f"grid-{short}", "plot", *files, "-y", "val_acc", "--group")
 
 
 def temperature():
@@ -125,7 +126,7 @@ def temperature():
         if t == "1":
             line_figure("envelope", f"{path}:{runs[0]['name']}:last")
     print("standard deviation of the logarithm over T: length "
-          f"{statistics.stdev(map(math.log, length)):.3f}, r {statistics.stdev(map(math.log, r)):.3f}")
+          f"{stdev(map(math.log, length)):.3f}, r {stdev(map(math.log, r)):.3f}")
 
 
 def which_scale():

@@ -20,6 +20,40 @@ static void circle(double radius, double *x, double *y)
     }
 }
 
+enum { BINS = 30, LEAST_IN_BIN = 8 };
+struct envelope {
+    double x[BINS], low[BINS], high[BINS]; /* NaN: too few zeros there */
+    bool any;
+};
+
+/* Between which heights 80 % of the zeros lie, in bins over the middle 90 % of their real parts:
+ * the "ghost envelope" of the paper's code. */
+static enum tw_status find_envelope(const struct ghost_line *l, struct envelope *e,
+                                    struct tw_err *err)
+{
+    const double lo = tw_ghost_quantile(l->re, l->n, 0.05);
+    const double width = (tw_ghost_quantile(l->re, l->n, 0.95) - lo) / BINS;
+    double *im = tw_alloc(l->n, sizeof *im);
+
+    e->any = false;
+    if (!im)
+        return tw_err_set(err, TW_ENOMEM, "out of memory");
+    for (size_t b = 0; b < BINS; b++) {
+        const double from = lo + (double)b * width;
+        size_t m = 0;
+
+        for (size_t i = 0; i < l->n; i++)
+            if (l->re[i] >= from && l->re[i] < from + width)
+                im[m++] = l->im[i];
+        e->x[b] = from + 0.5 * width;
+        e->low[b] = m < LEAST_IN_BIN ? (double)NAN : tw_ghost_quantile(im, m, 0.1);
+        e->high[b] = m < LEAST_IN_BIN ? (double)NAN : tw_ghost_quantile(im, m, 0.9);
+        e->any = e->any || m >= LEAST_IN_BIN;
+    }
+    free(im);
+    return TW_OK;
+}
+
 /* Zeros beyond a few times the median would squash the near ones. */
 static enum tw_status draw_zeros(const struct ghost *g, const char *path,
                                  const struct tw_figure_opts *fo)
@@ -30,7 +64,15 @@ static enum tw_status draw_zeros(const struct ghost *g, const char *path,
     const double high = fmin(reach, fmax(1.25 * tw_ghost_quantile(l->im, l->n, 0.98),
                                          1.1 * fmax(l->all.rho.value, isnan(tau) ? 0.0 : tau)));
     double x[3][CIRCLE], y[3][CIRCLE];
-    struct tw_figure_layer layer[4] = {
+    struct envelope e;
+    struct tw_figure_layer layer[5] = {
+        { .mark = TW_FIGURE_BAND,
+          .name = "80 % of them",
+          .n = BINS,
+          .x = e.x,
+          .y = e.low,
+          .y2 = e.high,
+          .colour = 3 },
         { .mark = TW_FIGURE_POINTS,
           .name = "zeros",
           .n = l->n,
@@ -67,14 +109,20 @@ static enum tw_status draw_zeros(const struct ghost *g, const char *path,
                                        .y_lo = 0.0,
                                        .y_hi = high,
                                        .equal = true,
-                                       .n = isnan(tau) ? 3 : 4,
+                                       .n = isnan(tau) ? 4 : 5,
                                        .layers = layer };
+    enum tw_status rc;
 
     if (g->exact == TW_GHOST_BOUNDS || !isfinite(l->all.rho.value))
         return tw_err_set(&g->call->err, TW_EINVAL, "%s",
                           g->exact == TW_GHOST_BOUNDS
                               ? "there are no zeros to draw: --exact=none computes none"
                               : "there is no zero to draw along this direction");
+    rc = find_envelope(l, &e, &g->call->err);
+    if (rc != TW_OK)
+        return rc;
+    layer[0].n = e.any ? BINS : 0;
+    layer[0].name = e.any ? layer[0].name : NULL;
     circle(l->all.rho.value, x[0], y[0]);
     circle(l->all.rho_a.value, x[1], y[1]);
     circle(tau, x[2], y[2]);
