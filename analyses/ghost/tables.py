@@ -164,12 +164,12 @@ def natural():
     print("\n== Natural instability: MLP 64-128-128-10, momentum 0.9, wd 5e-4, batches of 128, 5 seeds")
     print("               acc % median (least-largest)   largest r  logged r > 1   (medians)")
     files = []
-    for option, values in (("--lr", ("0.005", "0.01", "0.1", "0.5", "1")),
+    for option, values in (("--lr", ("5e-3", "1e-2", "1e-1", "5e-1", "1")),
                            ("--ghost-rate", ("0.5", "1", "2", "4")),
                            ("--ghost-cap", ("0.5", "1", "2", "4"))):
         for value in values:
             extra = [] if option == "--lr" else ["--lr", "1"]
-            path, runs = train(f"natural{option}{value}", "mlp(64,128,128,10)", "--optimizer",
+            path, runs = train(f"natural-{option[2:]}-{value}", "mlp(64,128,128,10)", "--optimizer",
                                "momentum(wd=5e-4)", "--batch", "128", "--steps", "300",
                                "--validation", "split", "--log", "val_acc,r", "--log-every", "10",
                                "--eval-every", "300", "--on-nan", "record", "--sweep", "seed=0..4",
