@@ -9,7 +9,7 @@
 
 /* ---- one direction: the zeros -------------------------------------------------------------- */
 
-enum { CIRCLE = 181 };
+enum { CIRCLE = 181, TRUTHS = 512 };
 
 /* A half circle about 0. */
 static void circle(double radius, double *x, double *y)
@@ -27,17 +27,24 @@ struct envelope {
 };
 
 /* Between which heights 80 % of the zeros lie, in bins over the middle 90 % of their real parts:
- * the "ghost envelope" of the paper's code. */
-static enum tw_status find_envelope(const struct ghost_line *l, struct envelope *e,
-                                    struct tw_err *err)
+ * the "ghost envelope" of the paper's code. TW_EINVAL where there are no zeros. */
+static enum tw_status find_envelope(const struct ghost *g, struct envelope *e)
 {
+    const struct ghost_line *l = &g->line[0];
     const double lo = tw_ghost_quantile(l->re, l->n, 0.05);
     const double width = (tw_ghost_quantile(l->re, l->n, 0.95) - lo) / BINS;
     double *im = tw_alloc(l->n, sizeof *im);
 
     e->any = false;
     if (!im)
-        return tw_err_set(err, TW_ENOMEM, "out of memory");
+        return tw_err_set(&g->call->err, TW_ENOMEM, "out of memory");
+    if (g->exact == TW_GHOST_BOUNDS || !isfinite(l->all.rho.value)) {
+        free(im);
+        return tw_err_set(&g->call->err, TW_EINVAL, "%s",
+                          g->exact == TW_GHOST_BOUNDS
+                              ? "there are no zeros to draw: --exact=none computes none"
+                              : "there is no zero to draw along this direction");
+    }
     for (size_t b = 0; b < BINS; b++) {
         const double from = lo + (double)b * width;
         size_t m = 0;
@@ -63,9 +70,10 @@ static enum tw_status draw_zeros(const struct ghost *g, const char *path,
     const double reach = fmax(fmin(far, 40.0 * l->all.rho.value), isnan(tau) ? 0.0 : 1.3 * tau);
     const double high = fmin(reach, fmax(1.25 * tw_ghost_quantile(l->im, l->n, 0.98),
                                          1.1 * fmax(l->all.rho.value, isnan(tau) ? 0.0 : tau)));
-    double x[3][CIRCLE], y[3][CIRCLE];
+    const size_t truths = l->ntruth < TRUTHS ? l->ntruth : TRUTHS;
+    double x[3][CIRCLE], y[3][CIRCLE], re[TRUTHS], im[TRUTHS];
     struct envelope e;
-    struct tw_figure_layer layer[5] = {
+    struct tw_figure_layer layer[6] = {
         { .mark = TW_FIGURE_BAND,
           .name = "80 % of them",
           .n = BINS,
@@ -100,25 +108,18 @@ static enum tw_status draw_zeros(const struct ghost *g, const char *path,
           .colour = 1,
           .thin = true },
     };
-    const struct tw_figure_plane f = { .title =
-                                           "Nearest zeros of the partition, in the complex plane",
-                                       .x_label = "Re t",
-                                       .y_label = "Im t",
-                                       .x_lo = -reach,
-                                       .x_hi = reach,
-                                       .y_lo = 0.0,
-                                       .y_hi = high,
-                                       .equal = true,
-                                       .n = isnan(tau) ? 4 : 5,
-                                       .layers = layer };
-    enum tw_status rc;
+    struct tw_figure_plane f = { .title = "Nearest zeros of the partition, in the complex plane",
+                                 .x_label = "Re t",
+                                 .y_label = "Im t",
+                                 .x_lo = -reach,
+                                 .x_hi = reach,
+                                 .y_lo = 0.0,
+                                 .y_hi = high,
+                                 .equal = true,
+                                 .n = isnan(tau) ? 4 : 5,
+                                 .layers = layer };
+    const enum tw_status rc = find_envelope(g, &e);
 
-    if (g->exact == TW_GHOST_BOUNDS || !isfinite(l->all.rho.value))
-        return tw_err_set(&g->call->err, TW_EINVAL, "%s",
-                          g->exact == TW_GHOST_BOUNDS
-                              ? "there are no zeros to draw: --exact=none computes none"
-                              : "there is no zero to draw along this direction");
-    rc = find_envelope(l, &e, &g->call->err);
     if (rc != TW_OK)
         return rc;
     layer[0].n = e.any ? BINS : 0;
@@ -126,6 +127,18 @@ static enum tw_status draw_zeros(const struct ghost *g, const char *path,
     circle(l->all.rho.value, x[0], y[0]);
     circle(l->all.rho_a.value, x[1], y[1]);
     circle(tau, x[2], y[2]);
+    for (size_t i = 0; i < truths; i++) {
+        re[i] = l->truth[i].t.re;
+        im[i] = l->truth[i].t.im;
+    }
+    if (truths)
+        layer[f.n++] = (struct tw_figure_layer){ .mark = TW_FIGURE_POINTS,
+                                                 .name = "true",
+                                                 .n = truths,
+                                                 .x = re,
+                                                 .y = im,
+                                                 .colour = 1,
+                                                 .shape = 1 };
     return tw_figure_plane(path, &f, fo, &g->call->err);
 }
 

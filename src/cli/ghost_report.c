@@ -60,6 +60,9 @@ static size_t scales_of(const struct ghost_line *l, struct scale *s)
     }
     if (!isnan(l->all.rho.value))
         s[n++] = (struct scale){ "nearest zero, linear logits", "rho_star", l->all.rho.value };
+    if (l->ntruth)
+        s[n++] =
+            (struct scale){ "true radius, least of some", "true_radius", tw_ghost_truth_least(l) };
     if (!isnan(l->quadratic))
         s[n++] = (struct scale){ "quadratic logits (bound)", "quadratic", l->quadratic };
     s[n++] = (struct scale){ "pi over the median spread", "median_rho_a",
@@ -245,6 +248,8 @@ static void print_line(const struct ghost *g, const struct ghost_line *l)
         printf("rho_a of a random batch of %zu is %.3g to %.3g times that of all samples (median "
                "%.3g)\n",
                g->o->batch, q[0], q[2], q[1]);
+    if (l->ntruth)
+        tw_ghost_truths_print(l);
     printf("A step below a radius keeps the Taylor series of linearised logits convergent; it does "
            "not promise a low loss.\n");
 }
@@ -391,6 +396,8 @@ static void json_line(const struct ghost *g, const struct ghost_line *l)
         tw_json_real(j, g->onsets[k].text, l->onset[k]);
     tw_json_close(j, '}');
     json_parts(j, l);
+    if (l->ntruth)
+        tw_ghost_truths_json(j, l);
     if (batch_ratio(g, l, q))
         tw_json_reals(j, "batch_over_all", q, 3);
     free(at);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "ghost.h"
+#include "thalweg/store_reader.h"
 
 /* A number of a line, or the array of its softmaxes. */
 struct column {
@@ -209,6 +210,8 @@ enum tw_status tw_ghost_store(const struct ghost *g)
         rc = put_rows(g, r);
     if (rc == TW_OK && g->nonset)
         rc = put_onsets(g, r);
+    if (rc == TW_OK && g->bare)
+        rc = tw_ghost_truths_put(g, r);
     if (rc == TW_OK)
         rc = put_layers(g, r);
     if (rc == TW_OK && g->nhorizon)
@@ -225,38 +228,12 @@ enum tw_status tw_ghost_store(const struct ghost *g)
 
 /* ---- reading ------------------------------------------------------------------------------- */
 
-struct reader {
-    struct ghost *g;
-    const char *path;
-    struct tw_result *r;
-    enum tw_status rc;
-};
-
-/* An array of known extents; NULL once anything has failed. The caller frees it. */
-static double *get(struct reader *in, const char *name, int rank, const size_t *want)
+static void get_column(struct tw_reader *in, struct ghost *g, const struct column *c, size_t n)
 {
-    size_t dims[2] = { 0, 1 };
-    double *x = NULL;
+    double *x = tw_reader_reals(in, c->path, c->of == OF_LINE ? 1 : 2, (size_t[]){ g->nline, n });
 
-    if (in->rc == TW_OK)
-        in->rc = tw_result_get_reals(in->r, name, rank, dims, &x, &in->g->call->err);
-    if (in->rc == TW_OK && (dims[0] != want[0] || (rank > 1 && dims[1] != want[1]))) {
-        in->rc = tw_err_set(&in->g->call->err, TW_EFORMAT,
-                            "%s: %s has other extents than the lines and softmaxes of the file",
-                            in->path, name);
-        free(x);
-        x = NULL;
-    }
-    return x;
-}
-
-static void get_column(struct reader *in, const struct column *c, size_t n)
-{
-    const size_t dims[2] = { in->g->nline, n };
-    double *x = get(in, c->path, c->of == OF_LINE ? 1 : 2, dims);
-
-    for (size_t i = 0; x && i < in->g->nline; i++) {
-        void *to = place(&in->g->line[i], c);
+    for (size_t i = 0; x && i < g->nline; i++) {
+        void *to = place(&g->line[i], c);
 
         if (c->of == OF_LINE)
             *(double *)to = x[i];
@@ -266,110 +243,94 @@ static void get_column(struct reader *in, const struct column *c, size_t n)
     free(x);
 }
 
-static void get_lines(struct reader *in)
+static void get_lines(struct tw_reader *in, struct ghost *g)
 {
-    struct ghost *g = in->g;
-    struct tw_err *err = &g->call->err;
-    size_t dims[2];
-    char **name = NULL;
-    double *x = NULL;
+    size_t dims[2] = { SIZE_MAX, SIZE_MAX }, nline = SIZE_MAX;
+    char **name = tw_reader_texts(in, "/line/name", &nline);
+    double *star;
 
-    in->rc = tw_result_get_texts(in->r, "/line/name", &g->nline, &name, err);
-    if (in->rc == TW_OK && g->nline == 0)
-        in->rc = tw_err_set(err, TW_EFORMAT, "%s: /line/name is empty", in->path);
-    if (in->rc == TW_OK)
-        in->rc = tw_result_get_reals(in->r, "/softmax/rho_star", 2, dims, &x, err);
-    if (in->rc == TW_OK) {
-        g->line = tw_alloc(g->nline, sizeof *g->line);
-        in->rc = g->line ? TW_OK : tw_err_set(err, TW_ENOMEM, "out of memory");
-    }
+    if (name && nline == 0)
+        tw_reader_refuse(in, "/line/name is empty");
+    g->nline = dims[0] = name ? nline : 0;
+    star = tw_reader_reals(in, "/softmax/rho_star", 2, dims);
+    g->line = tw_alloc(g->nline, sizeof *g->line);
+    if (!g->line)
+        tw_reader_no_memory(in);
     for (size_t i = 0; in->rc == TW_OK && i < g->nline; i++) {
-        in->rc = tw_ghost_line_make(&g->line[i], dims[1], err);
+        in->rc = tw_ghost_line_make(&g->line[i], dims[1], in->err);
         g->line[i].name = name[i];
         name[i] = NULL;
     }
-    for (size_t i = 0; in->rc == TW_OK && i < COLUMNS; i++)
-        get_column(in, &columns[i], dims[1]);
+    for (size_t i = 0; i < COLUMNS; i++)
+        get_column(in, g, &columns[i], dims[1]);
     g->exact = TW_GHOST_BOUNDS;
-    for (size_t i = 0; in->rc == TW_OK && i < dims[0] * dims[1]; i++)
-        if (!isnan(x[i]))
+    for (size_t i = 0; star && i < dims[0] * dims[1]; i++)
+        if (!isnan(star[i]))
             g->exact = TW_GHOST_ALL;
-    for (size_t i = 0; name && i < g->nline; i++)
-        free(name[i]);
-    free(name);
-    free(x);
+    tw_reader_free_texts(name, nline);
+    free(star);
 }
 
-static void get_onsets(struct reader *in)
+static void get_onsets(struct tw_reader *in, struct ghost *g)
 {
-    struct ghost *g = in->g;
-    size_t n = 0;
-    char **kind = NULL;
+    size_t n = SIZE_MAX;
+    char **kind = tw_reader_texts(in, "/onset/kind", &n);
     double *x = NULL;
 
-    in->rc = tw_result_get_texts(in->r, "/onset/kind", &n, &kind, &g->call->err);
-    if (in->rc == TW_OK && n > GHOST_ONSETS)
-        in->rc = tw_err_set(&g->call->err, TW_EFORMAT, "%s: /onset/kind has more than %d entries",
-                            in->path, GHOST_ONSETS);
-    x = get(in, "/onset/length", 2, (const size_t[]){ g->nline, n });
+    if (kind && n > GHOST_ONSETS)
+        tw_reader_refuse(in, "/onset/kind has more than %d entries", GHOST_ONSETS);
+    x = tw_reader_reals(in, "/onset/length", 2, (size_t[]){ g->nline, n });
     for (size_t k = 0; x && k < n; k++) {
         (void)snprintf(g->onsets[k].text, sizeof g->onsets[k].text, "%s", kind[k]);
         for (size_t i = 0; i < g->nline; i++)
             g->line[i].onset[k] = x[i * n + k];
     }
     g->nonset = x ? n : 0;
-    for (size_t k = 0; kind && k < n; k++)
-        free(kind[k]);
-    free(kind);
+    tw_reader_free_texts(kind, n);
     free(x);
 }
 
-static void get_layers(struct reader *in)
+static void get_layers(struct tw_reader *in, struct ghost *g)
 {
-    struct ghost *g = in->g;
+    size_t dims[2] = { g->nline, SIZE_MAX };
     double *tau, *rho_a;
-    size_t n = 0;
 
-    in->rc =
-        tw_result_get_texts(in->r, "/layer/name", &g->nlayer_name, &g->layer_name, &g->call->err);
-    n = g->nlayer_name;
-    tau = get(in, "/layer/tau", 2, (const size_t[]){ g->nline, n });
-    rho_a = get(in, "/layer/rho_a", 2, (const size_t[]){ g->nline, n });
-    for (size_t i = 0; rho_a && in->rc == TW_OK && i < g->nline; i++) {
+    g->layer_name = tw_reader_texts(in, "/layer/name", &dims[1]);
+    g->nlayer_name = g->layer_name ? dims[1] : 0;
+    tau = tw_reader_reals(in, "/layer/tau", 2, dims);
+    rho_a = tw_reader_reals(in, "/layer/rho_a", 2, dims);
+    for (size_t i = 0; in->rc == TW_OK && i < g->nline; i++) {
         struct ghost_line *l = &g->line[i];
 
-        l->layer = tw_alloc(n, sizeof *l->layer);
+        l->layer = tw_alloc(dims[1], sizeof *l->layer);
         if (!l->layer) {
-            in->rc = tw_err_set(&g->call->err, TW_ENOMEM, "out of memory");
+            tw_reader_no_memory(in);
             break;
         }
-        l->nlayer = n;
-        for (size_t k = 0; k < n; k++)
-            l->layer[k] =
-                (struct ghost_layer){ g->layer_name[k], tau[i * n + k], rho_a[i * n + k] };
+        l->nlayer = dims[1];
+        for (size_t k = 0; k < l->nlayer; k++)
+            l->layer[k] = (struct ghost_layer){ g->layer_name[k], tau[i * l->nlayer + k],
+                                                rho_a[i * l->nlayer + k] };
     }
     free(tau);
     free(rho_a);
 }
 
-static void get_horizon(struct reader *in)
+static void get_horizon(struct tw_reader *in, struct ghost *g)
 {
-    struct ghost *g = in->g;
-
-    in->rc = tw_result_get_reals(in->r, "/horizon/distance", 1, &g->nhorizon, &g->horizon[0],
-                                 &g->call->err);
-    g->horizon[1] = get(in, "/horizon/loss", 1, &g->nhorizon);
+    g->nhorizon = SIZE_MAX;
+    g->horizon[0] = tw_reader_reals(in, "/horizon/distance", 1, &g->nhorizon);
+    g->horizon[1] = tw_reader_list(in, "/horizon/loss", g->nhorizon);
 }
 
-static void get_figure(struct reader *in)
+static void get_figure(struct tw_reader *in, struct ghost *g)
 {
     static const char *const known[] = { GHOST_LAYERS, GHOST_RUN, GHOST_DAMAGE, GHOST_HORIZON };
-    char *name = NULL;
+    char *name = tw_reader_text(in, "/figure");
 
-    in->rc = tw_result_get_text(in->r, "/figure", &name, &in->g->call->err);
-    for (size_t k = 0; in->rc == TW_OK && k < sizeof known / sizeof *known; k++)
+    for (size_t k = 0; name && k < sizeof known / sizeof *known; k++)
         if (!strcmp(name, known[k]))
-            in->g->figure = known[k];
+            g->figure = known[k];
     free(name);
 }
 
@@ -377,21 +338,17 @@ enum tw_status tw_ghost_read(struct ghost *g, const char *path)
 {
     static const struct {
         const char *if_there;
-        void (*read)(struct reader *in);
+        void (*read)(struct tw_reader *in, struct ghost *g);
     } parts[] = {
-        { NULL, get_lines },           { "/onset/kind", get_onsets },
-        { "/layer/name", get_layers }, { "/horizon/distance", get_horizon },
-        { "/figure", get_figure },
+        { "/line/name", get_lines },         { "/onset/kind", get_onsets },
+        { "/layer/name", get_layers },       { "/horizon/distance", get_horizon },
+        { "/true/re", tw_ghost_truths_get }, { "/figure", get_figure },
     };
-    struct reader in = { .g = g, .path = path, .rc = TW_OK };
+    struct tw_reader in = tw_reader_open(path, "ghost", &g->call->err);
 
-    in.r = tw_result_open(path, "ghost", &g->call->err);
-    if (!in.r)
-        return g->call->err.code;
     g->figure = GHOST_ZEROS;
-    for (size_t k = 0; in.rc == TW_OK && k < sizeof parts / sizeof *parts; k++)
-        if (!parts[k].if_there || tw_result_has(in.r, parts[k].if_there))
-            parts[k].read(&in);
-    tw_result_done(in.r);
-    return in.rc;
+    for (size_t k = 0; k < sizeof parts / sizeof *parts; k++)
+        if (k == 0 || tw_reader_has(&in, parts[k].if_there))
+            parts[k].read(&in, g);
+    return tw_reader_close(&in);
 }
