@@ -180,10 +180,9 @@ static int divided_by(const struct tw_net *net, const struct tw_node *node, doub
     double power = 0.0;
     int sum = -1;
 
-    if (!strcmp(node->op, "Sqrt") && node->nin > 0)
-        add = maker(net, node->in[0], "Add", 2);
-    else if (!strcmp(node->op, "Pow") && node->nin > 1 && is_number(net, node->in[1], &power) &&
-             fabs(power) == 0.5)
+    if ((!strcmp(node->op, "Sqrt") && node->nin > 0) ||
+        (!strcmp(node->op, "Pow") && node->nin > 1 && is_number(net, node->in[1], &power) &&
+         fabs(power) == 0.5))
         add = maker(net, node->in[0], "Add", 2);
     for (int i = 0; add && i < 2; i++)
         if (is_number(net, add->in[i], eps))
