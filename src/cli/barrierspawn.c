@@ -203,10 +203,7 @@ static void report(struct tw_call *call, const struct barrier_rows *r)
         tw_json_close(j, '}');
     }
     tw_json_close(j, ']');
-    if (call->common.json)
-        tw_str_release(&t.cells);
-    else
-        tw_table_print(&t);
+    tw_table_print(&t);
 }
 
 static enum tw_status draw(struct barrier *b, const struct barrier_rows *r, const char *path)

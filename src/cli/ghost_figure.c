@@ -222,18 +222,23 @@ static enum tw_status draw_run(const struct ghost *g, const char *path,
 
 /* ---- damage against scales ----------------------------------------------------------------- */
 
+enum { DRAWN = 7 };
+static const char *const drawn[DRAWN] = {
+    "\317\200 / \316\224",       "\317\201*", "5 % flip", "2 / curvature", "B3", "quadratic",
+    "median \317\200 / \316\224"
+};
+
 static double scale_of(const struct ghost_line *l, size_t which)
 {
-    switch (which) {
-    case 0:
-        return l->all.rho_a.value;
-    case 1:
-        return l->all.rho.value;
-    case 2:
-        return tw_ghost_quantile(l->flip, l->n, 0.05);
-    default:
-        return l->curvature > 0.0 ? 2.0 / l->curvature : (double)NAN;
-    }
+    const double scale[DRAWN] = { l->all.rho_a.value,
+                                  l->all.rho.value,
+                                  tw_ghost_quantile(l->flip, l->n, 0.05),
+                                  l->curvature > 0.0 ? 2.0 / l->curvature : (double)NAN,
+                                  l->all.b3.value,
+                                  l->quadratic,
+                                  tw_ghost_quantile(l->rho_a, l->n, 0.5) };
+
+    return scale[which];
 }
 
 /* The first kind of damage, its onset against each scale: what predicts it lies along the line of
@@ -241,23 +246,24 @@ static double scale_of(const struct ghost_line *l, size_t which)
 static enum tw_status draw_onsets(const struct ghost *g, const char *path,
                                   const struct tw_figure_opts *fo)
 {
-    static const char *const names[] = { "\317\200 / \316\224", "\317\201*", "5 % flip",
-                                         "2 / curvature" };
     const size_t n = g->nline;
+    size_t layers = 1;
     double lowest = HUGE_VAL, highest = 0.0;
-    double *x = tw_alloc(4 * n, sizeof *x), *y = tw_alloc(n, sizeof *y),
+    double *x = tw_alloc(DRAWN * n, sizeof *x), *y = tw_alloc(n, sizeof *y),
            ends[2] = { HUGE_VAL, 0.0 };
-    struct tw_figure_layer layer[5] = { { .mark = TW_FIGURE_LINE,
-                                          .name = "equal",
-                                          .n = 2,
-                                          .x = ends,
-                                          .y = ends,
-                                          .colour = -1,
-                                          .thin = true } };
+    struct tw_figure_layer layer[1 + DRAWN] = { { .mark = TW_FIGURE_LINE,
+                                                  .name = "equal",
+                                                  .n = 2,
+                                                  .x = ends,
+                                                  .y = ends,
+                                                  .colour = -1,
+                                                  .thin = true } };
     struct tw_str label = { 0 };
     enum tw_status rc;
 
-    for (size_t k = 0; x && y && k < 4; k++) {
+    for (size_t k = 0; x && y && k < DRAWN; k++) {
+        size_t known = 0;
+
         for (size_t i = 0; i < n; i++) {
             x[k * n + i] = scale_of(&g->line[i], k);
             y[i] = g->line[i].onset[0];
@@ -266,16 +272,18 @@ static enum tw_status draw_onsets(const struct ghost *g, const char *path,
             if (isfinite(x[k * n + i]) && x[k * n + i] > 0.0) {
                 ends[0] = fmin(ends[0], x[k * n + i]);
                 ends[1] = fmax(ends[1], x[k * n + i]);
+                known++;
             }
         }
-        layer[k + 1] = (struct tw_figure_layer){ .mark = TW_FIGURE_POINTS,
-                                                 .name = names[k],
-                                                 .n = n,
-                                                 .x = x + k * n,
-                                                 .y = y,
-                                                 .colour = (int)k,
-                                                 .shape = (int)k,
-                                                 .thin = k % 2 == 1 };
+        if (known)
+            layer[layers++] = (struct tw_figure_layer){ .mark = TW_FIGURE_POINTS,
+                                                        .name = drawn[k],
+                                                        .n = n,
+                                                        .x = x + k * n,
+                                                        .y = y,
+                                                        .colour = k < 6 ? (int)k : -1,
+                                                        .shape = (int)k % 4,
+                                                        .thin = k % 2 == 1 };
     }
     tw_str_addf(&label, "measured onset of %s", g->onsets[0].text);
     if (!(highest > 0.0))
@@ -293,7 +301,7 @@ static enum tw_status draw_onsets(const struct ghost *g, const char *path,
                                            .x_hi = (double)NAN,
                                            .y_lo = lowest / 2.0,
                                            .y_hi = highest * 2.0,
-                                           .n = 5,
+                                           .n = layers,
                                            .layers = layer };
 
         rc = tw_figure_plane(path, &f, fo, &g->call->err);

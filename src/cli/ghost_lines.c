@@ -357,7 +357,9 @@ static enum tw_status pass_over(struct ghost *g, struct ghost_line *l)
 
     tw_cmd_warn(g->call, "%s", g->call->err.msg);
     g->call->err = (struct tw_err){ 0 };
-    l->all = (struct tw_ghost_batch){ .rho_a = none, .low = none, .rho = none };
+    l->all = (struct tw_ghost_batch){
+        .rho_a = none, .low = none, .b1 = none, .b2 = none, .b3 = none, .rho = none
+    };
     l->n = 0;
     return TW_OK;
 }

@@ -341,6 +341,12 @@ enum tw_status data_read_folder(const char *path, const char *split, struct data
 /* ---- tokens and text ---------------------------------------------------------------------------
  */
 
+enum tw_status data_refuse_stream(struct tw_err *err)
+{
+    return tw_err_set(err, TW_EINVAL,
+                      "tokens and text have no split, labels or scale of their own");
+}
+
 static enum tw_status read_stream(int fd, uint64_t from, uint64_t size, enum tw_dtype type,
                                   struct data_parts *p, struct tw_err *err)
 {
@@ -348,6 +354,8 @@ static enum tw_status read_stream(int fd, uint64_t from, uint64_t size, enum tw_
     const size_t n = (size_t)((size - from) / each);
     enum tw_status rc;
 
+    if (!p->whole)
+        return data_refuse_stream(err);
     if ((size - from) % each)
         return tw_err_set(err, TW_EFORMAT, "tokens of %llu bytes do not fill %llu bytes",
                           (unsigned long long)each, (unsigned long long)(size - from));

@@ -85,9 +85,8 @@ static enum tw_status entries(zip_t *z, uint64_t file_size, npz_want_fn *want, c
         zip_stat_t st;
         char *name;
 
-        if (zip_stat_index(z, (zip_uint64_t)i, 0, &st) != 0 || !(st.valid & ZIP_STAT_NAME))
-            return tw_err_set(err, TW_EFORMAT, "entry %lld of the archive has no name",
-                              (long long)i);
+        if (archive_entry(z, i, &st, err) != TW_OK)
+            return TW_EFORMAT;
         name = npz_array_name(st.name);
         any = any || name;
         if (name && (!want || want(ctx, name)))

@@ -31,6 +31,9 @@ expect_json 'JSON' 0 ghost "$one" "$two" --json
 awk -v tau="$(value tau)" -v rho="$(value rho_a)" -v r="$(value r)" -v star="$(value rho_star)" \
     'BEGIN { exit !((tau / rho - r) ^ 2 < 1e-18 * r * r && star > rho) }'
 report $? 'r is tau over rho_a, and the zero lies beyond rho_a'
+awk -v a="$(value rho_a)" -v b1="$(value b1)" -v b2="$(value b2)" -v b3="$(value b3)" \
+    -v star="$(value rho_star)" 'BEGIN { exit !(a <= b1 && b1 <= b2 && b2 <= star && b1 < b3 && b3 <= star) }'
+report $? 'the bounds lie between'
 expect_json 'the zeros that matter' 0 ghost "$one" "$two" --tau 0.05 --json --exact nearest
 awk -v star="$(value rho_star)" -v solved="$(value solved)" -v low="$(value bound)" \
     -v all="$(value rho_star threads1)" \
