@@ -193,7 +193,10 @@ static enum tw_status read_plain(const char *path, const char *head, size_t n, e
     else
         rc = data_read_plain(path, as, &known, &p, err);
     if (rc == TW_OK && !known)
-        rc = tw_kind_foreign(path, err);
+        rc = tw_kind_foreign(path,
+                             "HDF5, npz, npy, IDX, tables (.csv, .tsv), text (.txt, text:FILE) and "
+                             "tokens (.bin, tokens:FILE)",
+                             err);
     if (c->labels && p.y.dtype == TW_NONE) { /* the only array */
         tw_array_release(&p.y);
         p.y = p.x;
