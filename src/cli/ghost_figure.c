@@ -9,7 +9,7 @@
 
 /* ---- one direction: the zeros -------------------------------------------------------------- */
 
-enum { CIRCLE = 181 };
+enum { CIRCLE = 181, TRUTHS = 512 };
 
 /* A half circle about 0. */
 static void circle(double radius, double *x, double *y)
@@ -29,8 +29,9 @@ static enum tw_status draw_zeros(const struct ghost *g, const char *path,
     const double reach = fmax(fmin(far, 40.0 * l->all.rho.value), isnan(tau) ? 0.0 : 1.3 * tau);
     const double high = fmin(reach, fmax(1.25 * tw_ghost_quantile(l->im, l->n, 0.98),
                                          1.1 * fmax(l->all.rho.value, isnan(tau) ? 0.0 : tau)));
-    double x[3][CIRCLE], y[3][CIRCLE];
-    struct tw_figure_layer layer[4] = {
+    const size_t truths = l->ntruth < TRUTHS ? l->ntruth : TRUTHS;
+    double x[3][CIRCLE], y[3][CIRCLE], re[TRUTHS], im[TRUTHS];
+    struct tw_figure_layer layer[5] = {
         { .mark = TW_FIGURE_POINTS,
           .name = "zeros",
           .n = l->n,
@@ -58,17 +59,16 @@ static enum tw_status draw_zeros(const struct ghost *g, const char *path,
           .colour = 1,
           .thin = true },
     };
-    const struct tw_figure_plane f = { .title =
-                                           "Nearest zeros of the partition, in the complex plane",
-                                       .x_label = "Re t",
-                                       .y_label = "Im t",
-                                       .x_lo = -reach,
-                                       .x_hi = reach,
-                                       .y_lo = 0.0,
-                                       .y_hi = high,
-                                       .equal = true,
-                                       .n = isnan(tau) ? 3 : 4,
-                                       .layers = layer };
+    struct tw_figure_plane f = { .title = "Nearest zeros of the partition, in the complex plane",
+                                 .x_label = "Re t",
+                                 .y_label = "Im t",
+                                 .x_lo = -reach,
+                                 .x_hi = reach,
+                                 .y_lo = 0.0,
+                                 .y_hi = high,
+                                 .equal = true,
+                                 .n = isnan(tau) ? 3 : 4,
+                                 .layers = layer };
 
     if (g->exact == TW_GHOST_BOUNDS || !isfinite(l->all.rho.value))
         return tw_err_set(&g->call->err, TW_EINVAL, "%s",
@@ -78,6 +78,18 @@ static enum tw_status draw_zeros(const struct ghost *g, const char *path,
     circle(l->all.rho.value, x[0], y[0]);
     circle(l->all.rho_a.value, x[1], y[1]);
     circle(tau, x[2], y[2]);
+    for (size_t i = 0; i < truths; i++) {
+        re[i] = l->truth[i].t.re;
+        im[i] = l->truth[i].t.im;
+    }
+    if (truths)
+        layer[f.n++] = (struct tw_figure_layer){ .mark = TW_FIGURE_POINTS,
+                                                 .name = "true",
+                                                 .n = truths,
+                                                 .x = re,
+                                                 .y = im,
+                                                 .colour = 1,
+                                                 .shape = 1 };
     return tw_figure_plane(path, &f, fo, &g->call->err);
 }
 
@@ -210,18 +222,23 @@ static enum tw_status draw_run(const struct ghost *g, const char *path,
 
 /* ---- damage against scales ----------------------------------------------------------------- */
 
+enum { DRAWN = 7 };
+static const char *const drawn[DRAWN] = {
+    "\317\200 / \316\224",       "\317\201*", "5 % flip", "2 / curvature", "B3", "quadratic",
+    "median \317\200 / \316\224"
+};
+
 static double scale_of(const struct ghost_line *l, size_t which)
 {
-    switch (which) {
-    case 0:
-        return l->all.rho_a.value;
-    case 1:
-        return l->all.rho.value;
-    case 2:
-        return tw_ghost_quantile(l->flip, l->n, 0.05);
-    default:
-        return l->curvature > 0.0 ? 2.0 / l->curvature : (double)NAN;
-    }
+    const double scale[DRAWN] = { l->all.rho_a.value,
+                                  l->all.rho.value,
+                                  tw_ghost_quantile(l->flip, l->n, 0.05),
+                                  l->curvature > 0.0 ? 2.0 / l->curvature : (double)NAN,
+                                  l->all.b3.value,
+                                  l->quadratic,
+                                  tw_ghost_quantile(l->rho_a, l->n, 0.5) };
+
+    return scale[which];
 }
 
 /* The first kind of damage, its onset against each scale: what predicts it lies along the line of
@@ -229,23 +246,24 @@ static double scale_of(const struct ghost_line *l, size_t which)
 static enum tw_status draw_onsets(const struct ghost *g, const char *path,
                                   const struct tw_figure_opts *fo)
 {
-    static const char *const names[] = { "\317\200 / \316\224", "\317\201*", "5 % flip",
-                                         "2 / curvature" };
     const size_t n = g->nline;
+    size_t layers = 1;
     double lowest = HUGE_VAL, highest = 0.0;
-    double *x = tw_alloc(4 * n, sizeof *x), *y = tw_alloc(n, sizeof *y),
+    double *x = tw_alloc(DRAWN * n, sizeof *x), *y = tw_alloc(n, sizeof *y),
            ends[2] = { HUGE_VAL, 0.0 };
-    struct tw_figure_layer layer[5] = { { .mark = TW_FIGURE_LINE,
-                                          .name = "equal",
-                                          .n = 2,
-                                          .x = ends,
-                                          .y = ends,
-                                          .colour = -1,
-                                          .thin = true } };
+    struct tw_figure_layer layer[1 + DRAWN] = { { .mark = TW_FIGURE_LINE,
+                                                  .name = "equal",
+                                                  .n = 2,
+                                                  .x = ends,
+                                                  .y = ends,
+                                                  .colour = -1,
+                                                  .thin = true } };
     struct tw_str label = { 0 };
     enum tw_status rc;
 
-    for (size_t k = 0; x && y && k < 4; k++) {
+    for (size_t k = 0; x && y && k < DRAWN; k++) {
+        size_t known = 0;
+
         for (size_t i = 0; i < n; i++) {
             x[k * n + i] = scale_of(&g->line[i], k);
             y[i] = g->line[i].onset[0];
@@ -254,16 +272,18 @@ static enum tw_status draw_onsets(const struct ghost *g, const char *path,
             if (isfinite(x[k * n + i]) && x[k * n + i] > 0.0) {
                 ends[0] = fmin(ends[0], x[k * n + i]);
                 ends[1] = fmax(ends[1], x[k * n + i]);
+                known++;
             }
         }
-        layer[k + 1] = (struct tw_figure_layer){ .mark = TW_FIGURE_POINTS,
-                                                 .name = names[k],
-                                                 .n = n,
-                                                 .x = x + k * n,
-                                                 .y = y,
-                                                 .colour = (int)k,
-                                                 .shape = (int)k,
-                                                 .thin = k % 2 == 1 };
+        if (known)
+            layer[layers++] = (struct tw_figure_layer){ .mark = TW_FIGURE_POINTS,
+                                                        .name = drawn[k],
+                                                        .n = n,
+                                                        .x = x + k * n,
+                                                        .y = y,
+                                                        .colour = k < 6 ? (int)k : -1,
+                                                        .shape = (int)k % 4,
+                                                        .thin = k % 2 == 1 };
     }
     tw_str_addf(&label, "measured onset of %s", g->onsets[0].text);
     if (!(highest > 0.0))
@@ -281,7 +301,7 @@ static enum tw_status draw_onsets(const struct ghost *g, const char *path,
                                            .x_hi = (double)NAN,
                                            .y_lo = lowest / 2.0,
                                            .y_hi = highest * 2.0,
-                                           .n = 5,
+                                           .n = layers,
                                            .layers = layer };
 
         rc = tw_figure_plane(path, &f, fo, &g->call->err);
