@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "barrier.h"
+#include "thalweg/store_reader.h"
 
 static const char *const curve_name[] = { "loss", "error" };
 static const char *const kind_name[] = { "entezari", "frankle", "rise" };
@@ -197,67 +198,28 @@ enum tw_status barrier_file_write(const char *path, const struct barrier_result 
 /* ---- reading ------------------------------------------------------------------------------------
  */
 
-struct reader {
-    struct tw_result *f;
-    struct tw_err *err;
-    enum tw_status rc;
-};
-
-/* n reals (0: any number, into *count). */
-static double *get(struct reader *r, const char *path, size_t n, size_t *count)
-{
-    size_t dims = 0;
-    double *x = NULL;
-
-    if (r->rc == TW_OK)
-        r->rc = tw_result_get_reals(r->f, path, 1, &dims, &x, r->err);
-    if (r->rc == TW_OK && n && dims != n)
-        r->rc = tw_err_set(r->err, TW_EFORMAT, "%s has %zu numbers, not %zu", path, dims, n);
-    if (r->rc != TW_OK) {
-        free(x);
-        return NULL;
-    }
-    if (count)
-        *count = dims;
-    return x;
-}
-
-static void get_real(struct reader *r, const char *path, double *x)
-{
-    if (r->rc == TW_OK)
-        r->rc = tw_result_get_real(r->f, path, x, r->err);
-}
-
-static size_t get_size(struct reader *r, const char *path)
-{
-    size_t x = 0;
-
-    if (r->rc == TW_OK)
-        r->rc = tw_result_get_size(r->f, path, &x, r->err);
-    return x;
-}
-
-static void get_line(struct reader *f, struct barrier_result *r)
+static void get_line(struct tw_reader *f, struct barrier_result *r)
 {
     char path[64];
 
-    r->t = get(f, "/t", 0, &r->m);
+    r->m = SIZE_MAX;
+    r->t = tw_reader_reals(f, "/t", 1, &r->m);
     if (f->rc == TW_OK && r->m < 3)
-        f->rc = tw_err_set(f->err, TW_EFORMAT, "/t: fewer than three points");
+        tw_reader_refuse(f, "/t: fewer than three points");
     for (int c = 0; c < (r->has_error ? 2 : 1); c++) {
         (void)snprintf(path, sizeof path, "/%s", curve_name[c]);
-        r->value[c] = get(f, path, r->m, NULL);
+        r->value[c] = tw_reader_list(f, path, r->m);
         (void)snprintf(path, sizeof path, "/%s_se", curve_name[c]);
-        r->se[c] = get(f, path, r->m, NULL);
+        r->se[c] = tw_reader_list(f, path, r->m);
         (void)snprintf(path, sizeof path, "/stated_error/%s", curve_name[c]);
-        get_real(f, path, &r->stated[c]);
+        r->stated[c] = tw_reader_real(f, path);
         (void)snprintf(path, sizeof path, "/threshold/%s", curve_name[c]);
-        get_real(f, path, &r->threshold[c]);
+        r->threshold[c] = tw_reader_real(f, path);
         for (int k = 0; k < TW_NBARRIERS; k++) {
             double *x;
 
             (void)snprintf(path, sizeof path, "/barrier/%s/%s", curve_name[c], kind_name[k]);
-            x = get(f, path, FIELDS, NULL);
+            x = tw_reader_list(f, path, FIELDS);
             if (x)
                 unpack(x, &r->barrier[c][k]);
             free(x);
@@ -265,19 +227,14 @@ static void get_line(struct reader *f, struct barrier_result *r)
     }
 }
 
-static struct tw_swap *get_swaps(struct reader *f, const char *path, size_t n, size_t columns)
+static struct tw_swap *get_swaps(struct tw_reader *f, const char *path, size_t n, size_t columns)
 {
-    struct tw_swap *s = NULL;
-    size_t dims[3];
-    double *x = NULL;
+    size_t dims[3] = { n, columns, SWAP_FIELDS };
+    double *x = tw_reader_has(f, path) ? tw_reader_reals(f, path, 3, dims) : NULL;
+    struct tw_swap *s = x ? tw_alloc(n * columns, sizeof *s) : NULL;
 
-    if (f->rc != TW_OK || !tw_result_has(f->f, path))
-        return NULL;
-    f->rc = tw_result_get_reals(f->f, path, 3, dims, &x, f->err);
-    if (f->rc == TW_OK && (dims[0] != n || dims[1] != columns || dims[2] != SWAP_FIELDS))
-        f->rc = tw_err_set(f->err, TW_EFORMAT, "%s: of another shape", path);
-    if (f->rc == TW_OK)
-        s = tw_alloc(n * columns, sizeof *s);
+    if (x && !s)
+        tw_reader_no_memory(f);
     for (size_t i = 0; s && i < n * columns; i++) {
         const double *v = x + i * SWAP_FIELDS;
 
@@ -287,15 +244,19 @@ static struct tw_swap *get_swaps(struct reader *f, const char *path, size_t n, s
     return s;
 }
 
-static void get_layers(struct reader *f, struct barrier_result *r)
+static void get_layers(struct tw_reader *f, struct barrier_result *r)
 {
     double *x;
 
-    if (f->rc == TW_OK && tw_result_has(f->f, "/layers/name"))
-        f->rc = tw_result_get_texts(f->f, "/layers/name", &r->ngroup, &r->group, f->err);
-    if (f->rc == TW_OK && tw_result_has(f->f, "/layers/part")) {
-        r->part = get(f, "/layers/part", r->ngroup, NULL);
-        x = get(f, "/layers/split", 6, NULL);
+    if (tw_reader_has(f, "/layers/name")) {
+        size_t n = SIZE_MAX;
+
+        r->group = tw_reader_texts(f, "/layers/name", &n);
+        r->ngroup = r->group ? n : 0;
+    }
+    if (tw_reader_has(f, "/layers/part")) {
+        r->part = tw_reader_list(f, "/layers/part", r->ngroup);
+        x = tw_reader_list(f, "/layers/split", 6);
         if (x) {
             r->split_t = x[0];
             r->split_whole = x[1];
@@ -308,8 +269,8 @@ static void get_layers(struct reader *f, struct barrier_result *r)
     }
     r->swap = get_swaps(f, "/layers/alone", r->ngroup, BARRIER_SWAP_BASES);
     r->pile = get_swaps(f, "/layers/together", r->ngroup, BARRIER_PILES);
-    if (f->rc == TW_OK && tw_result_has(f->f, "/curvature")) {
-        x = get(f, "/curvature", 10, NULL);
+    if (tw_reader_has(f, "/curvature")) {
+        x = tw_reader_list(f, "/curvature", 10);
         if (x) {
             r->has_guess = true;
             r->guess = (struct tw_curvature_guess){ { x[0], x[1] }, { x[2], x[3], x[4] },
@@ -321,57 +282,43 @@ static void get_layers(struct reader *f, struct barrier_result *r)
     }
 }
 
-static void get_names(struct reader *f, struct barrier_result *r)
+static void get_names(struct tw_reader *f, struct barrier_result *r)
 {
-    size_t n = 0;
-    char **s = NULL;
+    size_t two = 2;
+    char **s = tw_reader_texts(f, "/models", &two);
 
-    if (f->rc == TW_OK)
-        f->rc = tw_result_get_texts(f->f, "/models", &n, &s, f->err);
-    if (f->rc == TW_OK && n != 2)
-        f->rc = tw_err_set(f->err, TW_EFORMAT, "/models: %zu names, not 2", n);
-    for (size_t i = 0; i < n; i++) {
-        if (f->rc == TW_OK)
-            r->name[i] = s[i];
-        else
-            free(s[i]);
-    }
+    for (size_t i = 0; s && i < 2; i++)
+        r->name[i] = s[i];
     free(s);
-    if (f->rc == TW_OK)
-        f->rc = tw_result_get_text(f->f, "/objective", &r->objective, f->err);
+    r->objective = tw_reader_text(f, "/objective");
 }
 
 enum tw_status barrier_file_read(const char *path, struct barrier_result *r, struct tw_err *err)
 {
-    struct reader f = { tw_result_open(path, "barrier", err), err, TW_OK };
+    struct tw_reader f = tw_reader_open(path, "barrier", err);
     size_t verdict;
 
     *r = (struct barrier_result){ 0 };
-    if (!f.f)
-        return err->code;
-    if (!tw_result_has(f.f, "/t"))
-        f.rc = tw_err_set(err, TW_EFORMAT,
-                          "this line is not finished; run the same command again to go on");
+    if (f.rc == TW_OK && !tw_result_has(f.r, "/t"))
+        tw_reader_refuse(&f, "this line is not finished; run the same command again to go on");
     get_names(&f, r);
-    r->n = get_size(&f, "/n");
-    r->n_data = get_size(&f, "/n_data");
-    r->mli = get_size(&f, "/mli") != 0;
-    r->buffers_move = get_size(&f, "/buffers_move") != 0;
-    r->recalibrated = get_size(&f, "/recalibrated") != 0;
-    r->evaluations = get_size(&f, "/evaluations");
-    r->converged = get_size(&f, "/converged") != 0;
-    verdict = get_size(&f, "/verdict");
+    r->n = tw_reader_size(&f, "/n");
+    r->n_data = tw_reader_size(&f, "/n_data");
+    r->mli = tw_reader_size(&f, "/mli") != 0;
+    r->buffers_move = tw_reader_size(&f, "/buffers_move") != 0;
+    r->recalibrated = tw_reader_size(&f, "/recalibrated") != 0;
+    r->evaluations = tw_reader_size(&f, "/evaluations");
+    r->converged = tw_reader_size(&f, "/converged") != 0;
+    verdict = tw_reader_size(&f, "/verdict");
     r->verdict = verdict <= TW_SEPARATED ? (enum tw_verdict)verdict : TW_UNDECIDED;
-    get_real(&f, "/needed", &r->needed);
-    r->has_error = f.rc == TW_OK && tw_result_has(f.f, "/error");
+    r->needed = tw_reader_real(&f, "/needed");
+    r->has_error = tw_reader_has(&f, "/error");
     r->threshold[1] = (double)NAN;
     get_line(&f, r);
     get_layers(&f, r);
-    tw_result_done(f.f);
-    if (f.rc == TW_OK)
-        return TW_OK;
-    barrier_result_release(r);
-    return tw_err_ctx(err, f.rc, "%s", path);
+    if (f.rc != TW_OK)
+        barrier_result_release(r);
+    return tw_reader_close(&f);
 }
 
 /* ---- what is there ------------------------------------------------------------------------------
@@ -390,6 +337,8 @@ enum tw_status barrier_file_look(const char *path, const char *kind, const char 
         return TW_OK;
     (void)fclose(there);
     f = tw_is_hdf5(path) ? tw_result_open(path, kind, &why) : NULL;
+    if (!f && tw_result_check(path, true, err) != TW_OK)
+        return err->code; /* a folder, a device */
     if (!f)
         return tw_err_set(err, TW_EIO, "%s exists and is no %s of thalweg's; --force overwrites it",
                           path, kind);

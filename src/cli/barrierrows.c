@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "thalweg/store_reader.h"
+
 enum tw_status barrier_rows_new(struct barrier_rows *r, size_t n, size_t columns,
                                 struct tw_err *err)
 {
@@ -53,20 +55,16 @@ enum tw_status barrier_rows_read(const char *path, const char *kind, size_t colu
                                  struct barrier_rows *r, size_t *nname, char ***name,
                                  struct tw_err *err)
 {
-    struct tw_result *f = tw_result_open(path, kind, err);
-    size_t dims[2] = { 0 }, n = 0;
-    enum tw_status rc = f ? tw_result_get_texts(f, "/models", nname, name, err) : err->code;
+    struct tw_reader in = tw_reader_open(path, kind, err);
+    size_t dims[2] = { SIZE_MAX, columns };
 
     *r = (struct barrier_rows){ .columns = columns };
-    if (rc == TW_OK)
-        rc = tw_result_get_reals(f, "/rows", 2, dims, &r->x, err);
-    if (rc == TW_OK)
-        rc = tw_result_get_bytes(f, "/status", 1, &n, &r->status, err);
-    if (rc == TW_OK && (dims[0] != n || dims[1] != columns))
-        rc = tw_err_set(err, TW_EFORMAT, "/rows has another shape");
-    r->n = n;
-    tw_result_done(f);
-    return rc == TW_OK ? TW_OK : tw_err_ctx(err, rc, "%s", path);
+    *nname = SIZE_MAX;
+    *name = tw_reader_texts(&in, "/models", nname);
+    r->status = tw_reader_bytes(&in, "/status", 1, &dims[0]);
+    r->x = tw_reader_reals(&in, "/rows", 2, dims);
+    r->n = in.rc == TW_OK ? dims[0] : 0;
+    return tw_reader_close(&in);
 }
 
 static enum tw_status go_on(struct barrier *b, struct barrier_rows *r, const char *kind,

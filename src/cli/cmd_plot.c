@@ -8,6 +8,7 @@
 #include "comparefile.h"
 #include "fitreport.h"
 #include "forecast.h"
+#include "ghost.h"
 #include "provenance.h"
 #include "read.h"
 #include "scanfile.h"
@@ -30,8 +31,8 @@ static const struct tw_opt opts[] = {
       0, 0, NULL },
     TW_FIT_LOOK_ROWS_OF(struct plot_opts, look,
                         "what to draw of a law of runs [its first of iso-loss, reducible, "
-                        "agreement], or of a plane: map, surface [map]",
-                        TW_FIT_FIGURES "|map|surface"),
+                        "agreement], or of a plane: map, surface [map], or of steps: zeros, layers",
+                        TW_FIT_FIGURES "|map|surface|" GHOST_ZEROS "|" GHOST_LAYERS),
     { TW_OPT_HEAD, 0, "Reading logs", 0, NULL, NULL, 0, 0, NULL },
     TW_READ_OPTS(struct plot_opts, read),
     { .type = TW_OPT_END },
@@ -59,6 +60,28 @@ static enum tw_status draw_scan(struct tw_call *call, bool other, const char *pa
     return rc;
 }
 
+static enum tw_status draw_ghost(struct tw_call *call, const char *path,
+                                 const struct tw_figure_opts *fo)
+{
+    const struct plot_opts *o = call->opts;
+    const char *look = o->look.figure;
+    struct ghost g = { .call = call };
+    enum tw_status rc;
+
+    if (o->profiles || (look && strcmp(look, GHOST_ZEROS) != 0 && strcmp(look, GHOST_LAYERS) != 0))
+        return tw_err_set(&call->err, TW_EINVAL,
+                          "%s has radii of steps, and --figure of those is " GHOST_ZEROS
+                          " or " GHOST_LAYERS,
+                          call->argv[0]);
+    rc = tw_ghost_read(&g, call->argv[0]);
+    if (look)
+        g.figure = !strcmp(look, GHOST_ZEROS) ? GHOST_ZEROS : GHOST_LAYERS;
+    if (rc == TW_OK)
+        rc = tw_ghost_draw(&g, path, fo);
+    tw_ghost_release(&g);
+    return rc;
+}
+
 static enum tw_status draw_result(struct tw_call *call, const char *kind, const char *path,
                                   const struct tw_figure_opts *fo)
 {
@@ -71,6 +94,8 @@ static enum tw_status draw_result(struct tw_call *call, const char *kind, const 
         rc = draw_scan(call, !strcmp(kind, OTHER_SCAN), path, fo);
     } else if (!strncmp(kind, "barrier", 7)) {
         rc = barrier_plot(call->argv[0], kind, path, fo, &call->err);
+    } else if (!strcmp(kind, "ghost")) {
+        rc = draw_ghost(call, path, fo);
     } else if (!strcmp(kind, "compare")) {
         rc = o->profiles ? tw_err_set(&call->err, TW_EINVAL,
                                       "--profiles draws a fit, and %s is none", call->argv[0])
@@ -176,11 +201,13 @@ static enum tw_status tell_other(struct tw_call *call, const char *path, char **
     return rc;
 }
 
-/* Is it a result file? Its kind into *kind, NULL for a log; other HDF5 may be a log too. */
+/* Is it a result file? Its kind into *kind, NULL for a log; other HDF5 may be a log too, and the
+ * file of a training run is one. */
 static enum tw_status tell_kind(struct tw_call *call, const char *path, char **kind)
 {
     struct tw_err why = { 0 };
     struct tw_result *r;
+    bool is_log;
 
     *kind = NULL;
     if (!tw_is_hdf5(path))
@@ -188,9 +215,10 @@ static enum tw_status tell_kind(struct tw_call *call, const char *path, char **k
     r = tw_result_open(path, NULL, &why);
     if (!r) /* a log in HDF5 is no result file */
         return tell_other(call, path, kind);
-    *kind = tw_strdup(tw_result_kind(r));
+    is_log = !strcmp(tw_result_kind(r), "train");
+    *kind = is_log ? NULL : tw_strdup(tw_result_kind(r));
     tw_result_done(r);
-    return *kind ? TW_OK : tw_err_set(&call->err, TW_ENOMEM, "out of memory");
+    return *kind || is_log ? TW_OK : tw_err_set(&call->err, TW_ENOMEM, "out of memory");
 }
 
 /* The operands' kind: NULL for logs. */

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "forecast.h"
+#include "thalweg/store_reader.h"
 
 static void name_of(char path[96], size_t i, const char *what)
 {
@@ -87,51 +88,38 @@ enum tw_status tw_forecast_write(const struct tw_forecast_set *set, struct tw_re
 
 /* ---- reading ------------------------------------------------------------------------------- */
 
-static enum tw_status read_schedule(struct tw_result *r, size_t i, struct tw_forecast *f,
-                                    struct tw_err *err)
+static void read_schedule(struct tw_reader *in, size_t i, struct tw_forecast *f)
 {
-    double base = 0.0;
-    enum tw_status rc;
+    struct tw_schedule *q = &f->schedule;
     char path[96];
 
     name_of(path, i, "name");
-    rc = tw_result_get_text(r, path, &f->name, err);
+    f->name = tw_reader_text(in, path);
     name_of(path, i, "schedule");
-    if (rc == TW_OK)
-        rc = tw_result_get_text(r, path, &f->schedule.spec, err);
+    q->spec = tw_reader_text(in, path);
     name_of(path, i, "rates");
-    if (rc == TW_OK)
-        rc = tw_result_get_reals(r, path, 1, &f->schedule.n, &f->schedule.lr, err);
+    q->n = SIZE_MAX;
+    q->lr = tw_reader_reals(in, path, 1, &q->n);
     name_of(path, i, "base");
-    if (rc == TW_OK)
-        rc = tw_result_get_real(r, path, &base, err);
+    q->base = tw_reader_real(in, path) == 1.0;
     name_of(path, i, "batch");
-    if (rc == TW_OK)
-        rc = tw_result_get_real(r, path, &f->schedule.batch, err);
-    f->schedule.base = base == 1.0;
-    if (rc == TW_OK && (f->schedule.n == 0 || !(f->schedule.batch > 0.0)))
-        rc = tw_err_set(err, TW_EFORMAT, "/forecast/%zu: a schedule without steps", i);
-    for (size_t k = 0; rc == TW_OK && k < f->schedule.n; k++)
-        if (!(f->schedule.lr[k] >= 0.0) || !isfinite(f->schedule.lr[k]))
-            rc = tw_err_set(err, TW_EFORMAT, "/forecast/%zu/rates: %g is no learning rate", i,
-                            f->schedule.lr[k]);
-    return rc;
+    q->batch = tw_reader_real(in, path);
+    if (q->n == 0 || !(q->batch > 0.0))
+        tw_reader_refuse(in, "/forecast/%zu: a schedule without steps", i);
+    for (size_t k = 0; in->rc == TW_OK && k < q->n; k++)
+        if (!(q->lr[k] >= 0.0) || !isfinite(q->lr[k]))
+            tw_reader_refuse(in, "/forecast/%zu/rates: %g is no learning rate", i, q->lr[k]);
 }
 
-static enum tw_status read_one(struct tw_result *r, size_t i, struct tw_forecast *f,
-                               struct tw_err *err)
+static void read_one(struct tw_reader *in, size_t i, struct tw_forecast *f)
 {
-    double *measured = NULL;
-    size_t dims[2];
-    enum tw_status rc = read_schedule(r, i, f, err);
+    size_t dims[2] = { 6, SIZE_MAX };
     char path[96];
 
+    read_schedule(in, i, f);
     name_of(path, i, "line");
-    if (rc == TW_OK)
-        rc = tw_result_get_reals(r, path, 2, dims, &f->line.x, err);
-    if (rc == TW_OK && dims[0] != 6)
-        rc = tw_err_set(err, TW_EFORMAT, "%s: expected 6 rows, found %zu", path, dims[0]);
-    if (rc == TW_OK) {
+    f->line.x = tw_reader_reals(in, path, 2, dims);
+    if (f->line.x) {
         const size_t n = f->line.n = dims[1];
 
         f->line.band = (struct tw_law_band){ .y = f->line.x + n,
@@ -141,51 +129,44 @@ static enum tw_status read_one(struct tw_result *r, size_t i, struct tw_forecast
                                              .hi95 = f->line.x + 5 * n };
     }
     name_of(path, i, "measured");
-    if (rc != TW_OK || !tw_result_has(r, path))
-        return rc;
-    rc = tw_result_get_reals(r, path, 2, dims, &measured, err);
-    if (rc == TW_OK && dims[0] != 2)
-        rc = tw_err_set(err, TW_EFORMAT, "%s: expected 2 rows, found %zu", path, dims[0]);
-    if (rc == TW_OK) {
-        f->n = dims[1];
-        f->x = measured;
-        f->y = tw_alloc(f->n, sizeof *f->y);
-        if (f->y)
-            memcpy(f->y, measured + f->n, f->n * sizeof *f->y);
-        else
-            rc = tw_err_set(err, TW_ENOMEM, "out of memory");
-        measured = NULL;
+    if (!tw_reader_has(in, path))
+        return;
+    dims[0] = 2;
+    dims[1] = SIZE_MAX;
+    f->x = tw_reader_reals(in, path, 2, dims);
+    if (!f->x)
+        return;
+    f->y = tw_alloc(dims[1], sizeof *f->y);
+    if (!f->y) {
+        tw_reader_no_memory(in);
+        return;
     }
-    free(measured);
-    return rc;
+    f->n = dims[1];
+    memcpy(f->y, f->x + f->n, f->n * sizeof *f->y);
 }
 
 enum tw_status tw_forecast_read(const char *path, struct tw_fit_file *f,
                                 struct tw_forecast_set *set, struct tw_err *err)
 {
     struct tw_err own = { 0 };
-    struct tw_result *r;
+    struct tw_reader in;
     enum tw_status rc = tw_fit_file_read(path, f, err);
 
     if (rc != TW_OK)
         return rc;
-    err = err ? err : &own;
-    r = tw_result_open(path, NULL, err); /* of a kind that holds a fit */
-    if (!r)
-        return err->code;
-    for (size_t i = 0; rc == TW_OK; i++) {
+    in = tw_reader_open(path, NULL, err ? err : &own); /* of a kind that holds a fit */
+    for (size_t i = 0; in.rc == TW_OK; i++) {
         char name[96];
 
         name_of(name, i, "line");
-        if (!tw_result_has(r, name))
+        if (!tw_reader_has(&in, name))
             break;
         if (!tw_grow(&set->v, set->n, &set->cap, sizeof *set->v)) {
-            rc = tw_err_set(err, TW_ENOMEM, "out of memory");
+            tw_reader_no_memory(&in);
             break;
         }
         set->v[set->n] = (struct tw_forecast){ 0 };
-        rc = read_one(r, i, &set->v[set->n++], err);
+        read_one(&in, i, &set->v[set->n++]);
     }
-    tw_result_done(r);
-    return rc == TW_OK ? rc : tw_err_ctx(err, rc, "%s", path);
+    return tw_reader_close(&in);
 }

@@ -30,6 +30,24 @@ enum tw_status tw_ghost_read_scan(struct ghost *g, const char *checkpoint, struc
                       s->mark[0], s->mark[1], checkpoint);
 }
 
+enum tw_status tw_ghost_set_horizon(struct ghost *g)
+{
+    const struct tw_scan *s = g->scan;
+    const size_t n = s->nx;
+
+    for (size_t k = 0; k < 2; k++) {
+        g->horizon[k] = tw_alloc(n, sizeof *g->horizon[k]);
+        if (!g->horizon[k])
+            return tw_err_set(&g->call->err, TW_ENOMEM, "out of memory");
+    }
+    for (size_t i = 0; i < n; i++) {
+        g->horizon[0][i] = (g->scan_end ? 1.0 - s->x[i] : s->x[i]) * g->scan_length;
+        g->horizon[1][i] = s->field[SCAN_LOSS][i];
+    }
+    g->nhorizon = n;
+    return TW_OK;
+}
+
 enum { HORIZONS = 3 };
 
 /* Upright lines at the radii, ahead and behind. */
@@ -40,34 +58,31 @@ enum tw_status tw_ghost_draw_horizon(const struct ghost *g, const char *path,
                                                  "quadratic logits" };
     const struct ghost_line *l = &g->line[0];
     const double radius[HORIZONS] = { l->all.rho_a.value, l->all.rho.value, l->quadratic };
-    const struct tw_scan *s = g->scan;
-    const size_t n = s->nx;
-    double *x = tw_alloc(n, sizeof *x), low = HUGE_VAL, high = -HUGE_VAL;
+    const double *x = g->horizon[0], *loss = g->horizon[1];
+    const size_t n = g->nhorizon;
+    double low = HUGE_VAL, high = -HUGE_VAL;
     double at[2 * HORIZONS][2], height[2];
     struct tw_figure_layer layer[1 + 2 * HORIZONS];
-    struct tw_figure_plane f = { .x_label = "distance along the step",
+    struct tw_figure_plane f = { .title = "Loss along a step, with the ghost horizon",
+                                 .x_label = "distance along the step",
                                  .y_label = "loss",
                                  .x_lo = (double)NAN,
                                  .x_hi = (double)NAN,
                                  .y_lo = (double)NAN,
                                  .y_hi = (double)NAN,
                                  .layers = layer };
-    enum tw_status rc;
 
-    if (!x)
-        return tw_err_set(&g->call->err, TW_ENOMEM, "out of memory");
+    if (n < 2)
+        return tw_err_set(&g->call->err, TW_EINVAL,
+                          "there is no scan to draw the horizon on (--on)");
     for (size_t i = 0; i < n; i++) {
-        const double u = g->scan_end ? 1.0 - s->x[i] : s->x[i];
-
-        x[i] = u * g->scan_length;
-        low = isfinite(s->field[SCAN_LOSS][i]) ? fmin(low, s->field[SCAN_LOSS][i]) : low;
-        high = isfinite(s->field[SCAN_LOSS][i]) ? fmax(high, s->field[SCAN_LOSS][i]) : high;
+        low = isfinite(loss[i]) ? fmin(low, loss[i]) : low;
+        high = isfinite(loss[i]) ? fmax(high, loss[i]) : high;
     }
     height[0] = low;
     height[1] = high;
-    layer[f.n++] = (struct tw_figure_layer){
-        .mark = TW_FIGURE_LINE, .n = n, .x = x, .y = s->field[SCAN_LOSS], .colour = 0
-    };
+    layer[f.n++] =
+        (struct tw_figure_layer){ .mark = TW_FIGURE_LINE, .n = n, .x = x, .y = loss, .colour = 0 };
     f.x_lo = fmin(x[0], x[n - 1]);
     f.x_hi = fmax(x[0], x[n - 1]);
     for (size_t k = 0; k < 2 * HORIZONS; k++) {
@@ -84,7 +99,5 @@ enum tw_status tw_ghost_draw_horizon(const struct ghost *g, const char *path,
                                                      .dashed = k / 2 == 0,
                                                      .thin = k / 2 == 2 };
     }
-    rc = tw_figure_plane(path, &f, fo, &g->call->err);
-    free(x);
-    return rc;
+    return tw_figure_plane(path, &f, fo, &g->call->err);
 }

@@ -22,7 +22,7 @@
 #include "cmd.h"
 #include "thalweg/figure.h"
 #include "thalweg/landscape.h"
-#include "thalweg/store_result.h"
+#include "thalweg/store_reader.h"
 
 enum { SCAN_LOSS, SCAN_LOSS_SE, SCAN_ERROR, SCAN_ERROR_SE, SCAN_FIELDS };
 
@@ -102,8 +102,7 @@ enum tw_status tw_scan_paths_make(struct tw_scan_paths *p, size_t n, struct tw_e
 void tw_scan_paths_release(struct tw_scan_paths *p);
 enum tw_status tw_scan_paths_put(struct tw_result *r, const struct tw_scan_paths *p,
                                  struct tw_err *err) TW_CHECKED;
-enum tw_status tw_scan_paths_get(struct tw_result *r, struct tw_scan_paths *p,
-                                 struct tw_err *err) TW_CHECKED;
+void tw_scan_paths_get(struct tw_reader *in, struct tw_scan_paths *p);
 /* Of one path: its checkpoints [first, first + n), those that are not finite, and the largest
  * distances of the others (NaN: there is none). */
 struct tw_scan_path_range {

@@ -80,31 +80,27 @@ enum tw_status tw_scan_paths_put(struct tw_result *r, const struct tw_scan_paths
 }
 
 /* Numbers of paths that rise by one, from 0 to the last name: each has its checkpoints together. */
-static enum tw_status check(const struct tw_scan_paths *p, struct tw_err *err)
+static bool in_order(const struct tw_scan_paths *p)
 {
     const double *of = p->field[SCAN_PATH];
     bool good = p->n > 0 && of[0] == 0.0 && of[p->n - 1] == (double)(p->npath - 1);
 
     for (size_t k = 1; good && k < p->n; k++)
         good = of[k] == of[k - 1] || of[k] == of[k - 1] + 1.0;
-    return good ? TW_OK
-                : tw_err_set(err, TW_EFORMAT, "/paths/path does not fit the names of the paths");
+    return good;
 }
 
-enum tw_status tw_scan_paths_get(struct tw_result *r, struct tw_scan_paths *p, struct tw_err *err)
+void tw_scan_paths_get(struct tw_reader *in, struct tw_scan_paths *p)
 {
-    enum tw_status rc;
+    size_t names = SIZE_MAX;
 
-    if (!tw_result_has(r, "/paths/name"))
-        return TW_OK;
-    rc = tw_result_get_texts(r, "/paths/name", &p->npath, &p->name, err);
-    for (size_t k = 0; rc == TW_OK && k < SCAN_PATH_FIELDS; k++) {
-        size_t n = 0;
-
-        rc = tw_result_get_reals(r, fields[k].path, 1, &n, &p->field[k], err);
-        if (rc == TW_OK && k > 0 && n != p->n)
-            rc = tw_err_set(err, TW_EFORMAT, "%s does not fit the other arrays", fields[k].path);
-        p->n = n;
-    }
-    return rc == TW_OK ? check(p, err) : rc;
+    if (!tw_reader_has(in, "/paths/name"))
+        return;
+    p->name = tw_reader_texts(in, "/paths/name", &names);
+    p->npath = p->name ? names : 0;
+    p->n = SIZE_MAX;
+    for (size_t k = 0; k < SCAN_PATH_FIELDS; k++)
+        p->field[k] = tw_reader_reals(in, fields[k].path, 1, &p->n);
+    if (in->rc == TW_OK && !in_order(p))
+        tw_reader_refuse(in, "/paths/path does not fit the names of the paths");
 }

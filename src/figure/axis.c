@@ -174,6 +174,12 @@ static void list_ticks(struct tw_str *gp, double lo, double hi, double step, dou
     }
 }
 
+/* Are 0.01, 0.1, 1, 10, 100, 1000 the labels, which read more easily than powers? */
+static bool plain_decades(double lo, double hi)
+{
+    return lo > 0.00999 && hi < 9999.0;
+}
+
 void fig_set_ticks(struct tw_str *gp, char axis, const struct fig_axis *a, double unit,
                    double length, double room, const struct fig_page *page)
 {
@@ -193,7 +199,10 @@ void fig_set_ticks(struct tw_str *gp, char axis, const struct fig_axis *a, doubl
         /* Without a start gnuplot counts decades from the end of the range, and labels them wrong.
          */
         tw_str_addf(gp, "set %ctics %.0e, 10; set m%ctics 10; set format %c \"%s\"\n", axis,
-                    pow(10.0, floor(log10(lo) + 1e-9)), axis, axis, tex ? "$10^{%L}$" : "10^{%L}");
+                    pow(10.0, floor(log10(lo) + 1e-9)), axis, axis,
+                    plain_decades(lo, hi) ? "%g"
+                    : tex                 ? "$10^{%L}$"
+                                          : "10^{%L}");
     else {
         tw_str_addf(gp, "set format %c \"%%g\"; unset m%ctics; set %ctics (", axis, axis, axis);
         list_ticks(gp, lo, hi, t.step, axis == 'x' ? (page->fs - 1.0) / 72.0 / length : 0.0, tex);
@@ -222,8 +231,12 @@ double fig_tick_width(const struct fig_axis *a, double want)
     double largest = fmax(fabs(first), fabs(last));
     int whole = largest >= 10.0 ? (int)floor(log10(largest) + 1e-9) + 1 : 1;
 
+    if (a->log && a->hi / a->lo > 50.0 && !plain_decades(a->lo, a->hi))
+        return 2.2; /* 10 to a power */
     if (a->log && a->hi / a->lo > 50.0)
-        return 2.2;            /* 10 to a power */
+        return fmax(0.5 * (floor(log10(a->hi)) + 1.0), a->lo <= 0.01  ? 1.75
+                                                       : a->lo <= 0.1 ? 1.25
+                                                                      : 0.0);
     if (a->log && a->lo < 1.0) /* 1, 2, 5 of the lowest decade */
         t.decimals = (int)fmax(t.decimals, ceil(-log10(a->lo)));
 

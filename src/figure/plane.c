@@ -75,13 +75,22 @@ static enum tw_status ranges(struct plane_plan *p, struct tw_err *err)
 
 /* ---- layout ---------------------------------------------------------------------------------- */
 
+/* Has it a place at all? A layer without one is neither drawn nor named in the key. */
+static bool has_points(const struct tw_figure_layer *l)
+{
+    for (size_t k = 0; k < l->n; k++)
+        if (isfinite(l->x[k]) && isfinite(l->y[k]))
+            return true;
+    return false;
+}
+
 /* The key's rows, with entries as wide as the widest. */
 static void place_key(struct plane_plan *p)
 {
     size_t longest = 0, columns;
 
     for (size_t i = 0; i < p->f->n; i++)
-        if (p->f->layers[i].name) {
+        if (p->f->layers[i].name && has_points(&p->f->layers[i])) {
             const size_t n = fig_text_length(p->f->layers[i].name);
 
             longest = n > longest ? n : longest;
@@ -133,6 +142,12 @@ static void number(struct tw_str *out, double x)
         tw_str_add(out, " NaN");
 }
 
+/* gnuplot draws a band on over what is not a number, but not over an empty line. */
+static bool is_gap(const struct tw_figure_layer *l, size_t k)
+{
+    return l->mark == TW_FIGURE_BAND && !(isfinite(l->y[k]) && isfinite(l->y2[k]));
+}
+
 static void data(const struct plane_plan *p, struct tw_str *dat)
 {
     if (!p->above)
@@ -147,6 +162,10 @@ static void data(const struct plane_plan *p, struct tw_str *dat)
                         : l->y3                   ? "\n# x y lo hi\n"
                                                   : "\n# x y\n");
         for (size_t k = 0; k < l->n; k++) {
+            if (is_gap(l, k)) {
+                tw_str_add(dat, k > 0 && !is_gap(l, k - 1) ? "\n" : "");
+                continue;
+            }
             number(dat, l->x[k]);
             number(dat, l->y[k]);
             if (l->y2)
@@ -176,14 +195,15 @@ static void title(struct tw_str *gp, const struct plane_plan *p, const struct tw
     }
 }
 
-static void layer(struct tw_str *gp, const struct plane_plan *p, size_t i)
+static void layer(struct tw_str *gp, const struct plane_plan *p, size_t i, bool first)
 {
     static const int filled[] = { 7, 5, 9, 13 },
                      open[] = { 6, 4, 8, 12 }; /* gnuplot's point types */
     const struct tw_figure_layer *l = &p->f->layers[i];
     const int shape = l->shape > 0 && l->shape < 4 ? l->shape : 0;
 
-    tw_str_addf(gp, "%sDATA index \"layer %zu:\" using ($1 / XUNIT):", i ? ", \\\n    " : "plot ",
+    tw_str_addf(gp,
+                "%sDATA index \"layer %zu:\" using ($1 / XUNIT):", first ? "plot " : ", \\\n    ",
                 p->first + i + 1);
     switch (l->mark) {
     case TW_FIGURE_BAND:
@@ -302,6 +322,8 @@ static void axes(struct tw_str *gp, const struct plane_plan *p)
                 p->left, p->right, p->bottom, p->top);
     fig_set_ticks(gp, 'x', &p->x, p->x_unit, width, 0.5 * p->page.fs / 8.0, &p->page);
     fig_set_ticks(gp, 'y', &p->y, 1.0, height, 0.3 * p->page.fs / 8.0, &p->page);
+    if (p->f->whole_y && p->y.hi - p->y.lo < 12.0) /* else steps are 2 and more */
+        tw_str_add(gp, "set ytics 1; set mytics 1; set format y \"%g\"\n");
     if (p->above || p->below)
         tw_str_addf(gp, "set xrange [XMIN / XUNIT:XMAX / XUNIT]; set yrange [%.8g:%.8g]\n", p->y.lo,
                     p->y.hi);
@@ -320,6 +342,8 @@ static void axes(struct tw_str *gp, const struct plane_plan *p)
 
 static void panel(struct tw_str *gp, const struct plane_plan *p)
 {
+    bool first = true;
+
     if (p->above)
         tw_str_add(gp, "\n# The panel below.\nunset label; unset key\n");
     axes(gp, p);
@@ -333,7 +357,10 @@ static void panel(struct tw_str *gp, const struct plane_plan *p)
     else if (!p->above)
         tw_str_add(gp, "unset key\n");
     for (size_t i = 0; i < p->f->n; i++)
-        layer(gp, p, i);
+        if (has_points(&p->f->layers[i])) {
+            layer(gp, p, i, first);
+            first = false;
+        }
 }
 
 static void script(const struct plane_plan *p, size_t n, struct fig_files *files,

@@ -192,6 +192,7 @@ void tw_exec_refresh(struct tw_exec *e, const struct tw_alg *alg, const size_t *
     const struct tw_graph *g = e->g;
     struct tw_run r = { .g = g,
                         .k = e->k,
+                        .alone = e->k,
                         .alg = alg,
                         .lanes = 1,
                         .plane = e->uplane,

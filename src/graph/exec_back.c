@@ -214,6 +214,7 @@ void tw_back_end(const struct tw_job *j)
     const struct tw_graph *g = e->g;
     struct tw_run r = { .g = g,
                         .k = e->k,
+                        .alone = e->k,
                         .alg = &j->alg,
                         .lanes = 1,
                         .plane = e->uplane,

@@ -117,6 +117,7 @@ struct tw_run tw_tile_run(const struct tw_job *j, const struct tw_worker *w,
 
     return (struct tw_run){ .g = e->g,
                             .k = shared ? e->k->team : e->k,
+                            .alone = e->k,
                             .alg = &j->alg,
                             .lanes = j->lanes,
                             .samples = t->count,

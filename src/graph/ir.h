@@ -90,6 +90,7 @@ void tw_alg_tangents(struct tw_alg *a, int t);
 struct tw_run {
     const struct tw_graph *g;
     const struct tw_kernels *k;
+    const struct tw_kernels *alone; /* for one thread: `k`, but in a team */
     const struct tw_alg *alg;
     size_t lanes, samples; /* samples: of this tile, the lanes behind them are padding */
     size_t first;          /* number of the tile's first sample in the run */

@@ -1,195 +1,56 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Convolution (as networks have it: cross-correlation). Weights that all samples share go to the
  * packed kernel, whose inner index walks channels and window through a table of offsets into
- * the padded input; anything else goes one tap at a time. */
-#include "ir.h"
-
-static size_t volume(const size_t n[3])
-{
-    return n[0] * n[1] * n[2];
-}
-
-static size_t group_rows(const struct tw_conv_data *d)
-{
-    return d->cout / d->groups;
-}
+ * the padded input, or to conv_winograd.c; anything else goes one tap at a time. */
+#include "conv.h"
 
 static size_t group_inner(const struct tw_conv_data *d)
 {
-    return d->cin / d->groups * volume(d->window);
+    return d->cin / d->groups * tw_conv_volume(d->window);
 }
 
 /* Few rows a group would leave the kernel's registers empty. */
 static bool uses_pack(const struct tw_graph *g, const struct tw_instr *in)
 {
-    return g->val[in->in[0]].varying && !g->val[in->in[1]].varying && group_rows(in->data) > 1;
+    return g->val[in->in[0]].varying && !g->val[in->in[1]].varying && tw_conv_rows(in->data) > 1;
 }
 
 static bool is_padded(const struct tw_conv_data *d)
 {
-    return volume(d->room) != volume(d->in) || d->pad[0] || d->pad[1] || d->pad[2];
-}
-
-/* ---- one tap at a time ---------------------------------------------------------------------- */
-
-/* The outputs whose window has tap t inside the input, along one axis. */
-static void reach(const struct tw_conv_data *d, int axis, size_t t, size_t *first, size_t *n)
-{
-    long shift = (long)t * d->dilation[axis] - d->pad[axis], s = d->stride[axis];
-    long lo = shift < 0 ? (-shift + s - 1) / s : 0;
-    long hi = (long)d->in[axis] - 1 - shift; /* o s <= hi */
-
-    hi = hi < 0 ? -1 : hi / s;
-    if (hi > (long)d->out[axis] - 1)
-        hi = (long)d->out[axis] - 1;
-    *first = (size_t)lo;
-    *n = hi < lo ? 0 : (size_t)(hi - lo + 1);
-}
-
-struct tap {
-    struct tw_loop loop; /* a: input, b: weights, y: output */
-    long x, w, y;        /* where they start */
-};
-
-/* Groups, rows, channels, then space. */
-static bool tap_of(const struct tw_conv_data *d, const size_t t[3], struct tap *tap)
-{
-    size_t rows = group_rows(d), channels = d->cin / d->groups, window = volume(d->window);
-    size_t plane = volume(d->in), outs = volume(d->out);
-    long xs = 1, ys = 1;
-
-    *tap = (struct tap){ .loop = { .nd = 6 } };
-    tap->loop.n[0] = d->groups;
-    tap->loop.n[1] = rows;
-    tap->loop.n[2] = channels;
-    tap->loop.sa[0] = (long)(channels * plane);
-    tap->loop.sa[2] = (long)plane;
-    tap->loop.sb[0] = (long)(rows * channels * window);
-    tap->loop.sb[1] = (long)(channels * window);
-    tap->loop.sb[2] = (long)window;
-    tap->loop.sy[0] = (long)(rows * outs);
-    tap->loop.sy[1] = (long)outs;
-    for (int i = 2; i >= 0; i--) {
-        size_t first, n;
-
-        reach(d, i, t[i], &first, &n);
-        if (!n)
-            return false;
-        tap->loop.n[3 + i] = n;
-        tap->loop.sa[3 + i] = xs * d->stride[i];
-        tap->loop.sy[3 + i] = ys;
-        tap->x += xs * ((long)first * d->stride[i] + (long)t[i] * d->dilation[i] - d->pad[i]);
-        tap->y += ys * (long)first;
-        xs *= (long)d->in[i];
-        ys *= (long)d->out[i];
-    }
-    tap->w = (long)((t[0] * d->window[1] + t[1]) * d->window[2] + t[2]);
-    return true;
-}
-
-static struct tw_planes moved(const struct tw_run *r, const struct tw_planes *x, long n)
-{
-    struct tw_planes y = *x;
-
-    for (int p = 0; p < r->alg->planes; p++)
-        y.p[p] = x->p[p] ? tw_at(r, x->p[p], n, x->lanes) : NULL;
-    return y;
-}
-
-static struct tw_loop loop_with(const struct tw_loop *l, const long *a, const long *b,
-                                const long *y)
-{
-    struct tw_loop m = { .nd = l->nd };
-
-    for (int i = 0; i < l->nd; i++) {
-        m.n[i] = l->n[i];
-        m.sa[i] = a[i];
-        m.sb[i] = b[i];
-        m.sy[i] = y[i];
-    }
-    return m;
-}
-
-/* Adds to a shifted cotangent: the offset is applied to where v's cotangent lies. */
-static void into_at(const struct tw_run *r, const struct tw_loop *l, const struct tw_planes *a,
-                    const struct tw_planes *b, int v, long at)
-{
-    bool uniform = tw_lanes_of(r, v) == 1 && r->lanes > 1;
-
-    for (int i = 0; i < r->alg->nterm; i++) {
-        const struct tw_term *t = &r->alg->term[i];
-
-        if (!a->p[t->i] || !b->p[t->j])
-            continue;
-        if (uniform && tw_ugrad(r, v, t->k))
-            r->k->reduce_lanes(l, a->p[t->i], b->lanes, b->p[t->j], r->lanes,
-                               tw_ugrad(r, v, t->k) + at);
-        else if (!uniform && tw_grad(r, v, t->k))
-            r->k->binary(TW_B_MUL, l, a->lanes, a->p[t->i], b->lanes, b->p[t->j], TW_ADD, r->lanes,
-                         tw_at(r, tw_grad(r, v, t->k), at, r->lanes));
-    }
-}
-
-static void each_tap(const struct tw_run *r, const struct tw_instr *in, bool back)
-{
-    const struct tw_conv_data *d = in->data;
-    struct tw_planes x, w, y;
-
-    tw_planes_of(r, in->in[0], &x);
-    tw_planes_of(r, in->in[1], &w);
-    if (back)
-        tw_planes_grad(r, in->out[0], &y);
-    else
-        tw_planes_of(r, in->out[0], &y);
-    for (size_t i = 0; i < volume(d->window); i++) {
-        size_t t[3] = { i / (d->window[1] * d->window[2]), i / d->window[2] % d->window[1],
-                        i % d->window[2] };
-        struct tw_planes xt, wt, yt;
-        struct tap tap;
-        struct tw_loop l;
-
-        if (!tap_of(d, t, &tap))
-            continue;
-        xt = moved(r, &x, tap.x);
-        wt = moved(r, &w, tap.w);
-        yt = moved(r, &y, tap.y);
-        if (!back) {
-            tw_alg_binary(r, TW_B_MUL, &tap.loop, &xt, &wt, TW_ADD, &yt);
-            continue;
-        }
-        if (tw_wants_grad(r, in->in[0])) {
-            l = loop_with(&tap.loop, tap.loop.sy, tap.loop.sb, tap.loop.sa);
-            into_at(r, &l, &yt, &wt, in->in[0], tap.x);
-        }
-        if (tw_wants_grad(r, in->in[1])) {
-            l = loop_with(&tap.loop, tap.loop.sy, tap.loop.sa, tap.loop.sb);
-            into_at(r, &l, &yt, &xt, in->in[1], tap.w);
-        }
-    }
+    return tw_conv_volume(d->room) != tw_conv_volume(d->in) || d->pad[0] || d->pad[1] || d->pad[2];
 }
 
 /* ---- the packed kernel ------------------------------------------------------------------------
  */
 
+/* Reals of one group's weights in packed form. */
+static size_t panel_size(const struct tw_conv_data *d, const struct tw_kernels *k, bool transposed)
+{
+    size_t m = tw_conv_rows(d), n = group_inner(d);
+
+    if (tw_winograd_pays(d))
+        return TW_WINOGRAD_POSITIONS *
+               (transposed ? k->packed_size(d->cin, m) : k->packed_size(m, d->cin));
+    return transposed ? k->packed_size(n, m) : k->packed_size(m, n);
+}
+
 static size_t conv_keep(const struct tw_graph *g, const struct tw_instr *in,
                         const struct tw_kernels *k, const struct tw_alg *alg, bool gradient)
 {
     const struct tw_conv_data *d = in->data;
-    size_t m = group_rows(d), n = group_inner(d);
 
     if (!uses_pack(g, in))
         return 0;
     return (g->val[in->in[1]].active ? (size_t)alg->planes : 1) * d->groups *
-           (k->packed_size(m, n) + (gradient ? k->packed_size(n, m) : 0));
+           (panel_size(d, k, false) + (gradient ? panel_size(d, k, true) : 0));
 }
 
 static void *panels(const struct tw_run *r, const struct tw_instr *in, size_t number, int p,
                     size_t group, bool transposed)
 {
     const struct tw_conv_data *d = in->data;
-    size_t m = group_rows(d), n = group_inner(d);
     size_t planes = tw_val_of(r, in->in[1])->active ? (size_t)r->alg->planes : 1;
-    size_t forward = r->k->packed_size(m, n), back = r->k->packed_size(n, m);
+    size_t forward = panel_size(d, r->k, false), back = panel_size(d, r->k, true);
     size_t which = (size_t)p * d->groups + group;
     size_t at = transposed ? planes * d->groups * forward + which * back : which * forward;
 
@@ -200,7 +61,7 @@ static void conv_prepare(const struct tw_run *r, const struct tw_instr *in, size
                          bool gradient)
 {
     const struct tw_conv_data *d = in->data;
-    size_t m = group_rows(d), n = group_inner(d);
+    size_t m = tw_conv_rows(d), n = group_inner(d);
 
     if (!uses_pack(r->g, in))
         return;
@@ -210,6 +71,14 @@ static void conv_prepare(const struct tw_run *r, const struct tw_instr *in, size
         for (size_t g = 0; w && g < d->groups; g++) {
             const void *wg = w + g * m * n * r->k->size;
 
+            if (tw_winograd_pays(d)) {
+                r->k->winograd_pack(m, d->cin, wg, (long)n, 9, false,
+                                    panels(r, in, number, p, g, false));
+                if (gradient)
+                    r->k->winograd_pack(d->cin, m, wg, 9, (long)n, true,
+                                        panels(r, in, number, p, g, true));
+                continue;
+            }
             r->k->pack(m, n, wg, (long)n, 1, panels(r, in, number, p, g, false));
             if (gradient)
                 r->k->pack(n, m, wg, 1, (long)n, panels(r, in, number, p, g, true));
@@ -225,8 +94,8 @@ static struct tw_loop pad_loop(const struct tw_conv_data *d, long *from, long *t
 
     *from = *to = 0;
     l.n[0] = d->cin;
-    l.sa[0] = (long)volume(d->room);
-    l.sy[0] = (long)volume(d->in);
+    l.sa[0] = (long)tw_conv_volume(d->room);
+    l.sy[0] = (long)tw_conv_volume(d->in);
     for (int i = 2; i >= 0; i--) {
         long skip = d->pad[i] < 0 ? -d->pad[i] : 0, at = d->pad[i] < 0 ? 0 : d->pad[i];
         long n = (long)d->in[i] - skip, room = (long)d->room[i] - at;
@@ -254,15 +123,15 @@ static void padded(const struct tw_run *r, const struct tw_conv_data *d, int v, 
     if (!is_padded(d))
         return;
     l = pad_loop(d, &from, &to);
-    m = loop_with(&l, l.sy, l.sy, l.sa);
+    m = tw_conv_loop(&l, l.sy, l.sy, l.sa);
     for (int p = 0; p < r->alg->planes; p++) {
         const void *real = x->p[p];
         void *y = tw_at(r, r->scratch, (long)*used, r->lanes);
 
         if (!real)
             continue;
-        *used += d->cin * volume(d->room);
-        r->k->fill(d->cin * volume(d->room) * r->lanes, 0.0, y);
+        *used += d->cin * tw_conv_volume(d->room);
+        r->k->fill(d->cin * tw_conv_volume(d->room) * r->lanes, 0.0, y);
         real = tw_at(r, real, to, r->lanes);
         r->k->binary(TW_B_FIRST, &m, r->lanes, real, r->lanes, real, TW_SET, r->lanes,
                      tw_at(r, y, from, r->lanes));
@@ -287,25 +156,52 @@ static void bias_alone(const struct tw_run *r, const struct tw_instr *in, int p,
 {
     const struct tw_conv_data *d = in->data;
     const void *bias = in->nin > 2 ? tw_plane(r, in->in[2], p) : NULL;
-    struct tw_loop l = {
-        .nd = 2, .n = { d->cout, volume(d->out) }, .sa = { 1, 0 }, .sy = { (long)volume(d->out), 1 }
-    };
+    struct tw_loop l = { .nd = 2,
+                         .n = { d->cout, tw_conv_volume(d->out) },
+                         .sa = { 1, 0 },
+                         .sy = { (long)tw_conv_volume(d->out), 1 } };
 
     if (bias)
         r->k->binary(TW_B_FIRST, &l, 1, bias, 1, bias, TW_SET, r->lanes, y);
     else
-        r->k->fill(d->cout * volume(d->out) * r->lanes, 0.0, y);
+        r->k->fill(d->cout * tw_conv_volume(d->out) * r->lanes, 0.0, y);
+}
+
+/* By terms through tw_winograd_run: forward with the bias, or back to the input's cotangent. */
+static void winograd(const struct tw_run *r, const struct tw_instr *in, size_t number, bool back)
+{
+    const void *a[TW_MAX_PLANES], *bias[TW_MAX_PLANES];
+    bool written[TW_MAX_PLANES] = { false };
+    struct tw_planes x, y;
+
+    for (int p = 0; p < r->alg->planes; p++) {
+        a[p] = tw_plane(r, in->in[1], p) ? panels(r, in, number, p, 0, back) : NULL;
+        bias[p] = in->nin > 2 ? tw_plane(r, in->in[2], p) : NULL;
+    }
+    if (back) {
+        tw_planes_grad(r, in->out[0], &x);
+        tw_planes_grad(r, in->in[0], &y);
+        tw_winograd_run(r, in->data, true, a, &x, NULL, TW_ADD, TW_U_COPY, &y, written);
+        return;
+    }
+    tw_planes_of(r, in->in[0], &x);
+    tw_planes_of(r, in->out[0], &y);
+    tw_winograd_run(r, in->data, false, a, &x, bias, TW_SET, r->act ? r->act[number] : TW_U_COPY,
+                    &y, written);
+    for (int p = 0; p < r->alg->planes; p++)
+        if (!written[p] && y.p[p])
+            bias_alone(r, in, p, y.p[p]);
 }
 
 static void packed_forward(const struct tw_run *r, const struct tw_instr *in, size_t number)
 {
     const struct tw_conv_data *d = in->data;
-    size_t m = group_rows(d), n = group_inner(d), used = 0;
+    size_t m = tw_conv_rows(d), n = group_inner(d), used = 0;
     bool written[TW_MAX_PLANES] = { false };
     struct tw_gemm g = { .m = m,
                          .k = n,
                          .koff = d->koff,
-                         .mstride = (long)volume(d->out),
+                         .mstride = (long)tw_conv_volume(d->out),
                          .lanes = r->lanes,
                          .act = r->act ? r->act[number] : TW_U_COPY };
     struct tw_planes x;
@@ -323,8 +219,9 @@ static void packed_forward(const struct tw_run *r, const struct tw_instr *in, si
         for (size_t q = 0; q < d->groups; q++) {
             g.a = panels(r, in, number, t->i, q, false);
             g.bias = bias && !written[t->k] ? bias + q * m * r->k->size : NULL;
-            g.x = tw_at(r, x.p[t->j], (long)(q * (d->cin / d->groups) * volume(d->room)), r->lanes);
-            g.y = tw_at(r, y, (long)(q * m * volume(d->out)), r->lanes);
+            g.x = tw_at(r, x.p[t->j], (long)(q * (d->cin / d->groups) * tw_conv_volume(d->room)),
+                        r->lanes);
+            g.y = tw_at(r, y, (long)(q * m * tw_conv_volume(d->out)), r->lanes);
             r->k->gemm(&g);
         }
         written[t->k] = true;
@@ -337,11 +234,11 @@ static void packed_forward(const struct tw_run *r, const struct tw_instr *in, si
 static void packed_back(const struct tw_run *r, const struct tw_instr *in, size_t number)
 {
     const struct tw_conv_data *d = in->data;
-    size_t m = group_rows(d), n = group_inner(d), used = 0;
-    size_t channels = d->cin / d->groups * volume(d->room);
+    size_t m = tw_conv_rows(d), n = group_inner(d), used = 0;
+    size_t channels = d->cin / d->groups * tw_conv_volume(d->room);
     struct tw_gemm g = { .m = n,
                          .k = m,
-                         .kstride = (long)volume(d->out),
+                         .kstride = (long)tw_conv_volume(d->out),
                          .moff = d->koff,
                          .lanes = r->lanes,
                          .store = TW_ADD,
@@ -356,8 +253,8 @@ static void packed_back(const struct tw_run *r, const struct tw_instr *in, size_
         if (!gx.p[p])
             continue;
         gx.p[p] = tw_at(r, r->scratch, (long)used, r->lanes);
-        used += d->cin * volume(d->room);
-        r->k->fill(d->cin * volume(d->room) * r->lanes, 0.0, gx.p[p]);
+        used += d->cin * tw_conv_volume(d->room);
+        r->k->fill(d->cin * tw_conv_volume(d->room) * r->lanes, 0.0, gx.p[p]);
     }
     for (int i = 0; i < r->alg->nterm; i++) {
         const struct tw_term *t = &r->alg->term[i];
@@ -367,7 +264,7 @@ static void packed_back(const struct tw_run *r, const struct tw_instr *in, size_
             continue;
         for (size_t q = 0; q < d->groups; q++) {
             g.a = panels(r, in, number, t->i, q, true);
-            g.x = tw_at(r, gy, (long)(q * m * volume(d->out)), r->lanes);
+            g.x = tw_at(r, gy, (long)(q * m * tw_conv_volume(d->out)), r->lanes);
             g.y = tw_at(r, gx.p[t->k], (long)(q * channels), r->lanes);
             r->k->gemm(&g);
         }
@@ -387,10 +284,10 @@ static void packed_back(const struct tw_run *r, const struct tw_instr *in, size_
 static void weight_back(const struct tw_run *r, const struct tw_instr *in)
 {
     const struct tw_conv_data *d = in->data;
-    size_t m = group_rows(d), n = group_inner(d), used = 0;
+    size_t m = tw_conv_rows(d), n = group_inner(d), used = 0;
     struct tw_gradw g = { .m = m,
                           .k = n,
-                          .mstride = (long)volume(d->out),
+                          .mstride = (long)tw_conv_volume(d->out),
                           .koff = d->koff,
                           .lanes = r->lanes,
                           .dam = (long)n,
@@ -407,8 +304,9 @@ static void weight_back(const struct tw_run *r, const struct tw_instr *in)
         if (!gy || !x.p[t->j] || !gw)
             continue;
         for (size_t q = 0; q < d->groups; q++) {
-            g.gy = tw_at(r, gy, (long)(q * m * volume(d->out)), r->lanes);
-            g.x = tw_at(r, x.p[t->j], (long)(q * (d->cin / d->groups) * volume(d->room)), r->lanes);
+            g.gy = tw_at(r, gy, (long)(q * m * tw_conv_volume(d->out)), r->lanes);
+            g.x = tw_at(r, x.p[t->j], (long)(q * (d->cin / d->groups) * tw_conv_volume(d->room)),
+                        r->lanes);
             g.da = gw + q * m * n;
             r->k->gradw(&g);
         }
@@ -421,29 +319,34 @@ static void conv_forward(const struct tw_run *r, const struct tw_instr *in, size
 {
     const struct tw_conv_data *d = in->data;
     struct tw_planes y, bias;
-    struct tw_loop l = {
-        .nd = 2, .n = { d->cout, volume(d->out) }, .sa = { 1, 0 }, .sy = { (long)volume(d->out), 1 }
-    };
+    struct tw_loop l = { .nd = 2,
+                         .n = { d->cout, tw_conv_volume(d->out) },
+                         .sa = { 1, 0 },
+                         .sy = { (long)tw_conv_volume(d->out), 1 } };
 
     if (uses_pack(r->g, in)) {
-        packed_forward(r, in, number);
+        if (tw_winograd_pays(d))
+            winograd(r, in, number, false);
+        else
+            packed_forward(r, in, number);
         return;
     }
     tw_planes_of(r, in->out[0], &y);
-    tw_alg_zero(r, d->cout * volume(d->out), &y);
+    tw_alg_zero(r, d->cout * tw_conv_volume(d->out), &y);
     if (in->nin > 2) {
         tw_planes_of(r, in->in[2], &bias);
         tw_alg_binary(r, TW_B_FIRST, &l, &bias, &bias, TW_SET, &y);
     }
-    each_tap(r, in, false);
+    tw_conv_taps(r, in, false);
 }
 
 static void conv_vjp(const struct tw_run *r, const struct tw_instr *in, size_t number)
 {
     const struct tw_conv_data *d = in->data;
-    struct tw_loop l = {
-        .nd = 2, .n = { d->cout, volume(d->out) }, .sa = { (long)volume(d->out), 1 }, .sy = { 1, 0 }
-    };
+    struct tw_loop l = { .nd = 2,
+                         .n = { d->cout, tw_conv_volume(d->out) },
+                         .sa = { (long)tw_conv_volume(d->out), 1 },
+                         .sy = { 1, 0 } };
 
     if (in->nin > 2 && tw_wants_grad(r, in->in[2])) {
         struct tw_planes g;
@@ -452,21 +355,49 @@ static void conv_vjp(const struct tw_run *r, const struct tw_instr *in, size_t n
         tw_alg_into(r, &l, &g, NULL, in->in[2]);
     }
     if (!uses_pack(r->g, in)) {
-        each_tap(r, in, true);
+        tw_conv_taps(r, in, true);
         return;
     }
-    if (tw_wants_grad(r, in->in[0]))
-        packed_back(r, in, number);
-    if (tw_wants_grad(r, in->in[1]))
+    if (tw_wants_grad(r, in->in[0])) {
+        if (tw_winograd_pays(d))
+            winograd(r, in, number, true);
+        else
+            packed_back(r, in, number);
+    }
+    if (!tw_wants_grad(r, in->in[1]))
+        return;
+    if (tw_winograd_weights_pay(d)) {
+        struct tw_planes x, gy;
+
+        tw_planes_of(r, in->in[0], &x);
+        tw_planes_grad(r, in->out[0], &gy);
+        tw_winograd_weights(r, d, &x, &gy, in->in[1]);
+    } else {
         weight_back(r, in);
+    }
 }
 
 static size_t conv_scratch(const struct tw_graph *g, const struct tw_instr *in,
                            const struct tw_alg *alg)
 {
     const struct tw_conv_data *d = in->data;
+    const size_t planes = (size_t)alg->planes;
+    size_t most = 0, n[3] = { is_padded(d) ? planes * d->cin * tw_conv_volume(d->room) : 0 };
 
-    return uses_pack(g, in) && is_padded(d) ? (size_t)alg->planes * d->cin * volume(d->room) : 0;
+    if (!uses_pack(g, in))
+        return 0;
+    if (tw_winograd_pays(d)) {
+        const size_t direct = n[0];
+
+        n[0] = tw_winograd_scratch(d, planes, false);
+        n[1] = alg->back ? tw_winograd_scratch(d, planes, true) : 0;
+        n[2] = !alg->back                   ? 0
+               : tw_winograd_weights_pay(d) ? tw_winograd_weights_scratch(d, planes)
+                                            : direct;
+    }
+    for (int i = 0; i < 3; i++)
+        most = n[i] > most ? n[i] : most;
+    return most;
 }
 
 const struct tw_op tw_op_conv = { .name = "conv",

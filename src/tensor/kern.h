@@ -12,7 +12,9 @@
         .isa = (ISA), .type = KERN_TYPE, .size = sizeof(real), .unary = unary,                     \
         .unary_grad = unary_grad, .binary = binary, .select = choose, .fill = fill, .axpy = axpy,  \
         .reduce = reduce, .reduce_lanes = reduce_lanes, .packed_size = packed_size, .pack = pack,  \
-        .gemm = gemm, .gradw = gradw, .bmm = bmm, .attention_scratch = attention_scratch,          \
+        .gemm = gemm, .gradw = gradw, .winograd_pack = winograd_pack, .winograd_in = winograd_in,  \
+        .winograd_out = winograd_out, .winograd_grad = winograd_grad,                              \
+        .winograd_weights = winograd_weights, .bmm = bmm, .attention_scratch = attention_scratch,  \
         .attention = attention, .softmax = softmax, .normalize = normalize, .maxpool = maxpool,    \
         .pick = pick, .unpick = unpick, .avgpool = avgpool, .avgpool_grad = avgpool_grad,          \
         .lookup = lookup, .lookup_grad = lookup_grad, .load_f32 = load_f32,                        \

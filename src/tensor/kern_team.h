@@ -11,6 +11,7 @@
 #include "kern_gradw.h"
 #include "kern_move.h"
 #include "kern_pool.h"
+#include "kern_winograd.h"
 
 struct part {
     size_t from, to;
@@ -246,6 +247,16 @@ static void team_pack(size_t m, size_t k, const void *a, long sm, long sk, void 
     tw_team_wait();
 }
 
+static void team_winograd_pack(size_t m, size_t k, const void *a, long sm, long sk, bool turned,
+                               void *packed)
+{
+    const struct part t = team_part(m, TW_PANEL);
+
+    if (has(t))
+        winograd_pack_rows(t.from, t.to, m, k, a, sm, sk, turned, packed);
+    tw_team_wait();
+}
+
 /* Columns, so that threads keep to their positions, or panels of rows where there are more. */
 static void team_gemm(const struct tw_gemm *g)
 {
@@ -468,8 +479,8 @@ static void team_store_f64(size_t e, size_t lanes, size_t nsamples, const void *
         .unary_grad = team_unary_grad, .binary = team_binary, .select = team_choose,               \
         .fill = team_fill, .axpy = team_axpy, .reduce = team_reduce,                               \
         .reduce_lanes = team_reduce_lanes, .packed_size = packed_size, .pack = team_pack,          \
-        .gemm = team_gemm, .gradw = team_gradw, .bmm = team_bmm,                                   \
-        .attention_scratch = attention_scratch, .attention = team_attention,                       \
+        .gemm = team_gemm, .gradw = team_gradw, .winograd_pack = team_winograd_pack,               \
+        .bmm = team_bmm, .attention_scratch = attention_scratch, .attention = team_attention,      \
         .softmax = team_softmax, .normalize = team_normalize, .maxpool = team_maxpool,             \
         .pick = team_pick, .unpick = team_unpick, .avgpool = team_avgpool,                         \
         .avgpool_grad = team_avgpool_grad, .lookup = team_lookup, .lookup_grad = team_lookup_grad, \

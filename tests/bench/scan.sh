@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-3.0-or-later
-# thalweg scan against PyTorch on lines of 51 points; then: is a scan that is killed 20 times the same?
+# thalweg scan against PyTorch on lines of 51 points (arguments as scan.py has them: names of networks,
+# --threads N); without arguments also: is a scan that is killed 20 times the same?
 set -u
 here=$(cd "$(dirname "$0")/.." && pwd)
 data=$(dirname "$here")/data
@@ -11,10 +12,11 @@ cd "$tmp" || exit 1
 blas=$(dirname "$(find /usr/lib -path '*openblas-openmp/libblas.so.3' 2>/dev/null | head -n 1)" 2>/dev/null)
 if /usr/bin/python3 -c 'import torch, h5py' 2>/dev/null; then
     LD_LIBRARY_PATH=$blas MALLOC_TRIM_THRESHOLD_=10000000000 MALLOC_MMAP_THRESHOLD_=4294967296 \
-        PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 "$here/bench/scan.py" || exit 1
+        PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 "$here/bench/scan.py" "$@" || exit 1
 else
     echo 'scan: no python3 with torch and h5py to compare with'
 fi
+[ $# -eq 0 ] || exit 0
 
 export SOURCE_DATE_EPOCH=1700000000
 scan="thalweg scan -q $data/digits-mlp-1.h5 --data $data/digits.h5 --scale 0.0625 --mesh 65x65 --threads 1 -o scan.h5"

@@ -225,7 +225,7 @@ static void make_run(void)
     keep("run.h5");
 }
 
-/* ... and of a plane and a line through weights. */
+/* ... and of a plane, a line and steps through weights. */
 static void make_scans(void)
 {
     const size_t dims[2] = { 6, 4 };
@@ -250,6 +250,12 @@ static void make_scans(void)
     assert_int_equal(command("scan -m mlp(4,3,2) -d data.h5 --mesh 5x5 -o square.h5", &use), 0);
     assert_int_equal(command("export square.h5 --loss-landscape theirs.h5", &use), 0);
     keep("theirs.h5");
+    assert_int_equal(
+        command("ghost -m mlp(4,3,2) -d data.h5 --direction=random:2 --onset=loss*2 --true=2 "
+                "-o ghost.h5",
+                &use),
+        0);
+    keep("ghost.h5");
 }
 
 /* ---- damage ------------------------------------------------------------------------------- */

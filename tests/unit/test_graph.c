@@ -187,6 +187,44 @@ static void convolutions(void **state)
     }
 }
 
+/* Channels enough for minimal filtering; paddings of every kind, with and without a bias. */
+static void convolutions_of_3_by_3(void **state)
+{
+    static const struct {
+        size_t cin, middle, cout, in[2];
+        int64_t pads[4], pads2[4];
+        const char *f;
+        bool bias;
+    } kinds[] = {
+        { 8, 9, 8, { 5, 6 }, { 1, 1, 1, 1 }, { 0, 0, 0, 0 }, "Relu", true },
+        { 3, 8, 17, { 7, 7 }, { 0, 0, 0, 0 }, { 1, 0, 2, 1 }, "Tanh", false },
+        { 8, 8, 8, { 4, 5 }, { 2, 2, 2, 2 }, { 0, 2, 0, 1 }, "Softplus", true },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        const size_t c[3] = { kinds[i].cin, kinds[i].middle, kinds[i].cout };
+        struct tw_net *net = nets_new();
+        struct tw_array x = nets_data(3, DIMS(c[0], kinds[i].in[0], kinds[i].in[1]), -1, 1);
+        const int in[3] = { nets_input(net, "x", 3, DIMS(c[0], kinds[i].in[0], kinds[i].in[1])),
+                            nets_param(net, "w", 4, DIMS(c[1], c[0], 3, 3), -0.3, 0.3),
+                            nets_param(net, "bb", 1, DIMS(c[1]), -1, 1) };
+        char what[32];
+        int y = nets_op(net, "Conv", kinds[i].bias ? 3 : 2, in);
+
+        nets_ok(!tw_net_attr_ints(net, "pads", 4, kinds[i].pads, &nets_err));
+        y = nets_op3(net, "Conv", nets_op1(net, kinds[i].f, y),
+                     nets_param(net, "vvv", 4, DIMS(c[2], c[1], 3, 3), -0.3, 0.3),
+                     nets_param(net, "cccc", 1, DIMS(c[2]), -1, 1));
+        nets_ok(!tw_net_attr_ints(net, "pads", 4, kinds[i].pads2, &nets_err));
+        y = nets_op1(net, "Tanh", y);
+        nets_ok(tw_net_output(net, y, &nets_err) == TW_OK);
+        snprintf(what, sizeof what, "3 x 3 windows, %zu", i);
+        nets_check(net, (const struct tw_array *const[]){ &x }, what);
+        tw_array_release(&x);
+    }
+}
+
 static int attention(struct tw_net *net, int x)
 {
     int q = nets_op2(net, "MatMul", x, nets_param(net, "q", 2, DIMS(4, 4), -1, 1));
@@ -898,6 +936,7 @@ int main(void)
         cmocka_unit_test(gemm_in_all_forms),
         cmocka_unit_test(full_connections),
         cmocka_unit_test(convolutions),
+        cmocka_unit_test(convolutions_of_3_by_3),
         cmocka_unit_test(rows_normalised),
         cmocka_unit_test(pools),
         cmocka_unit_test(numbers_moved),

@@ -147,6 +147,45 @@ struct tw_gradw {
     double by; /* 0: 1 */
 };
 
+/*
+ * A strip of a convolution with a window of 3 x 3, stride 1, by Winograd's minimal filtering
+ * F(2x2, 3x3): tiles of 2 x 2 outputs, counted row by row, and TW_LANES of the lanes. winograd_in
+ * transforms inputs; winograd_out multiplies by transformed weights and makes outputs, the sum of
+ * nterm pairs of both. y[o] = sum over t of w[t] x[o + t - pad]; x is 0 outside its plane, whatever
+ * the padding. Sums are those of gemm within a position, so results differ from a direct product's
+ * by rounding; an infinite x makes NaN in the whole of its tiles. */
+enum {
+    TW_WINOGRAD_POSITIONS = 16, /* products of a tile */
+    TW_WINOGRAD_RUN = 12        /* tiles at once, at most */
+};
+struct tw_winograd {
+    size_t cin, cout; /* channels */
+    size_t in[2], out[2];
+    long pad[2];         /* zeros before the input, or if negative, inputs left out */
+    size_t first, tiles; /* the strip */
+    size_t lanes, lane;  /* of x and y; TW_LANES of them from `lane` on */
+    size_t nterm;
+    const void *const *a; /* by winograd_pack */
+    const void *const *v; /* by winograd_in */
+    enum tw_store store;  /* TW_SET or TW_ADD */
+    bool relu;            /* at the end; wants TW_SET */
+};
+/* Elements (of TW_LANES reals) between positions of transformed numbers: odd, so that positions do
+ * not fall into the same places of a cache. */
+static inline size_t tw_winograd_step(size_t channels, size_t tiles)
+{
+    return channels * tiles + 1 - channels * tiles % 2;
+}
+/* Elements of a strip that winograd_in writes, and of the products that winograd_out uses. */
+static inline size_t tw_winograd_inputs(size_t channels, size_t tiles)
+{
+    return TW_WINOGRAD_POSITIONS * tw_winograd_step(channels, tiles);
+}
+static inline size_t tw_winograd_products(void)
+{
+    return TW_WINOGRAD_POSITIONS * tw_winograd_step(TW_PANEL, TW_WINOGRAD_RUN);
+}
+
 /* Y[i,j] (store) sum over k of A[i,k] B[k,j] in each lane; any operand may be uniform
  * (lanes 1) as long as Y has the larger number of lanes of the two. */
 struct tw_bmm {
@@ -241,6 +280,17 @@ struct tw_kernels {
     void (*pack)(size_t m, size_t k, const void *a, long sm, long sk, void *packed);
     void (*gemm)(const struct tw_gemm *g);
     void (*gradw)(const struct tw_gradw *g);
+    /* Weights of m x k windows (strides in reals, a window's nine reals side by side; turned: in
+     * reverse) to TW_WINOGRAD_POSITIONS packed matrices. */
+    void (*winograd_pack)(size_t m, size_t k, const void *a, long sm, long sk, bool turned,
+                          void *packed);
+    void (*winograd_in)(const struct tw_winograd *w, const void *x, void *v);
+    void (*winograd_out)(const struct tw_winograd *w, void *products, const void *bias, void *y);
+    /* The gradient by the weights: cotangents of the outputs are transformed as inputs are
+     * (tw_winograd_inputs of cout); gradw for each position sums du; and da (n windows) becomes da
+     * plus what n matrices du, [position][n], come to. */
+    void (*winograd_grad)(const struct tw_winograd *w, const void *gy, void *v);
+    void (*winograd_weights)(size_t n, const double *du, double *da);
     void (*bmm)(const struct tw_bmm *b);
     size_t (*attention_scratch)(size_t nk, size_t d, size_t dv, size_t lanes); /* reals */
     void (*attention)(const struct tw_attention *a);
