@@ -70,6 +70,15 @@ bool tw_names_checkpoint(const char *text)
     return is;
 }
 
+bool tw_checkpoint_gone(const char *text)
+{
+    struct parts p = { 0 };
+    const bool gone = take_apart(text, &p, NULL) == TW_OK && access(p.file, F_OK) != 0;
+
+    free_parts(&p);
+    return gone;
+}
+
 /* ---- what there is ----------------------------------------------------------------------- */
 
 static void say_runs(const struct tw_run_list *list, struct tw_str *s)

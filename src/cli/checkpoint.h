@@ -36,6 +36,9 @@ void tw_checkpoints_release(struct tw_checkpoint_list *list);
 /* Does the text name a checkpoint inside a file (FILE:STEP, FILE:RUN:STEP)? */
 bool tw_names_checkpoint(const char *text);
 
+/* Is the file that it names not there? */
+bool tw_checkpoint_gone(const char *text);
+
 /* The attribute of its run ("model", "data", ...); the caller frees it. NULL, without an error, if
  * it is no checkpoint of a run or has none. */
 char *tw_checkpoint_attr(struct tw_call *call, const struct tw_checkpoint *c, const char *name);

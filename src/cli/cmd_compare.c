@@ -238,18 +238,7 @@ static enum tw_status add_inputs(struct tw_call *call, const struct tw_curve_set
 /* Takes the file. */
 static enum tw_status save(struct tw_call *call, const struct tw_compare *cmp, struct tw_result *r)
 {
-    enum tw_status rc = tw_compare_write(cmp, r, &call->err);
-
-    if (rc != TW_OK) {
-        tw_result_abandon(r);
-        return rc;
-    }
-    rc = tw_result_close(r, &call->err);
-    if (rc == TW_OK) {
-        tw_cmd_note(call, "wrote %s", call->common.output);
-        tw_json_text(&call->json, "output", call->common.output);
-    }
-    return rc;
+    return tw_cmd_result_end(call, r, tw_compare_write(cmp, r, &call->err));
 }
 
 /* The file, if one is asked for, before the long computation: it may not be overwritten. */

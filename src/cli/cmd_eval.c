@@ -211,7 +211,6 @@ static enum tw_status show_classes(const struct eval *e, size_t file)
     if (!e->call->common.json)
         printf("\n%s\n", name_of(e, file));
     tw_table_print(&t);
-    tw_str_release(&t.cells);
     return l && m ? TW_OK : tw_err_set(&e->call->err, TW_ENOMEM, "out of memory");
 }
 

@@ -173,18 +173,7 @@ static enum tw_status read_all(struct tw_call *call, const struct tw_law *law,
 /* Takes the file. */
 static enum tw_status save(struct tw_call *call, const struct tw_fit_file *f, struct tw_result *r)
 {
-    enum tw_status rc = tw_fit_file_write(f, r, &call->err);
-
-    if (rc != TW_OK) {
-        tw_result_abandon(r);
-        return rc;
-    }
-    rc = tw_result_close(r, &call->err);
-    if (rc == TW_OK) {
-        tw_cmd_note(call, "wrote %s", call->common.output);
-        tw_json_text(&call->json, "output", call->common.output);
-    }
-    return rc;
+    return tw_cmd_result_end(call, r, tw_fit_file_write(f, r, &call->err));
 }
 
 static const char *profile_name(const struct fit_opts *o)
@@ -206,7 +195,7 @@ static enum tw_status check_figures(struct tw_call *call, const struct tw_law *l
     if (o->look.figure && tw_fit_runs_figure_check(law, o->look.figure, &call->err) != TW_OK)
         return TW_EINVAL;
     if (tw_figure_cli_check(&o->figure, call, plot) != TW_OK)
-        return TW_EINVAL;
+        return call->err.code;
     return tw_figure_cli_check(&o->figure, call, profile_name(o));
 }
 

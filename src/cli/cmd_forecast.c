@@ -300,16 +300,7 @@ static enum tw_status save(struct tw_call *call, const struct tw_fit_file *f,
 
     if (rc == TW_OK)
         rc = tw_fit_file_write(f, r, &call->err);
-    if (rc != TW_OK) {
-        tw_result_abandon(r);
-        return rc;
-    }
-    rc = tw_result_close(r, &call->err);
-    if (rc == TW_OK) {
-        tw_cmd_note(call, "wrote %s", call->common.output);
-        tw_json_text(&call->json, "output", call->common.output);
-    }
-    return rc;
+    return tw_cmd_result_end(call, r, rc);
 }
 
 static bool names_run(const struct forecast_opts *o)

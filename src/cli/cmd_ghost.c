@@ -36,6 +36,10 @@ static const struct tw_opt opts[] = {
     { TW_OPT_FLAG, 0, "inside", TW_OPT_FIELD(struct ghost_opts, inside), NULL,
       "also the singularities inside the network: activations, normalisations, attention", 0, 0,
       NULL },
+    { TW_OPT_SIZE, 0, "true", TW_OPT_FIELD(struct ghost_opts, truths), "N",
+      "also the true radii, of the network as it is, of the N samples with the least linearised "
+      "ones; for small networks",
+      1, 1e6, NULL },
     { TW_OPT_HEAD, 0, "Results", 0, NULL, NULL, 0, 0, NULL },
     { TW_OPT_STR, 0, "onset", TW_OPT_FIELD(struct ghost_opts, onset), "LIST",
       "also measure where damage begins: loss*X, loss+X, acc-X (points), comma separated", 0, 0,
@@ -62,6 +66,10 @@ static enum tw_status check(struct ghost *g)
                           "--logits takes the place of network, data and direction");
     if (o->logits && o->onset)
         return tw_err_set(err, TW_EINVAL, "--onset needs a network: --logits has points of none");
+    if (o->truths && (o->logits || o->evaluator.command))
+        return tw_err_set(err, TW_EINVAL,
+                          "--true evaluates a network at complex parameters; %s gives none",
+                          o->logits ? "--logits" : "--evaluator");
     if (!o->logits && !o->evaluator.command && !o->net.data)
         return tw_err_set(err, TW_EINVAL, "no data given (--data)");
     if (o->on && (o->trajectory || o->direction || o->logits))
@@ -106,6 +114,8 @@ static int run(struct tw_call *call)
     if (g.o->figure.plot)
         figure = tw_figure_cli_path(&g.o->figure, "ghost.pdf", &store);
     rc = tw_figure_cli_check(&g.o->figure, call, figure);
+    if (rc == TW_OK && call->common.output)
+        rc = tw_result_check(call->common.output, call->common.force, &call->err);
     if (rc == TW_OK)
         rc = tw_ghost_onsets_parse(&g, g.o->onset);
     if (rc == TW_OK)

@@ -305,11 +305,9 @@ static void show_data_sets(struct tw_call *call, const struct rows *rows)
         tw_json_close(&call->json, '}');
     }
     tw_json_close(&call->json, ']');
-    if (!call->common.json) {
+    if (!call->common.json)
         putchar('\n');
-        tw_table_print(&t);
-    }
-    tw_str_release(&t.cells);
+    tw_table_print(&t);
 }
 
 static int describe_result(struct tw_call *call, const char *path, const struct rows *rows)
@@ -371,11 +369,9 @@ static int describe_tree(struct tw_call *call, const char *path, const struct ro
         tw_json_close(&call->json, '}');
     }
     tw_json_close(&call->json, ']');
-    if (!call->common.json) {
+    if (!call->common.json)
         putchar('\n');
-        tw_table_print(&t);
-    }
-    tw_str_release(&t.cells);
+    tw_table_print(&t);
     return TW_EXIT_OK;
 }
 

@@ -36,10 +36,7 @@ static int list_formats(struct tw_call *call)
         tw_json_close(&call->json, '}');
     }
     tw_json_close(&call->json, ']');
-    if (call->common.json)
-        tw_str_release(&t.cells);
-    else
-        tw_table_print(&t);
+    tw_table_print(&t);
     return TW_EXIT_OK;
 }
 

@@ -26,17 +26,8 @@ enum { QUANTITIES = 4 };
 static bool quantities(const struct tw_law *law, const double *theta, double flops, double *q)
 {
     double input[TW_LAW_MAX_INPUTS] = { 0 };
-    const double *column[TW_LAW_MAX_INPUTS];
-    struct tw_law_curve run = { .name = "optimum", .n = 1, .input = column };
-    void *model;
-    bool ok;
+    const bool ok = tw_law_optimum(law, theta, flops, input, &q[3]);
 
-    law->optimum(theta, flops, input);
-    for (size_t k = 0; k < law->ninputs; k++)
-        column[k] = &input[k];
-    model = tw_law_model(law, &run, 1, TW_WARMUP_SKIP, NULL);
-    ok = model && tw_law_predict(law, model, theta, &q[3]);
-    law->model_free(model);
     q[0] = input[0];
     q[1] = input[1];
     q[2] = input[1] / input[0];

@@ -201,11 +201,13 @@ static enum tw_status tell_other(struct tw_call *call, const char *path, char **
     return rc;
 }
 
-/* Is it a result file? Its kind into *kind, NULL for a log; other HDF5 may be a log too. */
+/* Is it a result file? Its kind into *kind, NULL for a log; other HDF5 may be a log too, and the
+ * file of a training run is one. */
 static enum tw_status tell_kind(struct tw_call *call, const char *path, char **kind)
 {
     struct tw_err why = { 0 };
     struct tw_result *r;
+    bool is_log;
 
     *kind = NULL;
     if (!tw_is_hdf5(path))
@@ -213,9 +215,10 @@ static enum tw_status tell_kind(struct tw_call *call, const char *path, char **k
     r = tw_result_open(path, NULL, &why);
     if (!r) /* a log in HDF5 is no result file */
         return tell_other(call, path, kind);
-    *kind = tw_strdup(tw_result_kind(r));
+    is_log = !strcmp(tw_result_kind(r), "train");
+    *kind = is_log ? NULL : tw_strdup(tw_result_kind(r));
     tw_result_done(r);
-    return *kind ? TW_OK : tw_err_set(&call->err, TW_ENOMEM, "out of memory");
+    return *kind || is_log ? TW_OK : tw_err_set(&call->err, TW_ENOMEM, "out of memory");
 }
 
 /* The operands' kind: NULL for logs. */

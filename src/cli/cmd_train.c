@@ -22,10 +22,7 @@ static const struct tw_opt opts[] = {
       "train tensors that would not be; --freeze comes after", 0, 0, NULL },
     { TW_OPT_HEAD, 0, "Data", 0, NULL, NULL, 0, 0, NULL },
     { TW_OPT_STR, 'd', "data", FIELD(net.data), "FILE",
-      "samples and targets, as in thalweg-data(7); or a text (.txt, text:FILE), of which the bytes "
-      "are "
-      "tokens",
-      0, 0, NULL },
+      "samples and targets, tokens or text, as in thalweg-data(7)", 0, 0, NULL },
     { TW_OPT_STR, 0, "labels", FIELD(net.labels), "FILE",
       "a file of the targets alone [they are in --data]", 0, 0, NULL },
     { TW_OPT_REAL, 0, "scale", FIELD(net.scale), "X", "multiply samples by this first [1]", 0, 0,
@@ -223,7 +220,6 @@ static enum tw_status report(struct train_work *w)
     }
     tw_json_close(json, ']');
     tw_table_print(&t);
-    tw_str_release(&t.cells);
     tw_log_release(&log);
     return TW_OK;
 }
@@ -300,7 +296,7 @@ static enum tw_status set_up(struct train_work *w)
     w->job = tw_alloc(w->plan.n, sizeof *w->job);
     if (!w->job)
         return tw_err_set(&call->err, TW_ENOMEM, "out of memory");
-    n = d->is_text ? d->ntext / d->ctx : d->train.x.dims[0];
+    n = d->tokens.n ? d->ntokens / d->ctx : d->train.x.dims[0];
     validation = d->validation.x.dtype != TW_NONE;
     rc = train_plan_size(&w->plan, n);
     for (size_t i = 0; i < w->plan.n && rc == TW_OK; i++) {
@@ -332,8 +328,8 @@ static void release(struct train_work *w)
 static int run(struct tw_call *call)
 {
     struct train_opts *o = call->opts;
-    struct train_work w = { .call = call, .o = o };
     const bool resumed = o->resume != NULL;
+    struct train_work w = { .call = call, .o = o, .resumed = resumed };
     struct tw_str kept = { 0 };
     char *record = NULL;
     int code;
@@ -361,7 +357,9 @@ static int run(struct tw_call *call)
         rc = set_up(&w);
     if (rc != TW_OK && resumed) {
         call->err.code = rc == TW_EINVAL ? TW_EFORMAT : rc; /* what is wrong is in the file */
-        rc = tw_err_ctx(&call->err, call->err.code, "%s", call->common.output);
+        rc = call->err.code;
+        if (strncmp(call->err.msg, call->common.output, strlen(call->common.output)) != 0)
+            rc = tw_err_ctx(&call->err, rc, "%s", call->common.output);
     }
     if (rc == TW_OK)
         rc = train_work_run(&w);

@@ -38,7 +38,6 @@ static void print_table(size_t n, const struct tw_eval_row *rows)
         tw_table_size(&t, v->nonfinite);
     }
     tw_table_print(&t);
-    tw_str_release(&t.cells);
 }
 
 void tw_eval_print(const struct tw_call *call, size_t n, size_t wanted,

@@ -149,10 +149,7 @@ static void report(struct tw_call *call, const struct tw_law *law, const struct 
         tw_json_close(j, '}');
     }
     tw_json_close(j, ']');
-    if (call->common.json)
-        tw_str_release(&t.cells);
-    else
-        tw_table_print(&t);
+    tw_table_print(&t);
 }
 
 /* The width of the law's own interval (no noise of a new run), 95 %, and the runs that it needs to

@@ -9,13 +9,15 @@
 #include "netload.h"
 #include "thalweg/ghost_batch.h"
 #include "thalweg/ghost_inside.h"
+#include "thalweg/ghost_true.h"
+#include "thalweg/store_reader.h"
 
 struct ghost_opts {
     struct tw_net_opts net;
     struct tw_evaluator_opts evaluator;
     const char *direction, *onset, *exact, *logits, *what, *on;
     double rate, tau, temperature;
-    size_t batch, listed;
+    size_t batch, listed, truths;
     bool trajectory, inside;
     struct tw_figure_cli figure;
 };
@@ -34,6 +36,13 @@ struct ghost_layer {
     double rho_a;     /* along that part's own direction */
 };
 
+/* A row of the data with its true radius. */
+struct ghost_truth {
+    size_t softmax; /* the one of its softmaxes whose linearised radius is the least */
+    struct tw_ghost_true t;
+    const char *where, *what; /* limits it: "norm1", "layer normalisation" */
+};
+
 /* A step, or a direction without a length (tau NaN), from a point. */
 struct ghost_line {
     char *name;
@@ -50,7 +59,9 @@ struct ghost_line {
     struct ghost_layer *layer;
     size_t nsite;
     struct tw_ghost_site *site; /* inside the network; the names are g->inside's */
-    double polydisc; /* the sum over layers of length times spread over pi, its largest */
+    size_t ntruth;
+    struct ghost_truth *truth; /* by ascending linearised radii */
+    double polydisc;           /* the sum over layers of length times spread over pi, its largest */
 };
 
 struct ghost {
@@ -77,6 +88,7 @@ struct ghost {
     char **layer_name;  /* of a file that was read; else the layout's are used */
     size_t nlayer_name;
     struct tw_ghost_inside *inside; /* NULL: not asked for */
+    struct tw_graph *bare;          /* the network without its loss; NULL: not asked for */
     size_t tangents;                /* directions in one pass */
     size_t nline;
     struct ghost_line *line;
@@ -99,6 +111,18 @@ size_t tw_ghost_softmaxes(const struct ghost *g, const struct tw_request *r);
 /* ghost_measure.c: all that is known of the line through the point along v (a unit vector of dim
  * reals). */
 enum tw_status tw_ghost_measure(struct ghost *g, struct ghost_line *l, const double *v) TW_CHECKED;
+
+/* ghost_true.c: --true. */
+enum tw_status tw_ghost_truths_open(struct ghost *g, const char *checkpoint) TW_CHECKED;
+enum tw_status tw_ghost_truths_find(struct ghost *g, struct ghost_line *l,
+                                    const double *v) TW_CHECKED;
+/* The least of a line's true radii; NaN if none is known. */
+double tw_ghost_truth_least(const struct ghost_line *l);
+void tw_ghost_truths_print(const struct ghost_line *l);
+void tw_ghost_truths_json(struct tw_json *j, const struct ghost_line *l);
+enum tw_status tw_ghost_truths_put(const struct ghost *g, struct tw_result *r) TW_CHECKED;
+/* What figures need of them. */
+void tw_ghost_truths_get(struct tw_reader *in, struct ghost *g);
 
 /* ghost_onset.c */
 enum tw_status tw_ghost_onsets_parse(struct ghost *g, const char *text) TW_CHECKED;

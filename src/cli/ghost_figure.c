@@ -9,7 +9,7 @@
 
 /* ---- one direction: the zeros -------------------------------------------------------------- */
 
-enum { CIRCLE = 181 };
+enum { CIRCLE = 181, TRUTHS = 512 };
 
 /* A half circle about 0. */
 static void circle(double radius, double *x, double *y)
@@ -18,6 +18,47 @@ static void circle(double radius, double *x, double *y)
         x[i] = radius * cos(3.14159265358979323846 * i / (CIRCLE - 1));
         y[i] = radius * sin(3.14159265358979323846 * i / (CIRCLE - 1));
     }
+}
+
+enum { BINS = 30, LEAST_IN_BIN = 8 };
+struct envelope {
+    double x[BINS], low[BINS], high[BINS]; /* NaN: too few zeros there */
+    bool any;
+};
+
+/* Between which heights 80 % of the zeros lie, in bins over the middle 90 % of their real parts:
+ * the "ghost envelope" of the paper's code. TW_EINVAL where there are no zeros. */
+static enum tw_status find_envelope(const struct ghost *g, struct envelope *e)
+{
+    const struct ghost_line *l = &g->line[0];
+    const double lo = tw_ghost_quantile(l->re, l->n, 0.05);
+    const double width = (tw_ghost_quantile(l->re, l->n, 0.95) - lo) / BINS;
+    double *im = tw_alloc(l->n, sizeof *im);
+
+    e->any = false;
+    if (!im)
+        return tw_err_set(&g->call->err, TW_ENOMEM, "out of memory");
+    if (g->exact == TW_GHOST_BOUNDS || !isfinite(l->all.rho.value)) {
+        free(im);
+        return tw_err_set(&g->call->err, TW_EINVAL, "%s",
+                          g->exact == TW_GHOST_BOUNDS
+                              ? "there are no zeros to draw: --exact=none computes none"
+                              : "there is no zero to draw along this direction");
+    }
+    for (size_t b = 0; b < BINS; b++) {
+        const double from = lo + (double)b * width;
+        size_t m = 0;
+
+        for (size_t i = 0; i < l->n; i++)
+            if (l->re[i] >= from && l->re[i] < from + width)
+                im[m++] = l->im[i];
+        e->x[b] = from + 0.5 * width;
+        e->low[b] = m < LEAST_IN_BIN ? (double)NAN : tw_ghost_quantile(im, m, 0.1);
+        e->high[b] = m < LEAST_IN_BIN ? (double)NAN : tw_ghost_quantile(im, m, 0.9);
+        e->any = e->any || m >= LEAST_IN_BIN;
+    }
+    free(im);
+    return TW_OK;
 }
 
 /* Zeros beyond a few times the median would squash the near ones. */
@@ -29,8 +70,17 @@ static enum tw_status draw_zeros(const struct ghost *g, const char *path,
     const double reach = fmax(fmin(far, 40.0 * l->all.rho.value), isnan(tau) ? 0.0 : 1.3 * tau);
     const double high = fmin(reach, fmax(1.25 * tw_ghost_quantile(l->im, l->n, 0.98),
                                          1.1 * fmax(l->all.rho.value, isnan(tau) ? 0.0 : tau)));
-    double x[3][CIRCLE], y[3][CIRCLE];
-    struct tw_figure_layer layer[4] = {
+    const size_t truths = l->ntruth < TRUTHS ? l->ntruth : TRUTHS;
+    double x[3][CIRCLE], y[3][CIRCLE], re[TRUTHS], im[TRUTHS];
+    struct envelope e;
+    struct tw_figure_layer layer[6] = {
+        { .mark = TW_FIGURE_BAND,
+          .name = "80 % of them",
+          .n = BINS,
+          .x = e.x,
+          .y = e.low,
+          .y2 = e.high,
+          .colour = 3 },
         { .mark = TW_FIGURE_POINTS,
           .name = "zeros",
           .n = l->n,
@@ -58,26 +108,37 @@ static enum tw_status draw_zeros(const struct ghost *g, const char *path,
           .colour = 1,
           .thin = true },
     };
-    const struct tw_figure_plane f = { .title =
-                                           "Nearest zeros of the partition, in the complex plane",
-                                       .x_label = "Re t",
-                                       .y_label = "Im t",
-                                       .x_lo = -reach,
-                                       .x_hi = reach,
-                                       .y_lo = 0.0,
-                                       .y_hi = high,
-                                       .equal = true,
-                                       .n = isnan(tau) ? 3 : 4,
-                                       .layers = layer };
+    struct tw_figure_plane f = { .title = "Nearest zeros of the partition, in the complex plane",
+                                 .x_label = "Re t",
+                                 .y_label = "Im t",
+                                 .x_lo = -reach,
+                                 .x_hi = reach,
+                                 .y_lo = 0.0,
+                                 .y_hi = high,
+                                 .equal = true,
+                                 .n = isnan(tau) ? 4 : 5,
+                                 .layers = layer };
+    const enum tw_status rc = find_envelope(g, &e);
 
-    if (g->exact == TW_GHOST_BOUNDS || !isfinite(l->all.rho.value))
-        return tw_err_set(&g->call->err, TW_EINVAL, "%s",
-                          g->exact == TW_GHOST_BOUNDS
-                              ? "there are no zeros to draw: --exact=none computes none"
-                              : "there is no zero to draw along this direction");
+    if (rc != TW_OK)
+        return rc;
+    layer[0].n = e.any ? BINS : 0;
+    layer[0].name = e.any ? layer[0].name : NULL;
     circle(l->all.rho.value, x[0], y[0]);
     circle(l->all.rho_a.value, x[1], y[1]);
     circle(tau, x[2], y[2]);
+    for (size_t i = 0; i < truths; i++) {
+        re[i] = l->truth[i].t.re;
+        im[i] = l->truth[i].t.im;
+    }
+    if (truths)
+        layer[f.n++] = (struct tw_figure_layer){ .mark = TW_FIGURE_POINTS,
+                                                 .name = "true",
+                                                 .n = truths,
+                                                 .x = re,
+                                                 .y = im,
+                                                 .colour = 1,
+                                                 .shape = 1 };
     return tw_figure_plane(path, &f, fo, &g->call->err);
 }
 
@@ -124,6 +185,7 @@ static enum tw_status draw_layers(const struct ghost *g, const char *path,
                                            .x_label = "\317\200 / \316\224 of the layer's part",
                                            .y_label = "layer, by the input first",
                                            .log_x = true,
+                                           .whole_y = true,
                                            .x_lo = least / 3.0,
                                            .x_hi = most * 1.3,
                                            .y_lo = 0.3 - 0.04 * (double)n,
@@ -210,18 +272,23 @@ static enum tw_status draw_run(const struct ghost *g, const char *path,
 
 /* ---- damage against scales ----------------------------------------------------------------- */
 
+enum { DRAWN = 7 };
+static const char *const drawn[DRAWN] = {
+    "\317\200 / \316\224",       "\317\201*", "5 % flip", "2 / curvature", "B3", "quadratic",
+    "median \317\200 / \316\224"
+};
+
 static double scale_of(const struct ghost_line *l, size_t which)
 {
-    switch (which) {
-    case 0:
-        return l->all.rho_a.value;
-    case 1:
-        return l->all.rho.value;
-    case 2:
-        return tw_ghost_quantile(l->flip, l->n, 0.05);
-    default:
-        return l->curvature > 0.0 ? 2.0 / l->curvature : (double)NAN;
-    }
+    const double scale[DRAWN] = { l->all.rho_a.value,
+                                  l->all.rho.value,
+                                  tw_ghost_quantile(l->flip, l->n, 0.05),
+                                  l->curvature > 0.0 ? 2.0 / l->curvature : (double)NAN,
+                                  l->all.b3.value,
+                                  l->quadratic,
+                                  tw_ghost_quantile(l->rho_a, l->n, 0.5) };
+
+    return scale[which];
 }
 
 /* The first kind of damage, its onset against each scale: what predicts it lies along the line of
@@ -229,23 +296,24 @@ static double scale_of(const struct ghost_line *l, size_t which)
 static enum tw_status draw_onsets(const struct ghost *g, const char *path,
                                   const struct tw_figure_opts *fo)
 {
-    static const char *const names[] = { "\317\200 / \316\224", "\317\201*", "5 % flip",
-                                         "2 / curvature" };
     const size_t n = g->nline;
+    size_t layers = 1;
     double lowest = HUGE_VAL, highest = 0.0;
-    double *x = tw_alloc(4 * n, sizeof *x), *y = tw_alloc(n, sizeof *y),
+    double *x = tw_alloc(DRAWN * n, sizeof *x), *y = tw_alloc(n, sizeof *y),
            ends[2] = { HUGE_VAL, 0.0 };
-    struct tw_figure_layer layer[5] = { { .mark = TW_FIGURE_LINE,
-                                          .name = "equal",
-                                          .n = 2,
-                                          .x = ends,
-                                          .y = ends,
-                                          .colour = -1,
-                                          .thin = true } };
+    struct tw_figure_layer layer[1 + DRAWN] = { { .mark = TW_FIGURE_LINE,
+                                                  .name = "equal",
+                                                  .n = 2,
+                                                  .x = ends,
+                                                  .y = ends,
+                                                  .colour = -1,
+                                                  .thin = true } };
     struct tw_str label = { 0 };
     enum tw_status rc;
 
-    for (size_t k = 0; x && y && k < 4; k++) {
+    for (size_t k = 0; x && y && k < DRAWN; k++) {
+        size_t known = 0;
+
         for (size_t i = 0; i < n; i++) {
             x[k * n + i] = scale_of(&g->line[i], k);
             y[i] = g->line[i].onset[0];
@@ -254,16 +322,18 @@ static enum tw_status draw_onsets(const struct ghost *g, const char *path,
             if (isfinite(x[k * n + i]) && x[k * n + i] > 0.0) {
                 ends[0] = fmin(ends[0], x[k * n + i]);
                 ends[1] = fmax(ends[1], x[k * n + i]);
+                known++;
             }
         }
-        layer[k + 1] = (struct tw_figure_layer){ .mark = TW_FIGURE_POINTS,
-                                                 .name = names[k],
-                                                 .n = n,
-                                                 .x = x + k * n,
-                                                 .y = y,
-                                                 .colour = (int)k,
-                                                 .shape = (int)k,
-                                                 .thin = k % 2 == 1 };
+        if (known)
+            layer[layers++] = (struct tw_figure_layer){ .mark = TW_FIGURE_POINTS,
+                                                        .name = drawn[k],
+                                                        .n = n,
+                                                        .x = x + k * n,
+                                                        .y = y,
+                                                        .colour = k < 6 ? (int)k : -1,
+                                                        .shape = (int)k % 4,
+                                                        .thin = k % 2 == 1 };
     }
     tw_str_addf(&label, "measured onset of %s", g->onsets[0].text);
     if (!(highest > 0.0))
@@ -281,7 +351,7 @@ static enum tw_status draw_onsets(const struct ghost *g, const char *path,
                                            .x_hi = (double)NAN,
                                            .y_lo = lowest / 2.0,
                                            .y_hi = highest * 2.0,
-                                           .n = 5,
+                                           .n = layers,
                                            .layers = layer };
 
         rc = tw_figure_plane(path, &f, fo, &g->call->err);

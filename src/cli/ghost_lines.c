@@ -47,6 +47,7 @@ void tw_ghost_release(struct ghost *g)
         free(l->label);
         free(l->layer);
         free(l->site);
+        free(l->truth);
     }
     if (g->scan)
         tw_scan_release(g->scan);
@@ -62,6 +63,7 @@ void tw_ghost_release(struct ghost *g)
     free(g->labels);
     tw_own_checkpoints_release(&g->own);
     tw_ghost_inside_free(g->inside);
+    tw_graph_free(g->bare);
     tw_problem_free(g->problem);
     tw_dataset_release(&g->data);
     tw_net_free(g->net);
@@ -355,7 +357,9 @@ static enum tw_status pass_over(struct ghost *g, struct ghost_line *l)
 
     tw_cmd_warn(g->call, "%s", g->call->err.msg);
     g->call->err = (struct tw_err){ 0 };
-    l->all = (struct tw_ghost_batch){ .rho_a = none, .low = none, .rho = none };
+    l->all = (struct tw_ghost_batch){
+        .rho_a = none, .low = none, .b1 = none, .b2 = none, .b3 = none, .rho = none
+    };
     l->n = 0;
     return TW_OK;
 }
@@ -376,6 +380,8 @@ enum tw_status tw_ghost_run_network(struct ghost *g)
         rc = set_up(g, first);
     if (rc == TW_OK && g->o->inside)
         rc = set_up_inside(g, first);
+    if (rc == TW_OK && g->o->truths)
+        rc = tw_ghost_truths_open(g, first);
     if (rc == TW_OK) {
         g->buffers = tw_alloc(g->problem->layout->nb, sizeof *g->buffers);
         rc = g->buffers ? load(g, first, &g->at, g->params, g->buffers)

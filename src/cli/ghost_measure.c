@@ -293,6 +293,8 @@ enum tw_status tw_ghost_measure(struct ghost *g, struct ghost_line *l, const dou
         rc = by_layer(g, l, v);
     if (rc == TW_OK && g->inside)
         rc = look_inside(g, l, v);
+    if (rc == TW_OK && g->bare)
+        rc = tw_ghost_truths_find(g, l, v);
     if (rc == TW_OK && g->nonset)
         rc = tw_ghost_onsets_find(g, l, v);
     free(w.z);

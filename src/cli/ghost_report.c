@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "ghost.h"
 
@@ -34,7 +35,7 @@ size_t tw_ghost_reached(const double *x, size_t n, double tau)
 
 /* ---- one direction ------------------------------------------------------------------------- */
 
-enum { SCALES = 8 };
+enum { SCALES = 12 };
 struct scale {
     const char *name, *key;
     double length;
@@ -52,8 +53,16 @@ static size_t scales_of(const struct ghost_line *l, struct scale *s)
     s[n++] = (struct scale){ "rho_a: pi over the largest spread", "rho_a", l->all.rho_a.value };
     if (l->all.solved < l->n || l->all.open)
         s[n++] = (struct scale){ "best proved lower bound", "bound", l->all.low.value };
+    if (!isnan(l->all.b3.value)) {
+        s[n++] = (struct scale){ "B1: log-odds of the top class", "b1", l->all.b1.value };
+        s[n++] = (struct scale){ "B2: top class at one half", "b2", l->all.b2.value };
+        s[n++] = (struct scale){ "B3: variance of the slopes", "b3", l->all.b3.value };
+    }
     if (!isnan(l->all.rho.value))
         s[n++] = (struct scale){ "nearest zero, linear logits", "rho_star", l->all.rho.value };
+    if (l->ntruth)
+        s[n++] =
+            (struct scale){ "true radius, least of some", "true_radius", tw_ghost_truth_least(l) };
     if (!isnan(l->quadratic))
         s[n++] = (struct scale){ "quadratic logits (bound)", "quadratic", l->quadratic };
     s[n++] = (struct scale){ "pi over the median spread", "median_rho_a",
@@ -63,6 +72,18 @@ static size_t scales_of(const struct ghost_line *l, struct scale *s)
     if (!isnan(l->curvature))
         s[n++] = (struct scale){ "2 over the curvature", "curvature", two_over(l->curvature) };
     return n;
+}
+
+/* The scale of this key; NaN where the line has none. */
+static double scale_of(const struct ghost_line *l, const char *key)
+{
+    struct scale s[SCALES];
+    const size_t n = scales_of(l, s);
+
+    for (size_t i = 0; i < n; i++)
+        if (!strcmp(s[i].key, key))
+            return s[i].length;
+    return (double)NAN;
 }
 
 static void print_scales(const struct ghost *g, const struct ghost_line *l)
@@ -227,6 +248,8 @@ static void print_line(const struct ghost *g, const struct ghost_line *l)
         printf("rho_a of a random batch of %zu is %.3g to %.3g times that of all samples (median "
                "%.3g)\n",
                g->o->batch, q[0], q[2], q[1]);
+    if (l->ntruth)
+        tw_ghost_truths_print(l);
     printf("A step below a radius keeps the Taylor series of linearised logits convergent; it does "
            "not promise a low loss.\n");
 }
@@ -288,11 +311,8 @@ static void print_onsets(const struct ghost *g)
             size_t m = 0;
 
             for (size_t i = 0; i < g->nline; i++) {
-                struct scale mine[SCALES];
-                double ratio;
+                const double ratio = g->line[i].onset[k] / scale_of(&g->line[i], s[j].key);
 
-                (void)scales_of(&g->line[i], mine);
-                ratio = g->line[i].onset[k] / mine[j].length;
                 if (isfinite(ratio) && ratio > 0.0) {
                     x[m++] = ratio;
                     sum += log10(ratio);
@@ -376,6 +396,8 @@ static void json_line(const struct ghost *g, const struct ghost_line *l)
         tw_json_real(j, g->onsets[k].text, l->onset[k]);
     tw_json_close(j, '}');
     json_parts(j, l);
+    if (l->ntruth)
+        tw_ghost_truths_json(j, l);
     if (batch_ratio(g, l, q))
         tw_json_reals(j, "batch_over_all", q, 3);
     free(at);

@@ -31,6 +31,12 @@ static const struct column columns[] = {
       LINE(all.rho_a.value) },
     { "/line/bound", "parameter length", "least of the best proved lower bounds",
       LINE(all.low.value) },
+    { "/line/b1", "parameter length", "B1: bound by the log-odds of the top class",
+      LINE(all.b1.value) },
+    { "/line/b2", "parameter length", "B2: bound by where the top class falls to one half",
+      LINE(all.b2.value) },
+    { "/line/b3", "parameter length", "B3: bound by the variance of the slopes",
+      LINE(all.b3.value) },
     { "/line/rho_star", "parameter length", "modulus of the nearest zero", LINE(all.rho.value) },
     { "/line/quadratic", "parameter length", "bound for quadratic logits", LINE(quadratic) },
     { "/softmax/rho_a", "parameter length", "pi T over the spread of slopes", EACH(rho_a) },
@@ -204,6 +210,8 @@ enum tw_status tw_ghost_store(const struct ghost *g)
         rc = put_rows(g, r);
     if (rc == TW_OK && g->nonset)
         rc = put_onsets(g, r);
+    if (rc == TW_OK && g->bare)
+        rc = tw_ghost_truths_put(g, r);
     if (rc == TW_OK)
         rc = put_layers(g, r);
     if (rc == TW_OK && g->nhorizon)
@@ -332,9 +340,9 @@ enum tw_status tw_ghost_read(struct ghost *g, const char *path)
         const char *if_there;
         void (*read)(struct tw_reader *in, struct ghost *g);
     } parts[] = {
-        { "/line/name", get_lines },   { "/onset/kind", get_onsets },
-        { "/layer/name", get_layers }, { "/horizon/distance", get_horizon },
-        { "/figure", get_figure },
+        { "/line/name", get_lines },         { "/onset/kind", get_onsets },
+        { "/layer/name", get_layers },       { "/horizon/distance", get_horizon },
+        { "/true/re", tw_ghost_truths_get }, { "/figure", get_figure },
     };
     struct tw_reader in = tw_reader_open(path, "ghost", &g->call->err);
 

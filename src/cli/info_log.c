@@ -62,9 +62,7 @@ int tw_info_log(struct tw_call *call, const char *path)
     for (size_t i = 0; i < log.nruns; i++)
         show_run(call, &t, &log.runs[i]);
     tw_json_close(&call->json, ']');
-    if (!call->common.json)
-        tw_table_print(&t);
-    tw_str_release(&t.cells);
+    tw_table_print(&t);
 out:
     tw_log_release(&log);
     return rc;

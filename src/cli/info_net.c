@@ -153,7 +153,6 @@ static void show_tensors(struct tw_call *call, const struct tw_layout *l)
     if (!call->common.json)
         putchar('\n');
     tw_table_print(&t);
-    tw_str_release(&t.cells);
 }
 
 int tw_info_net(struct tw_call *call, const char *model)

@@ -65,6 +65,9 @@ static char *model_of(struct tw_call *call, const char *checkpoint)
 {
     char *model = checkpoint ? tw_load_model(call, checkpoint) : NULL;
 
+    /* Is it a checkpoint at all? */
+    if (checkpoint && !model && call->err.code == TW_OK && !tw_names_checkpoint(checkpoint))
+        tw_weights_close(tw_weights_open(checkpoint, NULL, NULL, &call->err));
     if (!checkpoint)
         (void)tw_err_set(&call->err, TW_EINVAL, "no network: give --model");
     else if (!model && call->err.code == TW_OK)
@@ -152,14 +155,10 @@ static enum tw_status read_list(struct tw_call *call, const char *option, const 
 static enum tw_status record_data(struct tw_call *call, const char *path, char *files,
                                   struct tw_cmd_provenance *prov)
 {
-    static const char *const words[] = { "tokens:", "text:" };
     enum tw_status rc = TW_OK;
 
-    for (size_t i = 0; i < 2; i++)
-        if (!strncmp(path, words[i], strlen(words[i])))
-            path += strlen(words[i]);
     if (!files)
-        return tw_cmd_provenance_input(prov, path, NULL, &call->err);
+        return tw_cmd_provenance_input(prov, tw_store_data_path(path), NULL, &call->err);
     for (char *p = files, *end; rc == TW_OK && *p; p = end + 1) {
         end = p + strcspn(p, "\n");
         *end = '\0';

@@ -70,11 +70,33 @@ enum tw_status tw_cmd_provenance_input(struct tw_cmd_provenance *p, const char *
     return TW_OK;
 }
 
+const char *tw_cmd_provenance_digest(const struct tw_cmd_provenance *p, const char *path)
+{
+    for (size_t i = 0; i < p->record.ninputs; i++)
+        if (!strcmp(p->paths[i], path))
+            return p->digests[i];
+    return NULL;
+}
+
 void tw_cmd_provenance_lines(const struct tw_cmd_provenance *p, struct tw_str *out)
 {
     tw_str_add(out, "");
     for (size_t i = 0; i < p->record.ninputs; i++)
         tw_str_addf(out, "%s %s\n", p->paths[i], p->digests[i]);
+}
+
+enum tw_status tw_cmd_result_end(struct tw_call *call, struct tw_result *r, enum tw_status rc)
+{
+    if (rc != TW_OK) {
+        tw_result_abandon(r);
+        return rc;
+    }
+    rc = tw_result_close(r, &call->err);
+    if (rc == TW_OK) {
+        tw_cmd_note(call, "wrote %s", call->common.output);
+        tw_json_text(&call->json, "output", call->common.output);
+    }
+    return rc;
 }
 
 void tw_cmd_provenance_release(struct tw_cmd_provenance *p)

@@ -24,8 +24,16 @@ enum tw_status tw_cmd_provenance_start(struct tw_cmd_provenance *p, const struct
 enum tw_status tw_cmd_provenance_input(struct tw_cmd_provenance *p, const char *path,
                                        const char *digest, struct tw_err *err) TW_CHECKED;
 
+/* The digest of an input of this path; NULL: there is none. */
+const char *tw_cmd_provenance_digest(const struct tw_cmd_provenance *p, const char *path);
+
 /* The inputs as "path sha256" lines, for a figure's head. */
 void tw_cmd_provenance_lines(const struct tw_cmd_provenance *p, struct tw_str *out);
+
+/* The file named by -o is written, or rc says that this failed: closes it and says so, or drops it.
+ * Takes the file. */
+enum tw_status tw_cmd_result_end(struct tw_call *call, struct tw_result *r,
+                                 enum tw_status rc) TW_CHECKED;
 
 void tw_cmd_provenance_release(struct tw_cmd_provenance *p);
 

@@ -326,6 +326,9 @@ enum tw_status scan_run(struct scan *s)
     s->progress.base = s->done;
     rc = s->o->tol == 0.0 ? compute_all(s) : s->ny > 1 ? fill(s) : scan_line(s);
     tw_progress_end(&s->progress);
+    if (s->net)
+        tw_cmd_debug(s->call, "of the first layers' products at the anchors %.3g MB were kept",
+                     (double)tw_problem_kept(s->problem) / 1e6);
     s->stopped = rc == TW_ESTOP;
     if (s->stopped)
         rc = TW_OK;

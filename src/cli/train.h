@@ -30,20 +30,20 @@ enum tw_status train_seed(const char *text, uint64_t standard, const char *optio
 
 /* ---- data (traindata.c) ---------------------------------------------------------------------- */
 
-/* Samples, or text: bytes of which windows are taken. */
+/* Samples, or a sequence of tokens of which windows are taken. */
 struct train_data {
-    struct tw_dataset train, validation; /* empty: no validation; text: windows in order */
-    char digest[TW_DIGEST_HEX];
-    bool is_text;
-    unsigned char *text;
-    size_t ntext, ctx, largest; /* bytes to train on; of a window; the largest byte */
-    char *text_file;
+    struct tw_dataset train, validation; /* empty: no validation; tokens: windows in order */
+    struct tw_array tokens;     /* all of the file; empty: samples */
+    size_t begin, ntokens, ctx; /* those to train on; of a window */
 };
 /* What the options name, parts and wrong labels included. ctx: tokens that the network takes, 0 if
  * it takes none. */
 enum tw_status train_data_load(struct tw_call *call, const struct train_opts *o, size_t ctx,
                                struct train_data *d, struct tw_cmd_provenance *prov) TW_CHECKED;
 void train_data_release(struct train_data *d);
+/* TW_EFORMAT with file and place of the first token that a network of so many classes has not. */
+enum tw_status train_tokens_check(const struct train_data *d, const char *path, size_t classes,
+                                  struct tw_err *err) TW_CHECKED;
 /* Room for a batch of windows, and what fills it (a tw_train_fill_fn). */
 struct train_windows {
     const struct train_data *from;
@@ -142,6 +142,7 @@ struct train_job {
     struct tw_train_report report;
     struct tw_values val;
     bool evaluated, diverged, stopped;
+    bool unloaded; /* --weights are gone: a state must be there */
     enum tw_status rc;
     struct tw_err err;
 };
@@ -157,6 +158,7 @@ void train_job_load(struct train_job *job, size_t steps, const double *state);
 struct train_work {
     struct tw_call *call;
     const struct train_opts *o;
+    bool resumed; /* by the file alone */
     struct train_plan plan;
     struct train_data data;
     struct tw_cmd_provenance prov;
@@ -172,6 +174,8 @@ enum tw_status train_work_run(struct train_work *w) TW_CHECKED;
 
 /* ---- the file (trainfile.c) ------------------------------------------------------------------ */
 
+/* Is there a file, to be gone on with? */
+bool train_goes_on(const struct tw_call *call);
 /* The options that a file was made with, one a line; the caller frees them. */
 enum tw_status train_options_read(const char *path, char **record, struct tw_err *err) TW_CHECKED;
 /* Make w->file, or open it and take the states of the runs, if it is of the same work. */

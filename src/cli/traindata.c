@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* What `thalweg train` trains on: samples in two parts, or windows of a text. */
+/* What `thalweg train` trains on: samples in two parts, or windows of a sequence of tokens. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,8 +16,7 @@ void train_data_release(struct train_data *d)
 {
     tw_dataset_release(&d->train);
     tw_dataset_release(&d->validation);
-    free(d->text);
-    free(d->text_file);
+    tw_array_release(&d->tokens);
     *d = (struct train_data){ 0 };
 }
 
@@ -163,56 +162,6 @@ static enum tw_status divide(struct tw_dataset *all, const struct parts *p, uint
     return rc;
 }
 
-/* The part of a file that its split names; false if it has none such. */
-static bool read_part(struct tw_call *call, const struct train_opts *o, const char *split,
-                      struct tw_dataset *to)
-{
-    const bool quiet = call->common.quiet;
-    struct tw_net_opts net = o->net;
-    bool good;
-
-    net.split = split;
-    call->common.quiet = quiet || strcmp(split, "train") != 0; /* said once */
-    good = tw_load_data(call, &net, to, NULL) == TW_OK;
-    call->common.quiet = quiet;
-    if (!good)
-        call->err = (struct tw_err){ 0 };
-    return good;
-}
-
-static enum tw_status load_samples(struct tw_call *call, const struct train_opts *o,
-                                   const struct parts *p, uint64_t seed, struct train_data *d)
-{
-    struct tw_dataset all = { 0 };
-    enum tw_status rc;
-
-    if (p->how == OF_FILE && read_part(call, o, "train", &d->train)) {
-        if (read_part(call, o, "validation", &d->validation) ||
-            read_part(call, o, "test", &d->validation))
-            return TW_OK;
-        return tw_err_set(&call->err, TW_EFORMAT,
-                          "%s: its split has samples for training, but none for validation or test",
-                          o->net.data);
-    }
-    if (p->how == OF_FILE && p->given)
-        return tw_err_set(&call->err, TW_EFORMAT,
-                          "--validation=split: %s does not say which samples are for training",
-                          o->net.data);
-    rc = tw_load_data(call, &o->net, p->how == NONE ? &d->train : &all, NULL);
-    if (rc == TW_OK && (all.stream || d->train.stream))
-        rc = tw_err_set(&call->err, TW_EFORMAT,
-                        "%s: tokens are evaluated on, but not trained on; the bytes of a text are "
-                        "(text:FILE)",
-                        o->net.data);
-    if (rc == TW_OK && p->how != NONE) {
-        const struct parts standard = { STRATIFIED, false, p->share };
-
-        rc = divide(&all, p->how == OF_FILE ? &standard : p, seed, d, &call->err);
-    }
-    tw_dataset_release(&all);
-    return rc;
-}
-
 /* ---- wrong labels ---------------------------------------------------------------------------- */
 
 /* Each label becomes, with probability p, one of the other classes, all equally likely (symmetric
@@ -238,61 +187,88 @@ static enum tw_status add_noise(struct tw_array *y, double p, uint64_t seed, str
     return TW_OK;
 }
 
-/* ---- text ------------------------------------------------------------------------------------ */
+/* ---- tokens and text ------------------------------------------------------------------------- */
 
-/* n windows of ctx bytes, each `step` after the one before, and what follows each byte. */
-static enum tw_status make_windows(struct tw_dataset *d, size_t n, size_t ctx, struct tw_err *err)
+/* n windows of ctx tokens, and what follows each token. */
+static enum tw_status make_windows(struct tw_dataset *d, enum tw_dtype type, size_t n, size_t ctx,
+                                   struct tw_err *err)
 {
     const size_t dims[2] = { n, ctx };
-    const enum tw_status rc = tw_array_make(&d->x, TW_U8, 2, dims, err);
+    const enum tw_status rc = tw_array_make(&d->x, type, 2, dims, err);
 
-    return rc == TW_OK ? tw_array_make(&d->y, TW_U8, 2, dims, err) : rc;
+    return rc == TW_OK ? tw_array_make(&d->y, type, 2, dims, err) : rc;
 }
 
-static void put_window(struct tw_dataset *d, size_t i, size_t ctx, const unsigned char *text)
+static void put_window(struct tw_dataset *d, size_t i, const struct tw_array *tokens, size_t at)
 {
-    memcpy((unsigned char *)d->x.data + i * ctx, text, ctx);
-    memcpy((unsigned char *)d->y.data + i * ctx, text + 1, ctx);
+    const size_t size = tw_dtype_size(tokens->dtype), n = d->x.dims[1] * size;
+    const char *from = (const char *)tokens->data + at * size;
+
+    memcpy((char *)d->x.data + i * n, from, n);
+    memcpy((char *)d->y.data + i * n, from + size, n);
 }
 
-static enum tw_status load_text(struct tw_call *call, const struct train_opts *o,
-                                const struct parts *p, const char *path, struct train_data *d)
+/* Takes the sequence that was read into `all`. */
+static enum tw_status load_tokens(struct tw_call *call, const struct train_opts *o,
+                                  const struct parts *p, struct tw_dataset *all,
+                                  struct train_data *d)
 {
+    const size_t n = all->x.n, nval = p->how == NONE ? 0 : (size_t)floor(p->share * (double)n);
+    const size_t windows = nval && d->ctx ? (nval - 1) / d->ctx : 0;
     const bool first = p->how == FIRST;
-    size_t n, nval, windows;
-    enum tw_status rc = tw_store_text_read(path, &d->text, &n, &call->err);
+    enum tw_status rc = TW_OK;
 
-    if (rc != TW_OK)
-        return rc;
-    d->is_text = true;
-    nval = p->how == NONE ? 0 : (size_t)floor(p->share * (double)n);
-    for (size_t i = 0; i < n; i++)
-        d->largest = d->text[i] > d->largest ? d->text[i] : d->largest;
-    windows = nval ? (nval - 1) / d->ctx : 0;
-    d->ntext = n - nval;
-    if (d->ntext <= d->ctx || (nval && !windows))
+    d->tokens = all->x;
+    all->x = (struct tw_array){ 0 };
+    d->ntokens = n - nval;
+    d->begin = first ? nval : 0;
+    if (d->ctx == 0)
+        return tw_err_set(&call->err, TW_EINVAL,
+                          "%s is a sequence of tokens, and the network takes no tokens (gpt does)",
+                          o->net.data);
+    if (o->label_noise > 0.0)
+        return tw_err_set(&call->err, TW_EINVAL, "--label-noise: tokens have no labels");
+    if (d->ntokens <= d->ctx || (nval && !windows))
         return tw_err_set(&call->err, TW_EFORMAT,
-                          "%s: %zu bytes are too few for windows of %zu, with %zu for validation",
-                          path, n, d->ctx, nval);
+                          "%s: %zu tokens are too few for windows of %zu, with %zu for validation",
+                          o->net.data, n, d->ctx, nval);
     if (windows)
-        rc = make_windows(&d->validation, windows, d->ctx, &call->err);
+        rc = make_windows(&d->validation, d->tokens.dtype, windows, d->ctx, &call->err);
     for (size_t i = 0; i < windows && rc == TW_OK; i++)
-        put_window(&d->validation, i, d->ctx, d->text + (first ? 0 : d->ntext) + i * d->ctx);
-    if (first)
-        memmove(d->text, d->text + nval, d->ntext);
-    if (rc == TW_OK && o->label_noise > 0.0)
-        rc = tw_err_set(&call->err, TW_EINVAL, "--label-noise: a text has no labels");
+        put_window(&d->validation, i, &d->tokens, (first ? 0 : d->ntokens) + i * d->ctx);
     return rc;
+}
+
+enum tw_status train_tokens_check(const struct train_data *d, const char *path, size_t classes,
+                                  struct tw_err *err)
+{
+    int64_t largest = 0;
+    size_t bad = SIZE_MAX;
+
+    for (size_t i = 0; i < d->tokens.n; i++) {
+        const int64_t token = tw_array_int(&d->tokens, i);
+
+        largest = token > largest ? token : largest;
+        if (bad == SIZE_MAX && token >= (int64_t)classes)
+            bad = i;
+    }
+    if (bad == SIZE_MAX)
+        return TW_OK;
+    return tw_err_set(err, TW_EFORMAT,
+                      "%s: token %zu is %lld, but the network has %zu classes, numbered from 0: "
+                      "vocab=%lld takes all tokens of the file",
+                      path, bad, (long long)tw_array_int(&d->tokens, bad), classes,
+                      (long long)(d->tokens.dtype == TW_U8 ? 256 : largest + 1));
 }
 
 enum tw_status train_windows_make(struct train_windows *w, const struct train_data *from,
                                   size_t batch, uint64_t seed, struct tw_err *err)
 {
     *w = (struct train_windows){ .from = from, .seed = seed };
-    return make_windows(&w->batch, batch, from->ctx, err);
+    return make_windows(&w->batch, from->tokens.dtype, batch, from->ctx, err);
 }
 
-/* Every window anywhere in the text, by the stream (seed, TW_RNG_BATCH, branch and update). */
+/* Windows anywhere in the sequence, by the stream (seed, TW_RNG_BATCH, branch and update). */
 enum tw_status train_windows_fill(void *ctx, size_t step, uint64_t branch, struct tw_err *err)
 {
     struct train_windows *w = ctx;
@@ -301,26 +277,66 @@ enum tw_status train_windows_fill(void *ctx, size_t step, uint64_t branch, struc
 
     (void)err;
     for (size_t i = 0; i < w->batch.x.dims[0]; i++)
-        put_window(&w->batch, i, d->ctx, d->text + tw_rng_below(&rng, d->ntext - d->ctx));
+        put_window(&w->batch, i, &d->tokens, d->begin + tw_rng_below(&rng, d->ntokens - d->ctx));
     return TW_OK;
 }
 
-/* ---- all ------------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
-/* "text:PATH", or a file named .txt; NULL: none. */
-static const char *text_path(const char *data)
+/* The part of a file that its split names; false if it has none such. */
+static bool read_part(struct tw_call *call, const struct train_opts *o, const char *split,
+                      struct tw_dataset *to, struct tw_cmd_provenance *prov)
 {
-    const size_t n = strlen(data);
+    const bool quiet = call->common.quiet;
+    struct tw_net_opts net = o->net;
+    bool good;
 
-    if (!strncmp(data, "text:", 5))
-        return data + 5;
-    return n > 4 && !strcmp(data + n - 4, ".txt") ? data : NULL;
+    net.split = split;
+    call->common.quiet = quiet || strcmp(split, "train") != 0; /* said once */
+    good = tw_load_data(call, &net, to, prov) == TW_OK;
+    call->common.quiet = quiet;
+    if (!good)
+        call->err = (struct tw_err){ 0 };
+    return good;
+}
+
+static enum tw_status load_samples(struct tw_call *call, const struct train_opts *o,
+                                   const struct parts *p, uint64_t seed, struct train_data *d,
+                                   struct tw_cmd_provenance *prov)
+{
+    struct tw_dataset all = { 0 };
+    enum tw_status rc;
+
+    if (p->how == OF_FILE && read_part(call, o, "train", &d->train, prov)) {
+        if (read_part(call, o, "validation", &d->validation, prov) ||
+            read_part(call, o, "test", &d->validation, prov))
+            return TW_OK;
+        return tw_err_set(&call->err, TW_EFORMAT,
+                          "%s: its split has samples for training, but none for validation or test",
+                          o->net.data);
+    }
+    if (p->how == OF_FILE && p->given)
+        return tw_err_set(&call->err, TW_EFORMAT,
+                          "--validation=split: %s does not say which samples are for training",
+                          o->net.data);
+    rc = tw_load_data(call, &o->net, &all, prov);
+    if (rc == TW_OK && all.stream) {
+        rc = load_tokens(call, o, p, &all, d);
+    } else if (rc == TW_OK && p->how == NONE) {
+        d->train = all;
+        all = (struct tw_dataset){ 0 };
+    } else if (rc == TW_OK) {
+        const struct parts standard = { STRATIFIED, false, p->share };
+
+        rc = divide(&all, p->how == OF_FILE ? &standard : p, seed, d, &call->err);
+    }
+    tw_dataset_release(&all);
+    return rc;
 }
 
 enum tw_status train_data_load(struct tw_call *call, const struct train_opts *o, size_t ctx,
                                struct train_data *d, struct tw_cmd_provenance *prov)
 {
-    const char *text = text_path(o->net.data), *path = text ? text : o->net.data;
     struct parts p;
     uint64_t split = 0, noise = 0;
     enum tw_status rc = read_parts(o->validation, &p, &call->err);
@@ -329,19 +345,10 @@ enum tw_status train_data_load(struct tw_call *call, const struct train_opts *o,
         rc = train_seed(o->split_seed, call->common.seed, "split-seed", &split, &call->err);
     if (rc == TW_OK)
         rc = train_seed(o->noise_seed, call->common.seed, "noise-seed", &noise, &call->err);
-    if (rc == TW_OK && text && ctx == 0)
-        rc = tw_err_set(&call->err, TW_EINVAL,
-                        "%s is a text, and the network takes no tokens (gpt does)", path);
     d->ctx = ctx;
     if (rc == TW_OK)
-        rc = text ? load_text(call, o, &p, path, d) : load_samples(call, o, &p, split, d);
-    if (rc == TW_OK && o->label_noise > 0.0 && !text)
+        rc = load_samples(call, o, &p, split, d, prov);
+    if (rc == TW_OK && o->label_noise > 0.0)
         rc = add_noise(&d->train.y, o->label_noise, noise, &call->err);
-    if (rc == TW_OK)
-        rc = tw_digest_file(path, d->digest, &call->err);
-    if (rc == TW_OK)
-        rc = tw_cmd_provenance_input(prov, path, d->digest, &call->err);
-    if (rc == TW_OK && o->net.labels)
-        rc = tw_cmd_provenance_input(prov, o->net.labels, NULL, &call->err);
     return rc;
 }

@@ -4,7 +4,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "thalweg/store_data.h"
 #include "train.h"
+
+bool train_goes_on(const struct tw_call *call)
+{
+    return !call->common.force && access(call->common.output, F_OK) == 0;
+}
 
 enum tw_status train_options_read(const char *path, char **record, struct tw_err *err)
 {
@@ -60,29 +66,69 @@ static enum tw_status same_options(const struct train_work *w, const char *path,
     return rc;
 }
 
+/* Is it the file of the checkpoint "FILE", "FILE:STEP" ...? */
+static bool is_file_of(const char *path, const char *checkpoint)
+{
+    const size_t n = strlen(path);
+
+    return checkpoint && !strncmp(path, checkpoint, n) &&
+           (checkpoint[n] == '\0' || checkpoint[n] == ':');
+}
+
+/* What the run was made from must be the same still. The weights that it began with are in its
+ * state: who goes on by the file alone, wants these. */
+static enum tw_status same_input(struct train_work *w, const char *path, const char *input,
+                                 const char *digest)
+{
+    const char *now = tw_cmd_provenance_digest(&w->prov, input);
+
+    if (!now || !strcmp(now, digest))
+        return TW_OK;
+    if (!w->resumed || !is_file_of(input, w->o->weights))
+        return tw_err_set(&w->call->err, TW_EIO,
+                          "%s exists, and was made when %s held something else; use --force to "
+                          "replace it",
+                          path, input);
+    tw_cmd_warn(w->call, "%s holds other weights than %s began with; it goes on with its own",
+                input, path);
+    return TW_OK;
+}
+
+static enum tw_status same_inputs(struct train_work *w, const char *path)
+{
+    struct tw_err *err = &w->call->err;
+    struct tw_result *r = tw_result_open(path, "train", err);
+    char **input = NULL, **digest = NULL;
+    size_t n = 0, m = 0;
+    enum tw_status rc = r ? TW_OK : err->code;
+
+    if (rc == TW_OK)
+        rc = tw_result_get_texts(r, "/provenance/input_paths", &n, &input, err);
+    if (rc == TW_OK)
+        rc = tw_result_get_texts(r, "/provenance/input_digests", &m, &digest, err);
+    tw_result_done(r);
+    for (size_t i = 0; i < n && i < m && rc == TW_OK; i++)
+        rc = same_input(w, path, input[i], digest[i]);
+    for (size_t i = 0; i < n; i++)
+        free(input[i]);
+    for (size_t i = 0; i < m; i++)
+        free(digest[i]);
+    free(input);
+    free(digest);
+    return rc;
+}
+
 /* An output that is there: the same work, to be gone on with? */
 static enum tw_status check_same(struct train_work *w, const char *path)
 {
     struct tw_err *err = &w->call->err;
-    struct tw_run_list list = { 0 };
     char *record = NULL;
     enum tw_status rc = train_options_read(path, &record, err);
 
-    if (rc == TW_OK)
-        rc = tw_run_list_read(path, &list, err);
     if (rc == TW_OK && record)
         rc = same_options(w, path, record);
-    for (size_t i = 0; i < w->plan.n && rc == TW_OK; i++) {
-        const struct tw_run_info *run = tw_run_find(&list, w->plan.run[i].name);
-        const char *digest = run ? tw_run_attr(run, "data_digest") : NULL;
-
-        if (!digest || strcmp(digest, w->data.digest) != 0)
-            rc = tw_err_set(err, TW_EIO,
-                            "%s exists, and was made from other data than %s holds now; use "
-                            "--force to replace it",
-                            path, w->o->net.data);
-    }
-    tw_run_list_release(&list);
+    if (rc == TW_OK)
+        rc = same_inputs(w, path);
     free(record);
     return rc;
 }
@@ -100,6 +146,10 @@ static enum tw_status load_states(struct train_work *w, const char *path, size_t
         if (rc == TW_OK && s.x && (s.n != j->nstate || s.step > j->run->schedule.n))
             rc = tw_err_set(&w->call->err, TW_EFORMAT, "%s: the state of run '%s' does not fit it",
                             path, j->run->name);
+        if (rc == TW_OK && !s.x && j->unloaded)
+            rc = tw_err_set(&w->call->err, TW_EFORMAT,
+                            "%s: run '%s' has no state yet, and %s, which it begins with, is gone",
+                            path, j->run->name, j->run->o.weights);
         if (rc == TW_OK && s.x)
             train_job_load(j, s.step, s.x);
         free(s.x);
@@ -152,7 +202,8 @@ static enum tw_status describe(const struct train_work *w, size_t i, struct tw_r
     put_text(p, attr, "model", r->model);
     put_text(p, attr, "weights", r->o.weights);
     put_text(p, attr, "data", r->o.net.data);
-    put_text(p, attr, "data_digest", w->data.digest);
+    put_text(p, attr, "data_digest",
+             tw_cmd_provenance_digest(&w->prov, tw_store_data_path(r->o.net.data)));
     put_text(p, attr, "optimizer", texts[0].s);
     put_text(p, attr, "schedule", r->schedule.spec);
     put_text(p, attr, "loss", texts[1].s);
@@ -160,7 +211,7 @@ static enum tw_status describe(const struct train_work *w, size_t i, struct tw_r
     put_text(p, attr, "spike", r->o.spike);
     put_number(p, attr, "steps", r->schedule.n);
     put_number(p, attr, "batch", r->batch);
-    put_number(p, attr, "samples", w->data.is_text ? w->data.ntext : j->problem->n);
+    put_number(p, attr, "samples", w->data.tokens.n ? w->data.ntokens : j->problem->n);
     put_number(p, attr, "parameters", j->problem->dim);
     put_number(p, attr, "seed", r->seed);
     put_number(p, attr, "init_seed", r->init_seed);
@@ -187,7 +238,7 @@ enum tw_status train_file_open(struct train_work *w)
         rc = tw_err_set(&w->call->err, TW_ENOMEM, "out of memory");
     for (size_t i = 0; i < n && rc == TW_OK; i++)
         rc = describe(w, i, &w->file_plan[i], series[i], attr[i], texts[i]);
-    if (rc == TW_OK && !w->call->common.force && access(path, F_OK) == 0) {
+    if (rc == TW_OK && train_goes_on(w->call)) {
         rc = check_same(w, path);
         if (rc == TW_OK)
             rc = load_states(w, path, slot);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "checkpoint.h"
 #include "thalweg/tensor_build.h"
 #include "train.h"
 
@@ -87,7 +88,9 @@ static enum tw_status make_problems(struct tw_call *call, struct train_job *j,
     const struct train_data *d = j->data;
     struct train_run *r = j->run;
 
-    if (d->is_text) {
+    const bool tokens = d->tokens.n > 0;
+
+    if (tokens) {
         const enum tw_status rc =
             train_windows_make(&j->windows, d, r->batch, r->data_seed, &call->err);
 
@@ -96,13 +99,11 @@ static enum tw_status make_problems(struct tw_call *call, struct train_job *j,
     }
     j->net = make_net(call, r, prov);
     if (j->net)
-        j->problem =
-            make_problem(call, r, j->net, d->is_text ? &j->windows.batch : &d->train, true);
-    if (j->problem && d->is_text && tw_problem_ports(j->problem)->classes <= d->largest)
-        return tw_err_set(&call->err, TW_EFORMAT,
-                          "the text holds byte %zu, but the network has %zu classes, numbered from "
-                          "0: vocab=256 takes all bytes",
-                          d->largest, tw_problem_ports(j->problem)->classes);
+        j->problem = make_problem(call, r, j->net, tokens ? &j->windows.batch : &d->train, true);
+    if (j->problem && tokens &&
+        train_tokens_check(d, r->o.net.data, tw_problem_ports(j->problem)->classes, &call->err) !=
+            TW_OK)
+        return call->err.code;
     if (!j->problem || d->validation.x.dtype == TW_NONE)
         return call->err.code;
     j->val_net = make_net(call, r, prov);
@@ -120,7 +121,7 @@ static enum tw_status make_trainer(struct tw_call *call, struct train_job *j, co
                                    const float *buffers)
 {
     const struct train_run *r = j->run;
-    const bool text = j->data->is_text;
+    const bool tokens = j->data->tokens.n > 0;
     struct tw_trainer_options o = { .optimizer = r->optimizer,
                                     .lr = r->schedule.lr,
                                     .steps = r->schedule.n,
@@ -142,13 +143,13 @@ static enum tw_status make_trainer(struct tw_call *call, struct train_job *j, co
         o.control_ctx = &j->ghost;
         o.nextra = TW_TRAIN_GHOST_EXTRA;
     }
-    o.order = (struct tw_order){ .n = text ? r->batch : j->problem->n,
+    o.order = (struct tw_order){ .n = tokens ? r->batch : j->problem->n,
                                  .batch = r->batch,
                                  .drop_last = r->o.drop_last,
                                  .seed = r->data_seed,
                                  .spawn = r->o.spawn,
                                  .branch = r->branch };
-    if (text) {
+    if (tokens) {
         o.fill = train_windows_fill;
         o.fill_ctx = &j->windows;
     }
@@ -193,9 +194,10 @@ enum tw_status train_job_make(struct tw_call *call, struct train_run *run, size_
     params = tw_alloc(j->problem->dim, sizeof *params);
     buffers = tw_alloc(j->problem->layout->nb, sizeof *buffers);
     rc = params && buffers ? TW_OK : no_memory(&call->err);
+    j->unloaded = run->o.weights && train_goes_on(call) && tw_checkpoint_gone(run->o.weights);
     if (rc == TW_OK)
-        rc = tw_load_weights(call, &run->o.net, run->o.weights, tw_problem_graph(j->problem),
-                             j->net, params, buffers, prov);
+        rc = tw_load_weights(call, &run->o.net, j->unloaded ? NULL : run->o.weights,
+                             tw_problem_graph(j->problem), j->net, params, buffers, prov);
     if (rc == TW_OK)
         rc = make_trainer(call, j, params, buffers);
     free(params);

@@ -11,6 +11,7 @@ struct work {
     size_t threads;
     struct tw_ghost **g; /* one a thread */
     double *rho_a, *low, *rho, *re, *im, *spread;
+    double *b[3]; /* B1, B2, B3 */
     uint8_t *open;
     const struct tw_ghost_each *each;
 };
@@ -34,6 +35,8 @@ static void release(struct work *w)
     free(w->re);
     free(w->im);
     free(w->spread);
+    for (size_t k = 0; k < 3; k++)
+        free(w->b[k]);
     free(w->open);
 }
 
@@ -50,7 +53,10 @@ static enum tw_status make(struct work *w, struct tw_err *err)
     w->im = tw_alloc(n, sizeof *w->im);
     w->spread = tw_alloc(n, sizeof *w->spread);
     w->open = tw_alloc(n, sizeof *w->open);
-    failed = !w->g || !w->rho_a || !w->low || !w->rho || !w->re || !w->im || !w->spread || !w->open;
+    for (size_t k = 0; k < 3; k++)
+        w->b[k] = tw_alloc(n, sizeof *w->b[k]);
+    failed = !w->g || !w->rho_a || !w->low || !w->rho || !w->re || !w->im || !w->spread ||
+             !w->open || !w->b[0] || !w->b[1] || !w->b[2];
     for (size_t t = 0; !failed && t < w->threads; t++) {
         w->g[t] = tw_ghost_alloc(w->s->classes);
         failed = !w->g[t];
@@ -105,6 +111,17 @@ static void solve(struct work *w, size_t i)
     w->im[i] = q.im;
     w->low[i] = fmax(w->low[i], q.proof == TW_GHOST_OPEN ? q.low : q.rho);
     w->open[i] = q.proof == TW_GHOST_OPEN;
+}
+
+/* The three bounds of a sample, whatever is known of its zero. */
+static void bound(struct work *w, size_t i)
+{
+    struct tw_ghost *g = w->g[omp_get_thread_num()];
+
+    (void)set(w, g, i);
+    w->b[0][i] = tw_ghost_bounds(g).b1;
+    w->b[1][i] = hypot(tw_ghost_half_mass(g), w->rho_a[i]);
+    w->b[2][i] = tw_ghost_b3(g);
 }
 
 static struct tw_ghost_nearest_of least(const double *x, size_t n)
@@ -174,12 +191,19 @@ enum tw_status tw_ghost_batch(const struct tw_ghost_samples *s, enum tw_ghost_ex
         if (exact == TW_GHOST_NEAREST && s->n)
             solve_some(&w, reach);
 #pragma omp parallel for schedule(dynamic, 64) num_threads((int)w.threads)
-        for (size_t i = 0; i < (exact == TW_GHOST_ALL ? s->n : 0); i++)
+        for (size_t i = 0; i < (exact == TW_GHOST_ALL ? s->n : 0); i++) {
+            bound(&w, i);
             solve(&w, i);
+        }
         hand_over(&w);
         out->rho_a = least(w.rho_a, s->n);
         out->low = least(w.low, s->n);
         out->rho = least(w.rho, s->n);
+        out->b1 = least(w.b[0], exact == TW_GHOST_ALL ? s->n : 0);
+        out->b2 = least(w.b[1], exact == TW_GHOST_ALL ? s->n : 0);
+        out->b3 = least(w.b[2], exact == TW_GHOST_ALL ? s->n : 0);
+        if (exact != TW_GHOST_ALL)
+            out->b1.value = out->b2.value = out->b3.value = (double)NAN;
         for (size_t i = 0; i < s->n; i++) {
             out->spread = fmax(out->spread, w.spread[i]);
             out->solved += isnan(w.rho[i]) ? 0u : 1u;
@@ -208,6 +232,9 @@ void tw_ghost_batch_add(struct tw_ghost_batch *all, const struct tw_ghost_batch 
     all->spread = fmax(all->spread, part->spread);
     keep(&all->rho_a, &part->rho_a, first);
     keep(&all->low, &part->low, first);
+    keep(&all->b1, &part->b1, first);
+    keep(&all->b2, &part->b2, first);
+    keep(&all->b3, &part->b3, first);
     keep(&all->rho, &part->rho, first);
     all->solved += part->solved;
     all->open += part->open;

@@ -126,6 +126,83 @@ static size_t kind_of(const struct tw_node *node)
     return k;
 }
 
+/* ---- normalisation in small operators ------------------------------------------------------ */
+
+/* A constant, or NULL. */
+static const struct tw_array *stored(const struct tw_net *net, int v)
+{
+    const struct tw_value *x = v < 0 ? NULL : &net->value[v];
+    const struct tw_node *by = x && x->made_by >= 0 ? &net->node[x->made_by] : NULL;
+    const struct tw_attr *a = by && !strcmp(by->op, "Constant") ? tw_node_attr(by, "value") : NULL;
+
+    if (x && x->init.data)
+        return &x->init;
+    return a && a->array.data ? &a->array : NULL;
+}
+
+static bool is_number(const struct tw_net *net, int v, double *x)
+{
+    const struct tw_array *a = stored(net, v);
+
+    if (!a || a->n != 1)
+        return false;
+    *x = tw_array_real(a, 0);
+    return true;
+}
+
+/* The node that makes v, if it is of this operator with so many inputs at least. */
+static const struct tw_node *maker(const struct tw_net *net, int v, const char *op, size_t least)
+{
+    const int by = v < 0 ? -1 : net->value[v].made_by;
+
+    return by >= 0 && !strcmp(net->node[by].op, op) && net->node[by].nin >= least ? &net->node[by]
+                                                                                  : NULL;
+}
+
+/* What v is the mean of along the last axis, -1 if it is none. The axes became an input in version
+ * 18. */
+static int mean_of(const struct tw_net *net, int v)
+{
+    const struct tw_node *mean = maker(net, v, "ReduceMean", 1);
+    const struct tw_attr *axes = mean ? tw_node_attr(mean, "axes") : NULL;
+    double axis = axes && axes->n == 1 ? (double)axes->ints[0] : 0.0;
+
+    if (mean && !axes && mean->nin > 1 && !is_number(net, mean->in[1], &axis))
+        return -1;
+    return axis == -1.0 ? mean->in[0] : -1;
+}
+
+/* If the node is sqrt(mean(x^2) + eps): x, which is what a normalisation without LayerNormalization
+ * divides; -1 else. Of layer normalisation x is h less its mean, and mean x^2 the variance of h. */
+static int divided_by(const struct tw_net *net, const struct tw_node *node, double *eps)
+{
+    const struct tw_node *add = NULL, *square;
+    double power = 0.0;
+    int sum = -1;
+
+    if ((!strcmp(node->op, "Sqrt") && node->nin > 0) ||
+        (!strcmp(node->op, "Pow") && node->nin > 1 && is_number(net, node->in[1], &power) &&
+         fabs(power) == 0.5))
+        add = maker(net, node->in[0], "Add", 2);
+    for (int i = 0; add && i < 2; i++)
+        if (is_number(net, add->in[i], eps))
+            sum = mean_of(net, add->in[1 - i]);
+    square = maker(net, sum, "Mul", 2);
+    if (square)
+        return square->in[0] == square->in[1] ? square->in[0] : -1;
+    square = maker(net, sum, "Pow", 2);
+    return square && is_number(net, square->in[1], &power) && power == 2.0 ? square->in[0] : -1;
+}
+
+static bool is_centred(const struct tw_net *net, int v)
+{
+    const struct tw_node *sub = maker(net, v, "Sub", 2);
+
+    return sub && mean_of(net, sub->in[1]) == sub->in[0];
+}
+
+/* ---- the sites ----------------------------------------------------------------------------- */
+
 /* Its input among the outputs of the net. */
 static enum tw_status watch(struct tw_net *net, int value, size_t *port, struct tw_err *err)
 {
@@ -138,6 +215,18 @@ static enum tw_status watch(struct tw_net *net, int value, size_t *port, struct 
     return tw_net_output(net, value, err);
 }
 
+/* The node's name, else that of what it reads; where that one was made up (tw_net_value), that of
+ * what it makes. */
+static const char *name_of(const struct tw_net *net, const struct tw_node *node, int input)
+{
+    const char *read = net->value[input].name;
+    const char *made = node->nout > 0 && node->out[0] >= 0 ? net->value[node->out[0]].name : NULL;
+
+    if (node->name && *node->name)
+        return node->name;
+    return (!read || !strncmp(read, "value.", 6)) && made && *made ? made : read;
+}
+
 static enum tw_status find(struct tw_ghost_inside *w, struct tw_net *net, struct tw_err *err)
 {
     w->site = tw_alloc(net->nnode, sizeof *w->site);
@@ -146,22 +235,29 @@ static enum tw_status find(struct tw_ghost_inside *w, struct tw_net *net, struct
         return tw_err_set(err, TW_ENOMEM, "out of memory");
     for (size_t i = 0; i < net->nnode; i++) {
         const struct tw_node *node = &net->node[i];
-        const size_t k = kind_of(node);
+        const size_t k = kind_of(node), none = sizeof kinds / sizeof *kinds;
+        double eps = tw_node_real(node, "epsilon", 1e-5);
+        const int small = k == none ? divided_by(net, node, &eps) : -1;
         struct tw_ghost_site *s = &w->site[w->n];
-        const char *name;
+        const char *name, *op = k < none ? kinds[k].op : "RMSNormalization";
+        int input = small;
         enum tw_status rc;
 
-        if (k == sizeof kinds / sizeof *kinds || node->nin < 1)
+        if (small >= 0 && is_centred(net, small))
+            op = "LayerNormalization";
+        if (k < none && node->nin > 0)
+            input = node->in[0];
+        if (input < 0)
             continue;
-        name = node->name && *node->name ? node->name : net->value[node->in[0]].name;
-        rc = watch(net, node->in[0], &w->port[w->n], err);
+        name = name_of(net, node, input);
+        rc = watch(net, input, &w->port[w->n], err);
         if (rc != TW_OK)
             return rc;
         *s = (struct tw_ghost_site){ .name = tw_strdup(name ? name : ""),
-                                     .op = kinds[k].op,
-                                     .kind = kinds[k].kind,
+                                     .op = op,
+                                     .kind = k < none ? kinds[k].kind : TW_GHOST_RMS,
                                      .row = 1,
-                                     .eps = tw_node_real(node, "epsilon", 1e-5) };
+                                     .eps = eps };
         w->n++;
         if (!s->name)
             return tw_err_set(err, TW_ENOMEM, "out of memory");

@@ -82,8 +82,8 @@ static size_t terms_of(const struct tw_run *r, int to, const void *const *a, con
     return n;
 }
 
-/* One strip of TW_LANES lanes. */
-static void run_strip(const struct tw_run *r, struct tw_winograd w, size_t strip,
+/* One strip of TW_LANES lanes; `mine`: this thread's, and not another's of its team. */
+static void run_strip(const struct tw_run *r, struct tw_winograd w, size_t strip, bool mine,
                       const void *const *a, const struct tw_planes *x, const void *const *bias,
                       const struct tw_planes *y, bool *written)
 {
@@ -91,11 +91,12 @@ static void run_strip(const struct tw_run *r, struct tw_winograd w, size_t strip
     long used = (long)tw_winograd_products();
 
     for (int p = 0; p < r->alg->planes; p++) {
-        void *to = tw_at(r, r->scratch, used, TW_LANES);
+        void *to = tw_at(r, r->own, used, TW_LANES);
 
         if (!x->p[p])
             continue;
-        r->k->winograd_in(&w, x->p[p], to);
+        if (mine)
+            r->alone->winograd_in(&w, x->p[p], to);
         v[p] = to;
         used += (long)tw_winograd_inputs(w.cin, strip);
     }
@@ -105,7 +106,8 @@ static void run_strip(const struct tw_run *r, struct tw_winograd w, size_t strip
         w.nterm = y->p[p] ? terms_of(r, p, a, v, ta, tv) : 0;
         if (!w.nterm)
             continue;
-        r->k->winograd_out(&w, r->scratch, bias ? bias[p] : NULL, y->p[p]);
+        if (mine)
+            r->alone->winograd_out(&w, r->own, bias ? bias[p] : NULL, y->p[p]);
         written[p] = true;
     }
 }
@@ -117,14 +119,17 @@ void tw_winograd_run(const struct tw_run *r, const struct tw_conv_data *d, bool 
     struct tw_winograd w = shape_of(d, back);
     const size_t all = tiles_of(&w), strip = strip_of(&w, (size_t)r->alg->planes);
 
+    size_t turn = 0;
+
     w.lanes = r->lanes;
     w.store = store;
     w.relu = act == TW_U_RELU;
     for (; w.lane < r->lanes; w.lane += TW_LANES)
         for (w.first = 0; w.first < all; w.first += strip) {
             w.tiles = all - w.first < strip ? all - w.first : strip;
-            run_strip(r, w, strip, a, x, bias, y, written);
+            run_strip(r, w, strip, turn++ % r->team == r->me, a, x, bias, y, written);
         }
+    tw_run_wait(r);
     if (act != TW_U_COPY && act != TW_U_RELU)
         r->k->unary((enum tw_unary)act, 0, 0.0, 0.0, w.cout * w.out[0] * w.out[1] * r->lanes,
                     y->p[0], y->p[0]);
@@ -168,7 +173,7 @@ size_t tw_winograd_weights_scratch(const struct tw_conv_data *d, size_t planes)
                      tw_winograd_inputs(d->cout, strip));
 }
 
-/* The products of one strip's transforms, position by position. */
+/* The products of one strip's transforms, position by position: each thread of a team has some. */
 static void add_products(const struct tw_run *r, const struct tw_winograd *w, const void *gy,
                          const void *x, double *du)
 {
@@ -185,15 +190,16 @@ static void add_products(const struct tw_run *r, const struct tw_winograd *w, co
                           .dam = (long)w->cin,
                           .dak = 1 };
 
-    for (long p = 0; p < TW_WINOGRAD_POSITIONS; p++) {
+    for (long p = (long)r->me; p < TW_WINOGRAD_POSITIONS; p += (long)r->team) {
         g.gy = tw_at(r, gy, p * gstep, TW_LANES);
         g.x = tw_at(r, x, p * xstep, TW_LANES);
         g.da = du + (size_t)p * w->cout * w->cin;
-        r->k->gradw(&g);
+        r->alone->gradw(&g);
     }
 }
 
-/* Where the transforms and sums of each plane lie in scratch; NULL: none. */
+/* Where the transforms and sums of each plane lie in scratch; NULL: none. A team shares the sums;
+ * the transforms are made by each of its threads. */
 struct weights_planes {
     void *x[TW_MAX_PLANES], *gy[TW_MAX_PLANES];
     double *du[TW_MAX_PLANES];
@@ -204,11 +210,12 @@ static void lay_out(const struct tw_run *r, const struct tw_conv_data *d, const 
 {
     const struct tw_winograd w = shape_of(d, false);
     const size_t strip = weights_strip(&w);
-    char *to = r->scratch;
+    const size_t sums = sums_elements(d) * TW_LANES * sizeof(float);
+    char *shared = r->scratch, *to = r->own + (size_t)r->alg->planes * sums;
 
     for (int p = 0; p < r->alg->planes; p++) {
-        at->du[p] = tw_ugrad(r, weights, p) ? (double *)(void *)to : NULL;
-        to += sums_elements(d) * TW_LANES * sizeof(float);
+        at->du[p] = tw_ugrad(r, weights, p) ? (double *)(void *)shared : NULL;
+        shared += sums;
         at->x[p] = x->p[p] ? to : NULL;
         to = tw_at(r, to, (long)tw_winograd_inputs(d->cin, strip), TW_LANES);
         at->gy[p] = gy->p[p] ? to : NULL;
@@ -226,16 +233,16 @@ void tw_winograd_weights(const struct tw_run *r, const struct tw_conv_data *d,
     w.lanes = r->lanes;
     lay_out(r, d, x, gy, weights, &at);
     for (int p = 0; p < r->alg->planes; p++)
-        if (at.du[p])
-            memset(at.du[p], 0, TW_WINOGRAD_POSITIONS * n * sizeof(double));
+        for (size_t i = r->me; at.du[p] && i < TW_WINOGRAD_POSITIONS; i += r->team)
+            memset(at.du[p] + i * n, 0, n * sizeof(double));
     for (; w.lane < r->lanes; w.lane += TW_LANES)
         for (w.first = 0; w.first < all; w.first += strip) {
             w.tiles = all - w.first < strip ? all - w.first : strip;
             for (int p = 0; p < r->alg->planes; p++) {
                 if (at.x[p])
-                    r->k->winograd_in(&w, x->p[p], at.x[p]);
+                    r->alone->winograd_in(&w, x->p[p], at.x[p]);
                 if (at.gy[p])
-                    r->k->winograd_grad(&w, gy->p[p], at.gy[p]);
+                    r->alone->winograd_grad(&w, gy->p[p], at.gy[p]);
             }
             for (int i = 0; i < r->alg->nterm; i++) {
                 const struct tw_term *t = &r->alg->term[i];
@@ -244,7 +251,9 @@ void tw_winograd_weights(const struct tw_run *r, const struct tw_conv_data *d,
                     add_products(r, &w, at.gy[t->i], at.x[t->j], at.du[t->k]);
             }
         }
+    tw_run_wait(r);
     for (int p = 0; p < r->alg->planes; p++)
-        if (at.du[p])
-            r->k->winograd_weights(n, at.du[p], tw_ugrad(r, weights, p));
+        if (at.du[p] && r->me == 0)
+            r->alone->winograd_weights(n, at.du[p], tw_ugrad(r, weights, p));
+    tw_run_wait(r);
 }

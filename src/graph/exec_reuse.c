@@ -13,6 +13,9 @@
  * it is bound by memory. And where no limit is set, no more than MOST bytes are kept. */
 enum { WORTH = 24 };
 static const double MOST = 1073741824.0;
+/* What is kept of two and of three anchors is the same: the price of two, the room of three. An
+ * anchor without weight adds nothing, so a row of a plane has the bits of the line along it. */
+enum { LINE = 2, PLANE = 3 };
 
 /* ---- what can be kept ---------------------------------------------------------------------------
  */
@@ -50,6 +53,7 @@ static bool is_product(const struct tw_exec *e, size_t i, const bool *data, cons
 {
     const struct tw_graph *g = e->g;
     const struct tw_instr *in = &g->instr[i];
+    const size_t price = WORTH * (n <= PLANE ? LINE : n);
     int w, x;
 
     if ((in->op != &tw_op_matmul && in->op != &tw_op_conv) || in->uniform || !e->kept[i])
@@ -57,7 +61,7 @@ static bool is_product(const struct tw_exec *e, size_t i, const bool *data, cons
     w = g->val[in->in[1]].varying ? 0 : 1;
     x = g->val[in->in[!w]].root;
     return data[x] && linear[g->val[in->in[w]].root] &&
-           in->flops / 2.0 >= (double)(WORTH * n) * (double)g->val[in->out[0]].n;
+           in->flops / 2.0 >= (double)price * (double)g->val[in->out[0]].n;
 }
 
 /* Which instructions are left to do, and which inputs anything still reads. */
@@ -100,7 +104,8 @@ static void choose(struct tw_exec *e, const struct tw_job *j, const bool *data, 
 {
     struct tw_reuse *u = &e->reuse;
     const double limit = e->memory_limit ? (double)e->memory_limit - (double)e->memory : MOST;
-    const double each = (double)u->n * (double)j->ntile * (double)j->lanes * (double)e->k->size;
+    const double room = (double)(u->n < PLANE ? PLANE : u->n);
+    const double each = room * (double)j->ntile * (double)j->lanes * (double)e->k->size;
 
     for (size_t i = 0; i < e->g->ninstr; i++) {
         const size_t n = e->g->val[e->g->instr[i].out[0]].n;
@@ -234,7 +239,7 @@ void tw_tile_combine(const struct tw_job *j, const struct tw_run *r, size_t i)
     in->op->bias(r, in, 0, y);
     for (size_t k = 0; k < e->reuse.n; k++) /* what has no weight is not looked at */
         if (j->run->weights[k] != 0.0)
-            e->k->axpy(n, j->run->weights[k], kept_at(e, k, r->first / j->tile, i, j->lanes), y);
+            r->k->axpy(n, j->run->weights[k], kept_at(e, k, r->first / j->tile, i, j->lanes), y);
     if (e->act[i] != TW_U_COPY)
-        e->k->unary((enum tw_unary)e->act[i], 0, 0.0, 0.0, n, y, y);
+        r->k->unary((enum tw_unary)e->act[i], 0, 0.0, 0.0, n, y, y);
 }

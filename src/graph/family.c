@@ -29,7 +29,7 @@ const struct tw_family tw_families[] = {
       "GPT-2", &family_gpt },
     { "vit",
       "layers=12, d=768, heads=12, patch=16, in=3x224x224, classes=1000, mlp=3072, act=gelu, "
-      "dropout=0",
+      "dropout=0, pool=token|mean",
       "vision transformer", &family_vit },
     { "conv1d", "N, N, ..., classes=10, in=CxL, kernel=3, stride=1, act=relu, norm=none|batch",
       "convolutions along a line", &family_conv1d },

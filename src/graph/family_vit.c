@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Vision transformers: Dosovitskiy et al., "An image is worth 16x16 words", ICLR 2021,
  * arXiv:2010.11929, equations 1 to 4: patches, a class token, learned positions, blocks
- * normalised before attention and MLP; dropout as in its appendix B.1. Names as in timm. */
+ * normalised before attention and MLP; dropout as in its appendix B.1. Names as in timm, also those
+ * of pool=mean: there class_token=False, global_pool='avg', fc_norm=False. */
 #include "family.h"
 
-enum { LAYERS, D, HEADS, PATCH, IN, CLASSES, MLP, ACT, DROPOUT };
+enum { LAYERS, D, HEADS, PATCH, IN, CLASSES, MLP, ACT, DROPOUT, POOL };
+enum { POOL_TOKEN, POOL_MEAN };
 static const struct family_arg args[] = {
     [LAYERS] = { "layers", FAMILY_WHOLE, "12", 1, 1000, NULL },
     [D] = { "d", FAMILY_WHOLE, "768", 1, 1 << 16, NULL },
@@ -15,6 +17,7 @@ static const struct family_arg args[] = {
     [MLP] = { "mlp", FAMILY_WHOLE, "3072", 1, 1 << 18, NULL },
     [ACT] = { "act", FAMILY_CHOICE, "gelu", 0, 0, FAMILY_ACTS },
     [DROPOUT] = { "dropout", FAMILY_PART, "0", 0, 0, NULL },
+    [POOL] = { "pool", FAMILY_CHOICE, "token", 0, 0, "token|mean" },
 };
 static const struct family_init normal = { FAMILY_NORMAL, 0.02 }, zero = { FAMILY_CONST, 0.0 };
 
@@ -55,6 +58,8 @@ static void build(struct tw_net_build *b, const struct family_spec *s)
 {
     const int64_t d = s->value[D].whole, patch = s->value[PATCH].whole, *in = s->value[IN].list;
     const int64_t n = (in[1] / patch) * (in[2] / patch);
+    const bool mean = s->value[POOL].whole == POOL_MEAN;
+    const int64_t t = mean ? n : n + 1;
     int x;
 
     if (in[1] % patch || in[2] % patch || d % s->value[HEADS].whole) {
@@ -70,17 +75,23 @@ static void build(struct tw_net_build *b, const struct family_spec *s)
     x = tw_build_op2(b, "Reshape", x, tw_build_const_ints(b, 3, (const int64_t[]){ 0, d, n }));
     x = tw_build_op1(b, "Transpose", x);
     tw_build_ints(b, "perm", 3, (const int64_t[]){ 0, 2, 1 });
-    x = with_class_token(b, x, d);
-    x = tw_build_op2(
-        b, "Add", x,
-        family_param(b, "pos_embed", NULL, normal, 3, (const int64_t[]){ 1, n + 1, d }));
+    if (!mean)
+        x = with_class_token(b, x, d);
+    x = tw_build_op2(b, "Add", x,
+                     family_param(b, "pos_embed", NULL, normal, 3, (const int64_t[]){ 1, t, d }));
     x = family_dropout(b, x, s->value[DROPOUT].part);
     for (int i = 0; i < (int)s->value[LAYERS].whole; i++)
-        x = block(b, x, s, n + 1, family_name("blocks.%d", i).s);
+        x = block(b, x, s, t, family_name("blocks.%d", i).s);
     x = family_layernorm(b, x, "norm", d, true, 1e-6);
-    x = tw_build_op2(b, "Gather", x, tw_build_const_ints(b, 1, (const int64_t[]){ 0 }));
-    tw_build_int(b, "axis", 1);
-    x = family_flatten(b, x);
+    if (mean) {
+        x = tw_build_op1(b, "ReduceMean", x);
+        tw_build_ints(b, "axes", 1, (const int64_t[]){ 1 });
+        tw_build_int(b, "keepdims", 0);
+    } else {
+        x = tw_build_op2(b, "Gather", x, tw_build_const_ints(b, 1, (const int64_t[]){ 0 }));
+        tw_build_int(b, "axis", 1);
+        x = family_flatten(b, x);
+    }
     tw_build_output(b, family_dense(b, x, "head", d, s->value[CLASSES].whole, true, normal, zero));
 }
 

@@ -117,29 +117,13 @@ struct budget {
     bool ok;
 };
 
-static bool best_loss(const struct tw_law *law, const double *theta, double flops, double *loss)
-{
-    double input[TW_LAW_MAX_INPUTS] = { 0 };
-    const double *column[TW_LAW_MAX_INPUTS];
-    const struct tw_law_curve run = { .name = "budget", .n = 1, .input = column };
-    void *model;
-    bool ok;
-
-    law->optimum(theta, flops, input);
-    for (size_t k = 0; k < law->ninputs; k++)
-        column[k] = &input[k];
-    model = tw_law_model(law, &run, 1, TW_WARMUP_SKIP, NULL);
-    ok = model && tw_law_predict(law, model, theta, loss);
-    law->model_free(model);
-    return ok;
-}
-
 static double budget_difference(void *ctx, const double *first, const double *other)
 {
+    double input[TW_LAW_MAX_INPUTS];
     struct budget *q = ctx;
 
-    q->ok = best_loss(q->law, first, q->flops, &q->loss[0]) &&
-            best_loss(q->law, other, q->flops, &q->loss[1]) && q->ok;
+    q->ok = tw_law_optimum(q->law, first, q->flops, input, &q->loss[0]) &&
+            tw_law_optimum(q->law, other, q->flops, input, &q->loss[1]) && q->ok;
     return q->loss[1] - q->loss[0];
 }
 

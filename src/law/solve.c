@@ -157,6 +157,23 @@ bool tw_law_predict(const struct tw_law *law, const void *model, const double *t
     return memo != NULL;
 }
 
+bool tw_law_optimum(const struct tw_law *law, const double *theta, double flops, double *input,
+                    double *loss)
+{
+    const double *column[TW_LAW_MAX_INPUTS];
+    const struct tw_law_curve run = { .name = "optimum", .n = 1, .input = column };
+    void *model;
+    bool ok;
+
+    law->optimum(theta, flops, input);
+    for (size_t k = 0; k < law->ninputs; k++)
+        column[k] = &input[k];
+    model = tw_law_model(law, &run, 1, TW_WARMUP_SKIP, NULL);
+    ok = model && tw_law_predict(law, model, theta, loss);
+    law->model_free(model);
+    return ok;
+}
+
 #define WIDE     1.0 /* log losses that differ by more are not residuals of a fit */
 #define NARROWER 0.1
 

@@ -40,6 +40,13 @@ uint64_t archive_most(uint64_t file_size)
     return ((uint64_t)256 << 20) + (file_size < UINT64_MAX / 256 ? 64 * file_size : 0);
 }
 
+enum tw_status archive_entry(zip_t *z, zip_int64_t i, zip_stat_t *st, struct tw_err *err)
+{
+    if (zip_stat_index(z, (zip_uint64_t)i, 0, st) != 0 || !(st->valid & ZIP_STAT_NAME))
+        return tw_err_set(err, TW_EFORMAT, "entry %lld of the archive has no name", (long long)i);
+    return TW_OK;
+}
+
 enum tw_status archive_check(const zip_stat_t *st, uint64_t *left, struct tw_err *err)
 {
     const zip_uint64_t needs = ZIP_STAT_SIZE | ZIP_STAT_COMP_SIZE | ZIP_STAT_COMP_METHOD;

@@ -181,18 +181,22 @@ static enum tw_status read_plain(const char *path, const char *head, size_t n, e
     const struct data_table table = { o->label, labels_apart, c->labels };
     const bool packed = n >= 2 && !memcmp(head, "\x1f\x8b", 2);
     const unsigned char *bytes = (const unsigned char *)head;
-    struct data_parts p = { 0 };
+    struct data_parts p = { .whole = c->labels || !(o->split || o->limit || o->scale != 0.0 ||
+                                                    o->nmean || o->nstd) };
     bool known = true;
     enum tw_status rc;
 
     if (as == DATA_ANY && (packed || data_is_idx(bytes, n)))
         rc = data_read_idx(path, &p.x, err);
-    else if (as == DATA_ANY && (data_has_end(path, ".csv") || data_has_end(path, ".tsv")))
+    else if (as == DATA_ANY && (tw_str_ends(path, ".csv") || tw_str_ends(path, ".tsv")))
         rc = data_read_csv(path, &table, &p, remarks, err);
     else
         rc = data_read_plain(path, as, &known, &p, err);
     if (rc == TW_OK && !known)
-        rc = tw_kind_foreign(path, err);
+        rc = tw_kind_foreign(path,
+                             "HDF5, npz, npy, IDX, tables (.csv, .tsv), text (.txt, text:FILE) and "
+                             "tokens (.bin, tokens:FILE)",
+                             err);
     if (c->labels && p.y.dtype == TW_NONE) { /* the only array */
         tw_array_release(&p.y);
         p.y = p.x;
@@ -230,16 +234,22 @@ static enum tw_status read_folder(const char *path, struct content *c,
 }
 
 /* "text:FILE" and "tokens:FILE" say what no first byte can. */
-static enum data_as said(const char **path)
+const char *tw_store_data_path(const char *name)
 {
     static const char *const words[] = { "tokens:", "text:" };
 
-    for (int i = 0; i < 2; i++)
-        if (!strncmp(*path, words[i], strlen(words[i]))) {
-            *path += strlen(words[i]);
-            return i ? DATA_TEXT : DATA_TOKENS;
-        }
-    return DATA_ANY;
+    for (size_t i = 0; i < 2; i++)
+        if (!strncmp(name, words[i], strlen(words[i])))
+            return name + strlen(words[i]);
+    return name;
+}
+
+static enum data_as said(const char **path)
+{
+    const char *name = *path;
+
+    *path = tw_store_data_path(name);
+    return *path == name ? DATA_ANY : name[1] == 'e' ? DATA_TEXT : DATA_TOKENS;
 }
 
 static enum tw_status read_content(const char *path, struct content *c,
@@ -269,7 +279,7 @@ static enum tw_status read_content(const char *path, struct content *c,
     if (rc != TW_OK)
         return rc;
     /* A table or tokens may begin as an ONNX model does. */
-    if (kind == TW_KIND_ONNX && (data_has_end(path, ".bin") || data_has_end(path, ".txt")))
+    if (kind == TW_KIND_ONNX && (tw_str_ends(path, ".bin") || tw_str_ends(path, ".txt")))
         kind = TW_KIND_OTHER;
     switch (kind) {
     case TW_KIND_HDF5:
@@ -410,12 +420,8 @@ static enum tw_status finish(struct reading *r)
     if (x->n == 0 && x->dims[0] > 0)
         return tw_err_set(r->err, TW_EFORMAT, "x holds no numbers");
     r->report->samples = x->dims[0];
-    if (r->out->stream && (r->o->split || r->o->limit || r->o->scale != 0.0 || r->o->nmean ||
-                           r->o->nstd || y->dtype != TW_NONE))
-        return tw_err_set(r->err, TW_EINVAL,
-                          "tokens and text have no split, labels or scale of their own");
     if (r->out->stream)
-        return TW_OK;
+        return y->dtype == TW_NONE ? TW_OK : data_refuse_stream(r->err);
     if (y->dtype != TW_NONE && y->dims[0] != x->dims[0])
         return tw_err_set(r->err, TW_EFORMAT, "x has %zu rows and y has %zu", x->dims[0],
                           y->dims[0]);

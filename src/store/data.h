@@ -9,9 +9,9 @@
 struct data_parts {
     struct tw_array x, y, split; /* y, split: empty if there are none */
     bool stream;                 /* x is one sequence of tokens */
+    bool whole;                  /* asked for: no options that a sequence does not have */
     struct tw_str files;         /* of a folder: those that were read, a line each */
 };
-bool data_has_end(const char *s, const char *end);
 /* Is it an IDX file, unpacked? */
 bool data_is_idx(const unsigned char *head, size_t n);
 /* The file of labels beside one of pictures; NULL: there is none. The caller frees it. */
@@ -21,6 +21,8 @@ enum tw_status data_read_idx(const char *path, struct tw_array *a, struct tw_err
 /* A folder of CIFAR's files; split NULL: all of them. */
 enum tw_status data_read_folder(const char *path, const char *split, struct data_parts *p,
                                 struct tw_err *err) TW_CHECKED;
+/* A sequence of tokens, and options that it does not have; returns TW_EINVAL. */
+enum tw_status data_refuse_stream(struct tw_err *err);
 /* Tokens, text or CIFAR's records. *known: whether it is one of these at all. */
 enum data_as { DATA_ANY, DATA_TOKENS, DATA_TEXT };
 bool data_is_llmc(const unsigned char *head, size_t n);

@@ -62,25 +62,12 @@ static const char *cell(struct table *t, size_t *n, bool *last)
     return s;
 }
 
-static char separator(const char *p, const char *end)
-{
-    static const char seps[] = { ',', ';', '\t' };
-    size_t count[3] = { 0 }, best = 0;
-
-    for (; p < end && *p != '\n'; p++)
-        for (size_t i = 0; i < 3; i++)
-            count[i] += *p == seps[i];
-    for (size_t i = 1; i < 3; i++)
-        best = count[i] > count[best] ? i : best;
-    return seps[best];
-}
-
 static enum tw_status read_names(struct table *t, struct tw_err *err)
 {
     bool last = false;
     size_t cap = 0;
 
-    t->sep = separator(t->p, t->end);
+    t->sep = text_separator(t->p, t->end);
     t->line = 1;
     while (!last) {
         size_t n;

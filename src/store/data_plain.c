@@ -14,13 +14,6 @@
 
 enum { HEAD = 16 };
 
-bool data_has_end(const char *s, const char *end)
-{
-    const size_t n = strlen(s), m = strlen(end);
-
-    return n >= m && !strcmp(s + n - m, end);
-}
-
 /* ---- IDX: yann.lecun.com/exdb/mnist, "the IDX file format" ------------------------------------
  */
 
@@ -269,7 +262,7 @@ static int by_path(const void *a, const void *b)
 /* 0 train, 1 test, -1 neither. */
 static int split_of(const char *name)
 {
-    if (!data_has_end(name, ".bin"))
+    if (!tw_str_ends(name, ".bin"))
         return -1;
     if (!strncmp(name, "data_batch_", 11) || !strcmp(name, "train.bin"))
         return 0;
@@ -341,6 +334,12 @@ enum tw_status data_read_folder(const char *path, const char *split, struct data
 /* ---- tokens and text ---------------------------------------------------------------------------
  */
 
+enum tw_status data_refuse_stream(struct tw_err *err)
+{
+    return tw_err_set(err, TW_EINVAL,
+                      "tokens and text have no split, labels or scale of their own");
+}
+
 static enum tw_status read_stream(int fd, uint64_t from, uint64_t size, enum tw_dtype type,
                                   struct data_parts *p, struct tw_err *err)
 {
@@ -348,6 +347,8 @@ static enum tw_status read_stream(int fd, uint64_t from, uint64_t size, enum tw_
     const size_t n = (size_t)((size - from) / each);
     enum tw_status rc;
 
+    if (!p->whole)
+        return data_refuse_stream(err);
     if ((size - from) % each)
         return tw_err_set(err, TW_EFORMAT, "tokens of %llu bytes do not fill %llu bytes",
                           (unsigned long long)each, (unsigned long long)(size - from));
@@ -395,9 +396,9 @@ enum plain { TEXT, LLMC, TOKENS, CIFAR, UNKNOWN };
 static enum plain kind_of(const char *path, enum data_as as, const unsigned char *head, size_t n,
                           struct file *f)
 {
-    const bool bin = data_has_end(path, ".bin");
+    const bool bin = tw_str_ends(path, ".bin");
 
-    if (as == DATA_TEXT || (as == DATA_ANY && data_has_end(path, ".txt")))
+    if (as == DATA_TEXT || (as == DATA_ANY && tw_str_ends(path, ".txt")))
         return TEXT;
     if (data_is_llmc(head, n))
         return LLMC;

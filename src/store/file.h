@@ -14,6 +14,9 @@ struct tw_bytes {
     size_t n;
 };
 
+/* The separator of columns that the first line holds most of: ',', ';' or a tab. */
+char text_separator(const char *p, const char *end);
+
 /* A descriptor for reading; -1 on failure. Regular files alone: nothing hangs on a pipe that has
  * no writer. */
 int tw_file_open(const char *path, uint64_t *size, struct tw_err *err);

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "file.h"
+
 enum { MAX_BYTES = 16 << 20, MAX_COLUMNS = 1024 };
 
 struct reader {
@@ -16,21 +18,6 @@ struct reader {
     char **cell; /* all cells in order, owned */
     size_t n, cap;
 };
-
-/* The separator that the first line holds most of. */
-static char tell_separator(const char *p, const char *end)
-{
-    static const char seps[] = { ',', ';', '\t' };
-    size_t count[3] = { 0 }, best = 0;
-
-    for (; p < end && *p != '\n'; p++)
-        for (size_t i = 0; i < 3; i++)
-            count[i] += *p == seps[i];
-    for (size_t i = 1; i < 3; i++)
-        if (count[i] > count[best])
-            best = i;
-    return seps[best];
-}
 
 static bool add_cell(struct reader *r, const struct tw_str *text)
 {
@@ -154,7 +141,7 @@ enum tw_status tw_text_table_parse(const char *text, size_t n, const char *name,
     if (!skip_to_record(&r))
         return tw_err_set(err, TW_EFORMAT, "%s: expected a header line with column names, found %s",
                           name, n ? "only comments" : "an empty file");
-    r.sep = tell_separator(r.p, r.end);
+    r.sep = text_separator(r.p, r.end);
     rc = take_record(&r, &t->ncol, err);
     t->names = r.cell;
     if (rc != TW_OK)

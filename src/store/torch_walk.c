@@ -331,6 +331,10 @@ static enum tw_status choose(struct torch *t)
 
 /* ---- files of many processes, of bad intent ----------------------------------------------- */
 
+#define MERGE                                                                                      \
+    "merge them with the script that DeepSpeed put beside them: python zero_to_fp32.py FOLDER "    \
+    "weights.bin"
+
 static enum tw_status refuse_deepspeed(const struct torch *t)
 {
     const struct pickle *k = &t->k;
@@ -339,9 +343,23 @@ static enum tw_status refuse_deepspeed(const struct torch *t)
     if (!pickle_get(k, optimizer, "zero_stage") && !pickle_get(k, optimizer, "partition_count"))
         return TW_OK;
     return tw_err_set(t->err, TW_EFORMAT,
-                      "this is one process's part of a DeepSpeed checkpoint; merge them with the "
-                      "script that DeepSpeed put beside them: python zero_to_fp32.py FOLDER "
-                      "weights.bin");
+                      "this is one process's part of a DeepSpeed checkpoint; " MERGE);
+}
+
+/* ZeRO's third stage divides every parameter among the processes and leaves a placeholder of shape
+ * (0) in the module; `param_shapes` is what its script merges by (deepspeed/runtime/engine.py,
+ * _get_zero_param_shapes). Buffers are whole. */
+static enum tw_status refuse_placeholders(const struct torch *t)
+{
+    if (!pickle_get(&t->k, t->k.root, "param_shapes"))
+        return TW_OK;
+    for (size_t i = 0; i < t->f->n; i++)
+        if (weights_is_placeholder(&t->f->v[i]))
+            return tw_err_set(t->err, TW_EFORMAT,
+                              "'%.100s' is an empty placeholder: ZeRO-3 of DeepSpeed has divided "
+                              "the parameters among files; " MERGE,
+                              t->f->v[i].name);
+    return TW_OK;
 }
 
 /* Modules whose functions reach outside, when Python loads such a file. */
@@ -387,6 +405,8 @@ enum tw_status torch_walk(struct torch *t)
         rc = tw_err_set(t->err, TW_ENOMEM, "out of memory");
     if (rc == TW_OK)
         rc = walk(t, t->k.root, 0);
+    if (rc == TW_OK)
+        rc = refuse_placeholders(t);
     if (rc == TW_OK)
         rc = choose(t);
     return rc;

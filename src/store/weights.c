@@ -95,7 +95,25 @@ static enum tw_status dispatch(struct tw_weights_file *f, struct tw_str *remarks
     case TW_KIND_OTHER:
         break;
     }
-    return tw_kind_foreign(f->path, err);
+    return tw_kind_foreign(
+        f->path, "safetensors, PyTorch, HDF5, npz, npy, GGUF, msgpack and ONNX files", err);
+}
+
+/* Weights that were saved without being gathered, in whatever format. */
+static enum tw_status refuse_placeholders(const struct tw_weights_file *f, struct tw_err *err)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < f->n; i++)
+        n += weights_is_placeholder(&f->v[i]);
+    if (2 * n <= f->n)
+        return TW_OK;
+    return tw_err_set(
+        err, TW_EFORMAT,
+        "%zu of %zu arrays are empty placeholders, as ZeRO-3 of DeepSpeed leaves them "
+        "in weights that are not gathered; make one file of its checkpoint: python "
+        "zero_to_fp32.py FOLDER weights.bin",
+        n, f->n);
 }
 
 struct tw_weights_file *tw_weights_open(const char *path, const char *state_key,
@@ -116,6 +134,8 @@ struct tw_weights_file *tw_weights_open(const char *path, const char *state_key,
         rc = tw_err_set(err, TW_EFORMAT, "no arrays of numbers in it");
     if (rc == TW_OK)
         rc = weights_check(f, err);
+    if (rc == TW_OK)
+        rc = refuse_placeholders(f, err);
     if (rc == TW_OK && remarks && remarks->failed)
         rc = tw_err_set(err, TW_ENOMEM, "out of memory");
     if (rc != TW_OK)

@@ -23,6 +23,12 @@ enum tw_status weights_add(struct tw_weights_file *f, const char *name, enum tw_
 /* The first thousand are kept. */
 enum tw_status weights_note(struct tw_weights_file *f, const char *key, const char *value,
                             struct tw_err *err) TW_CHECKED;
+/* What ZeRO-3 of DeepSpeed leaves in the place of a parameter: shape (0). */
+static inline bool weights_is_placeholder(const struct tw_weight *w)
+{
+    return w->rank == 1 && w->n == 0;
+}
+
 /* No name twice, and no more in all than the files account for. */
 enum tw_status weights_check(const struct tw_weights_file *f, struct tw_err *err) TW_CHECKED;
 

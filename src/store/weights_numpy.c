@@ -103,9 +103,8 @@ static enum tw_status read_arrays(struct tw_weights_file *f, struct spans *s, zi
         zip_stat_t st;
         char *name;
 
-        if (zip_stat_index(z, (zip_uint64_t)i, 0, &st) != 0 || !(st.valid & ZIP_STAT_NAME))
-            return tw_err_set(err, TW_EFORMAT, "entry %lld of the archive has no name",
-                              (long long)i);
+        if (archive_entry(z, i, &st, err) != TW_OK)
+            return TW_EFORMAT;
         name = npz_array_name(st.name);
         if (name) {
             rc = header_of(z, &st, &left, &h, err);

@@ -5,12 +5,7 @@
 #ifndef TENSOR_KERN_H
 #define TENSOR_KERN_H
 
-#include "kern_binary.h"
-#include "kern_bmm.h"
-#include "kern_gradw.h"
-#include "kern_move.h"
-#include "kern_pool.h"
-#include "kern_winograd.h"
+#include "kern_team.h"
 
 #define KERN_TABLE(ISA)                                                                            \
     {                                                                                              \
@@ -23,7 +18,7 @@
         .attention = attention, .softmax = softmax, .normalize = normalize, .maxpool = maxpool,    \
         .pick = pick, .unpick = unpick, .avgpool = avgpool, .avgpool_grad = avgpool_grad,          \
         .lookup = lookup, .lookup_grad = lookup_grad, .load_f32 = load_f32,                        \
-        .store_f64 = store_f64, .argmax = argmax,                                                  \
+        .store_f64 = store_f64, .argmax = argmax, .team = &team,                                   \
     }
 
 #endif

@@ -25,13 +25,15 @@ static inline void winograd_spread(double a, double b, double c, double *to, siz
     to[3 * s] = c;
 }
 
-static void winograd_pack(size_t m, size_t k, const void *va, long sm, long sk, bool turned,
-                          void *packed)
+/* Rows [from, last) of m: whole panels, but for the last. */
+static void winograd_pack_rows(size_t from, size_t last, size_t m, size_t k, const void *va,
+                               long sm, long sk, bool turned, void *packed)
 {
     const size_t size = packed_size(m, k);
 
-    memset(packed, 0, WINOGRAD * size * sizeof(real));
-    for (size_t row = 0; row < m; row++)
+    for (size_t p = 0; p < WINOGRAD; p++)
+        memset((real *)packed + p * size + from * k, 0, packed_size(last - from, k) * sizeof(real));
+    for (size_t row = from; row < last; row++)
         for (size_t i = 0; i < k; i++) {
             const real *w = (const real *)va + (long)row * sm + (long)i * sk;
             real *to =
@@ -48,6 +50,12 @@ static void winograd_pack(size_t m, size_t k, const void *va, long sm, long sk, 
             for (int p = 0; p < WINOGRAD; p++)
                 to[(size_t)p * size] = (real)u[p];
         }
+}
+
+static void winograd_pack(size_t m, size_t k, const void *a, long sm, long sk, bool turned,
+                          void *packed)
+{
+    winograd_pack_rows(0, m, m, k, a, sm, sk, turned, packed);
 }
 
 /* ---- inputs --------------------------------------------------------------------------------- */

@@ -31,6 +31,9 @@ expect_json 'JSON' 0 ghost "$one" "$two" --json
 awk -v tau="$(value tau)" -v rho="$(value rho_a)" -v r="$(value r)" -v star="$(value rho_star)" \
     'BEGIN { exit !((tau / rho - r) ^ 2 < 1e-18 * r * r && star > rho) }'
 report $? 'r is tau over rho_a, and the zero lies beyond rho_a'
+awk -v a="$(value rho_a)" -v b1="$(value b1)" -v b2="$(value b2)" -v b3="$(value b3)" \
+    -v star="$(value rho_star)" 'BEGIN { exit !(a <= b1 && b1 <= b2 && b2 <= star && b1 < b3 && b3 <= star) }'
+report $? 'the bounds lie between'
 expect_json 'the zeros that matter' 0 ghost "$one" "$two" --tau 0.05 --json --exact nearest
 awk -v star="$(value rho_star)" -v solved="$(value solved)" -v low="$(value bound)" \
     -v all="$(value rho_star threads1)" \
@@ -40,6 +43,22 @@ expect_json 'temperature 2' 0 ghost "$one" "$two" --json --temperature 2
 awk -v a="$(value rho_a)" -v b="$(value rho_a threads1)" \
     'BEGIN { exit !(a / b > 1.999999 && a / b < 2.000001) }'
 report $? 'doubles rho_a'
+
+# The network as it is.
+expect_out 'true radii' 0 '^ +133 +6\.15[0-9]* +3\.88 +1\.2 +the softmax +2\.99$' \
+    ghost "$one" "$two" --tau 0.05 --true 3 -o true.h5 --plot true.svg
+expect_out 'are in the file' 0 '^/true/radius *float64 *1 x 3' thalweg info true.h5
+ln() { thalweg ghost -q -m 'mlp(64,16,16,10,act=gelu,norm=layer)' -d "$data/digits.h5" --scale 0.0625 --limit 60 "$@"; }
+expect_out 'the linearised bound is none of random weights under layer normalisation' 0 \
+    'least true radius is 0\.[0-9]* times rho_a: the linearised bound is no bound of the true loss' \
+    ln --direction gradient --rate 1 --true 2
+expect_out 'the step and the true radius' 0 '^The step is [0-9.]+ times the least true radius' \
+    ln --direction gradient --tau 5 --true 2
+expect_json 'in JSON' 0 ln --direction gradient --true 2 --json
+awk -v least="$(value true_radius)" -v one="$(value radius)" -v low="$(value low)" \
+    'BEGIN { exit !(least <= one && low <= one && low > 0.998 * one) }'
+report $? 'the least of them, and how sure it is'
+expect_err 'of logits from elsewhere' 2 '--logits gives none' thalweg ghost --logits lz.npz --true 2
 
 # Directions without a length; measured damage.
 expect_out 'down the gradient' 0 '^measured: loss\*2 +0\.[0-9]+ +[0-9.]+$' \
@@ -64,14 +83,14 @@ expect 'of damage' 0 - ghost "$one" --direction random:2 --onset 'loss*2' --plot
 ghost "$one" "$two" --tau 3 -o zeros.h5 >out
 ghost "$one" "$two" --figure layers --plot layers.svg -o layers.h5 >out
 ghost "$one" --direction random:2 --onset 'loss*2' --plot damage.svg -o damage.h5 >out
-for f in zeros layers run damage; do
+for f in zeros layers run damage true; do
     expect "'plot' draws $f" 0 - thalweg plot -q $f.h5 -o again.svg
     cmp again.dat $f.dat
     report $? 'from the same numbers'
 done
 expect 'its layers too' 0 - thalweg plot -q zeros.h5 --figure layers -o again.svg
-grep -q 'fc1' again.dat
-report $? 'by their names'
+grep -q 'fc1' again.dat && grep -q 'set ytics 1; set mytics 1;' again.gp
+report $? 'by their names, and counted in whole numbers'
 expect_err 'but no map' 2 'zeros or layers' thalweg plot -q run.h5 --figure map -o again.svg
 
 # In training: what the controller keeps is what the checkpoints show.

@@ -72,6 +72,10 @@ for input in fit.h5 forecast.h5 "$cosine"; do
         expect "it is $format" 0 - grep -aq -e "$magic" "$name.$format"
     done
 done
+expect 'a training run to draw' 0 - thalweg train -q --threads 1 'mlp(64,4,10)' -d "$data/digits.h5" \
+    --scale 0.0625 --lr 0.1 --steps 3 --log loss,r -o run.h5
+expect 'any of its series' 0 - plot run.h5 -y r -o run.svg
+expect 'is drawn as a log is' 0 - grep -q '^3 [0-9.]* NaN 1' run.dat
 expect 'a .tex figure has its lines beside it' 0 - grep -aq '%PDF' fit-tex.pdf
 
 # ---- names -------------------------------------------------------------------------------------------

@@ -28,6 +28,10 @@ for end in 0:a 1:b; do
     near "$(loss line.csv "${end%:*}")" "$want"
     report $? "its end ${end%:*} has the loss of checkpoint ${end#*:}"
 done
+head -c 307300 /dev/zero >wide.bin
+thalweg train 'mlp(3072,10)' -q --data wide.bin --lr 1e-2 --steps 1 --validation none -o wide.h5 >/dev/null
+expect_err 'what it keeps of wide layers, if asked' 0 'at the anchors 0\.[0-9]*[1-9] MB were kept' \
+    thalweg scan wide.h5:0 wide.h5:1 --data wide.bin --mesh 3 -v
 expect_json 'beyond its ends, in JSON' 0 scan a.h5 b.h5 --mesh 5 --range -0.5:1.5 -o far.h5 --json
 [ "$(value points)" = 5 ] && [ "$(value evaluations)" = 5 ] && [ "$(value kind)" = '"scan-1d"' ]
 report $? 'with what was done'
@@ -42,8 +46,8 @@ scan a.h5 --mesh 9 --radius 0.5 --seed 7 -o row.h5 >/dev/null
 thalweg export plane.h5 --csv plane.csv -q && thalweg export row.h5 --csv row.csv -q
 awk -F, '$2 == 0 { print $3 }' plane.csv >in-plane
 awk -F, 'NR > 1 { print $2 }' row.csv | paste -d ' ' - in-plane >both
-[ "$(wc -l <both)" -eq 9 ] && while read -r a b; do near "$a" "$b" || break; done <both
-report $? 'its middle row is the line along the first direction'
+[ "$(wc -l <both)" -eq 9 ] && awk '$1 != $2 { exit 1 }' both
+report $? 'its middle row is the line along the first direction, to the bit'
 near "$(loss plane.csv 0 0)" "$(loss line.csv 0)"
 report $? 'its middle is the checkpoint'
 scan a.h5 --mesh 9x7 --radius 0.5 --seed 8 -o other.h5 >/dev/null

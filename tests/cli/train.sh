@@ -53,6 +53,37 @@ cp stop.h5 rest.h5
 expect_out 'it goes on with the same command' 0 '^run *4000 ' train $long -o stop.h5
 expect_out 'or by the file alone' 0 '^run *4000 ' thalweg train -q --resume rest.h5
 expect 'to the same end' 0 - cmp rest.h5 stop.h5
+cp rest.h5 base.h5
+from="--weights base.h5:last --lr 1e-3 --steps 4000"
+# shellcheck disable=SC2086 # words
+sh -c "thalweg train '$net' -q -d '$digits' --scale 0.0625 $from -o from.h5 & pid=\$!
+    while [ ! -e from.h5 ]; do sleep 0.02; done; kill -TERM \$pid; wait \$pid" >out 2>err
+cp from.h5 gone.h5 && cp from.h5 other.h5 && cp run.h5 base.h5
+# shellcheck disable=SC2086 # words
+expect_err 'other weights where those were that it began with' 3 \
+    'from.h5 exists, and was made when base.h5 held something else; use --force' train $from -o from.h5
+expect_err 'going on by the file alone warns of them' 0 \
+    'base.h5 holds other weights than other.h5 began with; it goes on with its own' \
+    thalweg train --resume other.h5
+rm base.h5
+# shellcheck disable=SC2086 # words
+expect_out 'that they are gone is no matter' 0 '^run *4000 ' train $from -o from.h5
+expect_out 'of both ways' 0 '^run *4000 ' thalweg train -q --resume gone.h5
+cmp from.h5 gone.h5 && cmp from.h5 other.h5
+report $? 'and all come to the same end'
+cp run.h5 base.h5
+expect_err 'a run that stops before it has a state' 4 'not finite after update' \
+    thalweg train 'mlp(64,16,10,act=identity)' -d "$digits" --weights base.h5:last --lr 1e6 \
+    --optimizer sgd --steps 60 -o young.h5
+rm base.h5
+expect_err 'needs the weights that it begins with' 3 \
+    ": young.h5: run 'run' has no state yet, and base.h5:last, which it begins with, is gone" \
+    thalweg train --resume young.h5
+cp "$digits" mine.h5
+mine() { thalweg train "$net" -q -d mine.h5 --scale 0.0625 --lr 1e-3 --steps 2 -o mine-run.h5; }
+expect 'a run on data' 0 - mine
+chmod u+w mine.h5 && printf 'x' >>mine.h5
+expect_err 'that have changed since' 3 'was made when mine.h5 held something else' mine
 mkdir kills && cd kills || exit 1
 [ -n "${TW_WRAP:-}" ] || expect_out 'kill -9 loses nothing that was finished' 0 '0 times something' \
     sh "$here/support/trainkill.sh" 4 0.4 "$net" --data "$digits" --scale 0.0625 \
@@ -126,13 +157,48 @@ expect 'is recorded if asked for' 0 - \
     --on-nan record -o nan2.h5
 expect_out 'as the NaNs they are' 0 '"name":"loss",[^}]*"n":60,[^}]*"nan":[1-9]' thalweg log --json nan2.h5
 
+# A folder of files.
+mkdir cifar && head -c 122920 /dev/zero >cifar/data_batch_1.bin &&
+    head -c 30730 /dev/zero >cifar/test_batch.bin
+expect_out 'a folder' 0 '^run *2 .* 100 ' thalweg train 'mlp(3072,10)' -q -d cifar --lr 1e-3 --steps 2 \
+    -o cifar.h5
+expect_out 'of which the files are inputs' 0 '^cifar/test_batch.bin .*same' thalweg info --check cifar.h5
+
 # Text.
 gpt='gpt(layers=1,d=16,heads=2,ctx=16,vocab=128)'
 expect_out 'a text' 0 '^run *6 ' thalweg train "$gpt" -q -d "$data/text.txt" --lr 3e-3 --steps 6 \
     --batch 8 -o gpt.h5
-expect_err 'with bytes beyond the classes' 3 'holds byte 122, but the network has 64 classes' \
+expect_err 'with bytes beyond the classes' 3 \
+    'text.txt: token 21 is 71, but the network has 64 classes.*vocab=256 takes all' \
     thalweg train 'gpt(layers=1,d=16,heads=2,ctx=16,vocab=64)' -d "$data/text.txt" --lr 1 --steps 1 \
     -o x.h5
+# The bytes of a text as tokens of 16 bits, without a header and behind that of llm.c.
+head -c 3000 "$data/text.txt" >short.txt
+# shellcheck disable=SC2059 # the bytes are the format
+printf "$(od -An -v -to1 short.txt | sed 's/ *\([0-7][0-7]*\)/\\\1\\0/g' | tr -d '\n')" >tokens.bin
+{
+    printf '\210\330\64\1\1\0\0\0\270\13\0\0' && head -c 1012 /dev/zero && cat tokens.bin
+} >llmc.bin
+for part in 0.2 first:0.2 none; do
+    for file in short.txt tokens.bin llmc.bin tokens:tokens.bin; do
+        thalweg train "$gpt" -q -d $file --lr 3e-3 --steps 3 --batch 8 --validation $part -o t.h5 \
+            --force --json | sed -n 's/.*\("loss".*\)/\1/p'
+    done | uniq -c >losses
+    grep -q '^ *4 "loss"' losses
+    report $? "tokens in files of their own are as those of a text, validation $part"
+done
+printf '\310\0' >>tokens.bin
+expect_err 'one that the network has not' 3 \
+    'tokens.bin: token 3000 is 200, but the network has 128 classes.*vocab=201 takes all' \
+    thalweg train "$gpt" -d tokens.bin --lr 1 --steps 1 -o x.h5
+expect_err 'too few' 3 'val.bin: 16 tokens are too few for windows of 16, with 1 for' sh -c \
+    "head -c 32 tokens.bin >val.bin && thalweg train '$gpt' -d val.bin --lr 1 --steps 1 -o x.h5"
+expect_err 'a part that no file of tokens names' 3 'does not say which samples are for training' \
+    thalweg train "$gpt" -d tokens.bin --validation split --lr 1 --steps 1 -o x.h5
+expect_err 'nor a scale' 2 'have no split, labels or scale' \
+    thalweg train "$gpt" -d tokens.bin --scale 2 --lr 1 --steps 1 -o x.h5
+expect_err 'nor wrong labels' 2 'tokens have no labels' \
+    thalweg train "$gpt" -d tokens.bin --label-noise 0.1 --lr 1 --steps 1 -o x.h5
 expect_err 'for a network without tokens' 2 'takes no tokens' \
     thalweg train "$net" -d "$data/text.txt" --lr 1 --steps 1 -o x.h5
 

@@ -235,19 +235,23 @@ class VitBlock(nn.Module):
 
 
 class Vit(nn.Module):
-    def __init__(self, layers, d, heads, patch, shape, classes, mlp, act="gelu"):
+    def __init__(self, layers, d, heads, patch, shape, classes, mlp, act="gelu", mean=False):
         super().__init__()
+        self.mean = mean
         n = (shape[1] // patch) * (shape[2] // patch)
         self.patch_embed = nn.ModuleDict({"proj": nn.Conv2d(shape[0], d, patch, patch)})
-        self.cls_token = nn.Parameter(torch.zeros(1, 1, d))
-        self.pos_embed = nn.Parameter(torch.zeros(1, n + 1, d))
+        if not mean:
+            self.cls_token = nn.Parameter(torch.zeros(1, 1, d))
+        self.pos_embed = nn.Parameter(torch.zeros(1, n if mean else n + 1, d))
         self.blocks = nn.Sequential(*(VitBlock(d, heads, mlp, act) for _ in range(layers)))
         self.norm, self.head = nn.LayerNorm(d, 1e-6), nn.Linear(d, classes)
 
     def forward(self, x):
         x = self.patch_embed["proj"](x).flatten(2).transpose(1, 2)
-        x = torch.cat((self.cls_token.expand(x.shape[0], -1, -1), x), 1) + self.pos_embed
-        return self.head(self.norm(self.blocks(x))[:, 0])
+        if not self.mean:
+            x = torch.cat((self.cls_token.expand(x.shape[0], -1, -1), x), 1)
+        x = self.norm(self.blocks(x + self.pos_embed))
+        return self.head(x.mean(1) if self.mean else x[:, 0])
 
 
 class Conv1d(nn.Module):
@@ -285,6 +289,8 @@ CASES = [
      lambda: Gpt(1, 12, 3, 5, 7, False, "relu", False), (5,), 7),
     ("vit", "vit(2,8,2,patch=4,in=3x8x12,classes=5,mlp=20)",
      lambda: Vit(2, 8, 2, 4, (3, 8, 12), 5, 20), (3, 8, 12), 5),
+    ("vit-mean", "vit(1,8,2,patch=2,in=1x4x6,classes=3,mlp=5,pool=mean)",
+     lambda: Vit(1, 8, 2, 2, (1, 4, 6), 3, 5, mean=True), (1, 4, 6), 3),
     ("conv1d", "conv1d(4,6,in=2x19,classes=3,kernel=5,stride=2,act=elu,norm=batch)",
      lambda: Conv1d(4, 6, shape=(2, 19), classes=3, kernel=5, stride=2, act="elu", norm=True),
      (2, 19), 3),

@@ -10,14 +10,38 @@
 #include "num.h"
 #include "thalweg/store_result.h"
 
-static const char *const oracle_names[] = {
-    "mlp",         "mlp-batch",     "lenet",         "resnet20-a",   "resnet20-b", "resnet20-plain",
-    "gpt",         "gpt-untied",    "vit",           "conv1d",       "act-relu",   "act-tanh",
-    "act-gelu",    "act-gelu_tanh", "act-silu",      "act-elu",      "act-selu",   "act-leaky_relu",
-    "act-sigmoid", "act-softplus",  "act-hardswish", "act-identity", "loss-0",     "loss-1",
-    "loss-2",      "loss-3",        "loss-4",        "loss-5",       "loss-6",     "loss-gpt",
-    NULL
-};
+static const char *const oracle_names[] = { "mlp",
+                                            "mlp-batch",
+                                            "lenet",
+                                            "resnet20-a",
+                                            "resnet20-b",
+                                            "resnet20-plain",
+                                            "gpt",
+                                            "gpt-untied",
+                                            "vit",
+                                            "vit-mean",
+                                            "conv1d",
+                                            "act-relu",
+                                            "act-tanh",
+                                            "act-gelu",
+                                            "act-gelu_tanh",
+                                            "act-silu",
+                                            "act-elu",
+                                            "act-selu",
+                                            "act-leaky_relu",
+                                            "act-sigmoid",
+                                            "act-softplus",
+                                            "act-hardswish",
+                                            "act-identity",
+                                            "loss-0",
+                                            "loss-1",
+                                            "loss-2",
+                                            "loss-3",
+                                            "loss-4",
+                                            "loss-5",
+                                            "loss-6",
+                                            "loss-gpt",
+                                            NULL };
 
 struct oracle {
     struct tw_result *r;

@@ -4,7 +4,7 @@
 #ifndef TESTS_PROBLEM_TEST_H
 #define TESTS_PROBLEM_TEST_H
 
-#include "num.h"
+#include "noise.h"
 #include "oracle_families.h"
 #include "thalweg/problem.h"
 
@@ -122,17 +122,7 @@ enum { ROWS = 300, IN = 6, CLASSES = 4 };
 /* Points with noisy labels. */
 static inline struct tw_dataset noise(void)
 {
-    struct tw_rng rng = tw_rng_stream(11, TW_RNG_TEST, 0);
-    const size_t dims[2] = { ROWS, IN };
-    struct tw_dataset d = { .name = NULL };
-
-    assert_int_equal(tw_array_make(&d.x, TW_F32, 2, dims, NULL), TW_OK);
-    assert_int_equal(tw_array_make(&d.y, TW_U8, 1, dims, NULL), TW_OK);
-    for (size_t i = 0; i < d.x.n; i++)
-        tw_array_set_real(&d.x, i, tw_rng_normal(&rng));
-    for (size_t i = 0; i < ROWS; i++)
-        tw_array_set_int(&d.y, i, (int64_t)tw_rng_below(&rng, CLASSES));
-    return d;
+    return noise_set(11, ROWS, IN, CLASSES);
 }
 
 static inline struct tw_problem *problem_of(const char *spec, const struct tw_dataset *d,

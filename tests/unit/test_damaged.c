@@ -250,10 +250,11 @@ static void make_scans(void)
     assert_int_equal(command("scan -m mlp(4,3,2) -d data.h5 --mesh 5x5 -o square.h5", &use), 0);
     assert_int_equal(command("export square.h5 --loss-landscape theirs.h5", &use), 0);
     keep("theirs.h5");
-    assert_int_equal(command("ghost -m mlp(4,3,2) -d data.h5 --direction=random:2 --onset=loss*2 "
-                             "-o ghost.h5",
-                             &use),
-                     0);
+    assert_int_equal(
+        command("ghost -m mlp(4,3,2) -d data.h5 --direction=random:2 --onset=loss*2 --true=2 "
+                "-o ghost.h5",
+                &use),
+        0);
     keep("ghost.h5");
 }
 

@@ -2,44 +2,10 @@
 /* Data sets in files that name no arrays: IDX, CIFAR's records, tokens, text, tables. */
 #include <zlib.h>
 
+#include "datasets.h"
 #include "folder.h"
 #include "thalweg/problem.h"
 #include "thalweg/store_data.h"
-
-struct result {
-    struct tw_dataset d;
-    struct tw_data_report report;
-    struct tw_str remarks;
-};
-
-static struct result reads(const char *path, const char *labels, const struct tw_data_options *o)
-{
-    struct result r = { 0 };
-    struct tw_err err = { 0 };
-
-    if (tw_store_data_read(path, labels, o, &r.d, &r.report, &r.remarks, &err) != TW_OK)
-        fail_msg("%s", err.msg);
-    tw_str_add(&r.remarks, "");
-    return r;
-}
-
-static void done(struct result *r)
-{
-    tw_dataset_release(&r->d);
-    tw_str_release(&r->remarks);
-    free(r->report.files);
-}
-
-static void fails(const char *path, const struct tw_data_options *o, const char *part)
-{
-    struct tw_err err = { 0 };
-    struct tw_dataset d;
-
-    if (tw_store_data_read(path, NULL, o, &d, NULL, NULL, &err) == TW_OK)
-        fail_msg("%s was read, without: %s", path, part);
-    assert_true(d.x.data == NULL && d.y.data == NULL);
-    check_message(&err, part);
-}
 
 static const char *file(const char *name, const void *p, size_t n)
 {
@@ -100,15 +66,15 @@ static void idx_files_may_be_packed(void **state)
     done(&r);
     p = slurp(path, &n);
     spill(path, p, n - 9);
-    fails(path, NULL, "copy");
+    fails(path, NULL, NULL, "copy");
     p[n - 6] = (char)(p[n - 6] ^ 1); /* its checksum */
     spill(path, p, n);
-    fails(path, NULL, "copy");
+    fails(path, NULL, NULL, "copy");
     free(p);
     f = gzopen(path, "wb");
     assert_int_equal(gzwrite(f, "hello world", 11), 11);
     assert_int_equal(gzclose(f), Z_OK);
-    fails(path, NULL, "packed with gzip and does not hold an IDX file");
+    fails(path, NULL, NULL, "packed with gzip and does not hold an IDX file");
 }
 
 static void numbers_of_idx_are_big_endian(void **state)
@@ -138,9 +104,9 @@ static void numbers_of_idx_are_big_endian(void **state)
         check_close(tw_array_real(&r.d.x, 0), cases[i].value, 0.0, 0.0);
         done(&r);
     }
-    fails(file("x", "\0\0\10\2\377\377\377\377\0\0\0\0", 12), NULL, "x holds no numbers");
-    fails(file("x", images, sizeof images - 2), NULL, "12 bytes of numbers, which 27 bytes");
-    fails(file("x", "\0\0\10\3\377\377\377\377\377\377\377\377\377\377\377\377", 16), NULL,
+    fails(file("x", "\0\0\10\2\377\377\377\377\0\0\0\0", 12), NULL, NULL, "x holds no numbers");
+    fails(file("x", images, sizeof images - 2), NULL, NULL, "12 bytes of numbers, which 27 bytes");
+    fails(file("x", "\0\0\10\3\377\377\377\377\377\377\377\377\377\377\377\377", 16), NULL, NULL,
           "more numbers than can be");
 }
 
@@ -184,11 +150,11 @@ static void a_folder_of_cifar_has_a_split(void **state)
     struct result r;
 
     (void)state;
-    fails(folder, NULL, "pictures in a folder are put into arrays first");
+    fails(folder, NULL, NULL, "pictures in a folder are put into arrays first");
     (void)cifar("test_batch.bin", 1, 1, 9);
     (void)cifar("data_batch_2.bin", 70, 1, 0);
     spill(in_folder("data_batch_2.bin"), "", 0);
-    fails(folder, NULL, "does not hold CIFAR's records");
+    fails(folder, NULL, NULL, "does not hold CIFAR's records");
     (void)cifar("data_batch_2.bin", 2, 1, 3);
     (void)cifar("data_batch_1.bin", 1, 1, 1);
     (void)file("readme.html", "x", 1);
@@ -245,10 +211,10 @@ static void tokens_and_text_are_sequences(void **state)
     check_shape(&r.d.x, TW_U16, 1, (const size_t[]){ 3 });
     assert_int_equal(tw_array_int(&r.d.x, 2), 7);
     done(&r);
-    fails(file("x.bin", llmc, sizeof llmc - 2), NULL, "its header says 3 tokens");
-    fails(file("val.bin", "\1\2\3", 3), NULL, "tokens of 2 bytes do not fill 3 bytes");
-    fails(file("a.txt", "x", 1), NULL, "it holds 1 token");
-    fails(file("a.txt", "hello\n", 6), &(struct tw_data_options){ .split = "train" },
+    fails(file("x.bin", llmc, sizeof llmc - 2), NULL, NULL, "its header says 3 tokens");
+    fails(file("val.bin", "\1\2\3", 3), NULL, NULL, "tokens of 2 bytes do not fill 3 bytes");
+    fails(file("a.txt", "x", 1), NULL, NULL, "it holds 1 token");
+    fails(file("a.txt", "hello\n", 6), NULL, &(struct tw_data_options){ .split = "train" },
           "have no split");
 }
 
@@ -336,8 +302,8 @@ static void bad_tables_are_refused(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
-        fails(file("a.csv", cases[i].text, strlen(cases[i].text)), NULL, cases[i].part);
-    fails(file("a.csv", "a,y\n1,2\n", 8), &(struct tw_data_options){ .label = "z" },
+        fails(file("a.csv", cases[i].text, strlen(cases[i].text)), NULL, NULL, cases[i].part);
+    fails(file("a.csv", "a,y\n1,2\n", 8), NULL, &(struct tw_data_options){ .label = "z" },
           "no column 'z'; the table has");
 }
 

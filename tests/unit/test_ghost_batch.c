@@ -31,7 +31,7 @@ static void the_batch_is_its_nearest_sample(void **state)
     const struct tw_ghost_each some = { .rho_a = rho_a[1], .low = low[1], .rho = rho[1] };
     struct tw_ghost_batch a, b, c;
     struct tw_ghost *g = tw_ghost_alloc(K);
-    struct tw_ghost_nearest_of nearest = { HUGE_VAL, 0 }, widest = nearest;
+    struct tw_ghost_nearest_of nearest = { HUGE_VAL, 0 }, widest = nearest, b1 = nearest, b3 = b1;
 
     (void)state;
     draw();
@@ -53,15 +53,26 @@ static void the_batch_is_its_nearest_sample(void **state)
             nearest = (struct tw_ghost_nearest_of){ q.rho, i };
         if (w.rho_a < widest.value)
             widest = (struct tw_ghost_nearest_of){ w.rho_a, i };
+        if (w.b1 < b1.value)
+            b1 = (struct tw_ghost_nearest_of){ w.b1, i };
+        if (tw_ghost_b3(g) < b3.value)
+            b3 = (struct tw_ghost_nearest_of){ tw_ghost_b3(g), i };
     }
     check_ulp(a.rho.value, nearest.value, 0);
     check_ulp(a.rho_a.value, widest.value, 0);
+    check_ulp(a.b1.value, b1.value, 0);
+    check_ulp(a.b3.value, b3.value, 0);
+    assert_int_equal(a.b1.at, b1.at);
+    assert_int_equal(a.b3.at, b3.at);
+    assert_true(a.rho_a.value <= a.b1.value && a.b1.value <= a.b2.value);
+    assert_true(a.b2.value < a.rho.value && a.b3.value < a.rho.value);
     assert_int_equal(a.rho.at, nearest.at);
     assert_int_equal(a.rho_a.at, widest.at);
     assert_int_equal(a.solved, N);
     /* Few zeros are enough to find the nearest, and those within a reach. */
     assert_int_equal(tw_ghost_batch(&s, TW_GHOST_NEAREST, 0.0, 1, 0, &some, &b, NULL), TW_OK);
     check_ulp(b.rho.value, nearest.value, 0);
+    assert_true(isnan(b.b1.value) && isnan(b.b2.value) && isnan(b.b3.value));
     assert_int_equal(b.rho.at, nearest.at);
     assert_true(b.solved < N / 4);
     assert_int_equal(

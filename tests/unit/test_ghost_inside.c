@@ -5,6 +5,7 @@
 
 #include "num.h"
 #include "thalweg/ghost_inside.h"
+#include "thalweg/tensor_build.h"
 
 #define PI 3.14159265358979323846
 
@@ -154,6 +155,104 @@ static void first_layers_by_hand(void **state)
     check_network("mlp(6,5,4,norm=layer)", TW_GHOST_NORM);
 }
 
+/* ---- normalisation in small operators ------------------------------------------------------ */
+
+enum { TO = 5, FROM = 3, SAMPLES = 4 };
+static const double w0[FROM * TO] = { 0.4, -1.1, 0.7, 0.2,  -0.3, 1.3, 0.5, -0.6,
+                                      0.9, 0.1,  0.8, -0.7, 0.35, 0.6, -1.2 };
+
+static int squared_mean(struct tw_net_build *b, int x, bool by_pow)
+{
+    const int square = by_pow ? tw_build_op2(b, "Pow", x, tw_build_const_real(b, 2.0))
+                              : tw_build_op2(b, "Mul", x, x);
+    const int mean =
+        by_pow ? tw_build_op1(b, "ReduceMean", square)
+               : tw_build_op2(b, "ReduceMean", square,
+                              tw_build_const_ints(b, 1, (const int64_t[]){ -1 })); /* version 18 */
+
+    if (by_pow)
+        tw_build_ints(b, "axes", 1, (const int64_t[]){ -1 });
+    return tw_build_op2(b, "Add", tw_build_const_real(b, 0.01), mean);
+}
+
+/* h = x W three times: LayerNormalization, the same in small operators, and RMS normalisation. */
+static void three_ways(struct tw_net_build *b)
+{
+    const size_t n = TO, dims[2] = { FROM, TO };
+    struct tw_array w = { 0 }, one = { 0 };
+    int x, h, y, mean, d;
+
+    assert_int_equal(tw_array_make(&w, TW_F32, 2, dims, NULL), TW_OK);
+    assert_int_equal(tw_array_make(&one, TW_F32, 1, &n, NULL), TW_OK);
+    for (size_t i = 0; i < w.n; i++)
+        tw_array_set_real(&w, i, w0[i]);
+    for (size_t i = 0; i < n; i++)
+        tw_array_set_real(&one, i, 1.0);
+    b->net->opset = 18;
+    x = tw_build_input(b, "x", TW_F32, 1, (const int64_t[]){ FROM });
+    h = tw_build_op2(b, "MatMul", x, tw_net_init(b->net, "w", &w, b->err));
+    y = tw_build_op2(b, "LayerNormalization", h, tw_build_const_array(b, &one));
+    tw_build_int(b, "axis", -1);
+    tw_build_real(b, "epsilon", 0.01);
+    mean = tw_build_op1(b, "ReduceMean", h);
+    tw_build_ints(b, "axes", 1, (const int64_t[]){ -1 });
+    d = tw_build_op2(b, "Sub", h, mean);
+    d = tw_build_op2(b, "Div", d, tw_build_op1(b, "Sqrt", squared_mean(b, d, true)));
+    y = tw_build_op2(b, "Add", y, d);
+    d = tw_build_op2(b, "Pow", squared_mean(b, h, false), tw_build_const_real(b, -0.5));
+    d = tw_build_op2(b, "Mul", h, d);
+    tw_build_output(b, tw_build_op2(b, "Add", y, d));
+}
+
+static void normalisation_in_small_operators(void **state)
+{
+    const struct tw_exec_options eo = { .real64 = true };
+    const size_t dims[2] = { SAMPLES, FROM };
+    struct tw_err err = { 0 };
+    struct tw_net *net = tw_net_new("three ways", &err);
+    struct tw_net_build b = { .net = net, .err = &err };
+    struct tw_ghost_inside *w;
+    struct tw_array x = { 0 };
+    float params[FROM * TO];
+    double v[FROM * TO], rms = HUGE_VAL, norm = HUGE_VAL;
+
+    (void)state;
+    three_ways(&b);
+    if (b.failed)
+        fail_msg("%s", err.msg);
+    w = tw_ghost_inside_new(net, &eo, &err);
+    if (!w)
+        fail_msg("%s", err.msg);
+    assert_int_equal(tw_array_make(&x, TW_F32, 2, dims, NULL), TW_OK);
+    for (size_t i = 0; i < x.n; i++)
+        tw_array_set_real(&x, i, sin(1.0 + 2.0 * (double)i));
+    for (size_t i = 0; i < FROM * TO; i++) {
+        params[i] = (float)w0[i];
+        v[i] = cos(3.0 * (double)i);
+    }
+    if (tw_ghost_inside_run(w, params, NULL, v, &x, SAMPLES, NULL, &err) != TW_OK)
+        fail_msg("%s", err.msg);
+    for (size_t i = 0; i < SAMPLES; i++) {
+        double h[TO] = { 0 }, slope[TO] = { 0 };
+
+        for (size_t k = 0; k < TO; k++)
+            for (size_t j = 0; j < FROM; j++) {
+                h[k] += tw_array_real(&x, i * FROM + j) * (double)params[j * TO + k];
+                slope[k] += tw_array_real(&x, i * FROM + j) * v[j * TO + k];
+            }
+        norm = fmin(norm, tw_ghost_row(TW_GHOST_NORM, TO, h, slope, 0.01));
+        rms = fmin(rms, tw_ghost_row(TW_GHOST_RMS, TO, h, slope, 0.01));
+    }
+    assert_int_equal(tw_ghost_inside_count(w), 3);
+    for (size_t i = 0; i < 3; i++)
+        check_close(tw_ghost_inside_site(w, i)->nearest, i < 2 ? norm : rms, 1e-7, 0.0);
+    assert_string_equal(tw_ghost_inside_site(w, 1)->op, "LayerNormalization");
+    assert_string_equal(tw_ghost_inside_site(w, 2)->op, "RMSNormalization");
+    tw_array_release(&x);
+    tw_ghost_inside_free(w);
+    tw_net_free(net);
+}
+
 /* GELU by erf is entire; attention and normalisations of a transformer are found. */
 static void what_a_transformer_has(void **state)
 {
@@ -178,9 +277,13 @@ static void what_a_transformer_has(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(distances_of_units),         cmocka_unit_test(the_pole_of_gelu_by_tanh),
-        cmocka_unit_test(where_the_variance_is_zero), cmocka_unit_test(masked_scores_do_not_count),
-        cmocka_unit_test(first_layers_by_hand),       cmocka_unit_test(what_a_transformer_has),
+        cmocka_unit_test(distances_of_units),
+        cmocka_unit_test(the_pole_of_gelu_by_tanh),
+        cmocka_unit_test(where_the_variance_is_zero),
+        cmocka_unit_test(masked_scores_do_not_count),
+        cmocka_unit_test(first_layers_by_hand),
+        cmocka_unit_test(what_a_transformer_has),
+        cmocka_unit_test(normalisation_in_small_operators),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,27 +2,12 @@
 /* Directions, charts and planes of trajectories against closed forms. */
 #include <stdlib.h>
 
-#include "num.h"
+#include "noise.h"
 #include "thalweg/landscape.h"
 
 /* ---- directions ------------------------------------------------------------------------------ */
 
 enum { IN = 5, HIDDEN = 7, OUT = 3, ROWS = 40 };
-
-static struct tw_dataset noise(void)
-{
-    struct tw_rng rng = tw_rng_stream(11, TW_RNG_TEST, 0);
-    const size_t dims[2] = { ROWS, IN };
-    struct tw_dataset d = { .name = NULL };
-
-    assert_int_equal(tw_array_make(&d.x, TW_F32, 2, dims, NULL), TW_OK);
-    assert_int_equal(tw_array_make(&d.y, TW_U8, 1, dims, NULL), TW_OK);
-    for (size_t i = 0; i < d.x.n; i++)
-        tw_array_set_real(&d.x, i, tw_rng_normal(&rng));
-    for (size_t i = 0; i < ROWS; i++)
-        tw_array_set_int(&d.y, i, (int64_t)tw_rng_below(&rng, OUT));
-    return d;
-}
 
 struct setting {
     struct tw_dataset data;
@@ -32,7 +17,7 @@ struct setting {
 
 static struct setting set_up(const char *spec)
 {
-    struct setting s = { .data = noise() };
+    struct setting s = { .data = noise_set(11, ROWS, IN, OUT) };
     const struct tw_problem_options po = { .exec.real64 = true };
     struct tw_err err = { 0 };
     struct tw_net *net = tw_family_net(spec, &err);

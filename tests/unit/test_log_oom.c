@@ -1,87 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The k-th allocation fails, for every k until none does: each time a status and a sentence,
- * no crash and, under the sanitizers, no leak.
- *
- * The test stands in for base/alloc.c, which the linker then leaves out. In a plain build
- * malloc itself fails too, so that libraries meet the failure; the sanitizers own malloc, and
- * json-c 0.16 does not check its own allocations (a key's copy), so there it does not. */
-#include <stdlib.h>
-
+ * no crash and, under the sanitizers, no leak. json-c 0.16 does not check its own allocations (a
+ * key's copy): it is spared. */
+#include "failing.h"
 #include "log_test.h"
-
-static bool armed, hit, libraries;
-static size_t left;
-
-static bool fail_now(void)
-{
-    if (!armed || left-- > 0)
-        return false;
-    armed = false;
-    hit = true;
-    return true;
-}
-
-#if defined(__SANITIZE_ADDRESS__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-
-void *tw_alloc(size_t n, size_t size)
-{
-    return fail_now() ? NULL : calloc(n ? n : 1, size);
-}
-
-bool tw_grow(void *array, size_t n, size_t *cap, size_t size)
-{
-    void *p;
-
-    if (n < *cap)
-        return true;
-    if (fail_now())
-        return false;
-    memcpy(&p, array, sizeof p);
-    p = realloc(p, (n + n / 2 + 4) * size);
-    if (!p)
-        return false;
-    memcpy(array, &p, sizeof p);
-    *cap = n + n / 2 + 4;
-    return true;
-}
-
-char *tw_strndup(const char *s, size_t n)
-{
-    char *t = fail_now() ? NULL : calloc(n + 1, 1);
-
-    return t ? memcpy(t, s, n) : NULL;
-}
-
-char *tw_strdup(const char *s)
-{
-    return s ? tw_strndup(s, strlen(s)) : NULL;
-}
-#ifndef SANITIZED
-void *__libc_malloc(size_t n);
-void *__libc_calloc(size_t n, size_t size);
-void *__libc_realloc(void *p, size_t n);
-
-void *malloc(size_t n)
-{
-    return libraries && fail_now() ? NULL : __libc_malloc(n);
-}
-
-void *calloc(size_t n, size_t size)
-{
-    return libraries && fail_now() ? NULL : __libc_calloc(n, size);
-}
-
-void *realloc(void *p, size_t n)
-{
-    return libraries && fail_now() ? NULL : __libc_realloc(p, n);
-}
-#endif
 
 /* One attempt in which allocation k fails; false once there is no k-th any more. */
 static bool attempt(const char *text, size_t n, const char *regex, size_t k, bool exact)
@@ -113,7 +35,7 @@ static void every(const char *text, const char *regex, bool exact)
 {
     size_t k = 0;
 
-    libraries = text[0] != '{';
+    spare_libraries = text[0] == '{';
     while (attempt(text, strlen(text), regex, k, exact))
         k++;
     assert_true(k > 10);

@@ -6,17 +6,7 @@ enum { WIDE = 96 };
 
 static struct tw_dataset wide(void)
 {
-    struct tw_rng rng = tw_rng_stream(12, TW_RNG_TEST, 0);
-    const size_t dims[2] = { ROWS, WIDE };
-    struct tw_dataset d = { .name = NULL };
-
-    assert_int_equal(tw_array_make(&d.x, TW_F32, 2, dims, NULL), TW_OK);
-    assert_int_equal(tw_array_make(&d.y, TW_U8, 1, dims, NULL), TW_OK);
-    for (size_t i = 0; i < d.x.n; i++)
-        tw_array_set_real(&d.x, i, tw_rng_normal(&rng));
-    for (size_t i = 0; i < ROWS; i++)
-        tw_array_set_int(&d.y, i, (int64_t)tw_rng_below(&rng, CLASSES));
-    return d;
+    return noise_set(12, ROWS, WIDE, CLASSES);
 }
 
 /* Three points, and their weighted sum. */

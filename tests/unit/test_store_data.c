@@ -2,6 +2,7 @@
 /* Data sets: rows, splits, subsets, scaling, labels. */
 #include <math.h>
 
+#include "datasets.h"
 #include "folder.h"
 #include "nets.h"
 #include "thalweg/store_data.h"
@@ -15,41 +16,6 @@ static const char *digits(void)
     if (access(path, R_OK) != 0)
         (void)snprintf(path, sizeof path, "%s../../../data/digits.h5", sample(""));
     return path;
-}
-
-struct result {
-    struct tw_dataset d;
-    struct tw_data_report report;
-    struct tw_str remarks;
-};
-
-static struct result reads(const char *path, const char *labels, const struct tw_data_options *o)
-{
-    struct result r = { 0 };
-    struct tw_err err = { 0 };
-
-    if (tw_store_data_read(path, labels, o, &r.d, &r.report, &r.remarks, &err) != TW_OK)
-        fail_msg("%s", err.msg);
-    tw_str_add(&r.remarks, "");
-    return r;
-}
-
-static void done(struct result *r)
-{
-    tw_dataset_release(&r->d);
-    tw_str_release(&r->remarks);
-}
-
-static void fails(const char *path, const char *labels, const struct tw_data_options *o,
-                  const char *part)
-{
-    struct tw_err err = { 0 };
-    struct tw_dataset d;
-
-    if (tw_store_data_read(path, labels, o, &d, NULL, NULL, &err) == TW_OK)
-        fail_msg("%s was read, without: %s", path, part);
-    assert_true(d.x.data == NULL && d.y.data == NULL && d.name == NULL);
-    check_message(&err, part);
 }
 
 /* ---- files made here: npy is the simplest, HDF5 the richest ---------------------------------- */
@@ -288,6 +254,7 @@ static void arrays_are_found_by_name_or_split(void **state)
     (void)H5Tclose(text);
     fails(npy("x.npy", "|u1", "3,", y, 3), NULL, &o, "no array 'split' that says which samples");
     /* npz, and files that are no data set. */
+    fails(sample("../checkpoints/types.pt"), NULL, NULL, "this is a checkpoint of PyTorch (.pt)");
     fails(sample("mlp.npz"), NULL, NULL,
           "no array 'x', 'X'; the file has 'fc1.weight', 'fc1.bias', 'fc2.weight', 'fc2.bias'");
     o = (struct tw_data_options){ .x = "fc1.weight", .y = "fc1.bias" };

@@ -52,6 +52,17 @@ static void tensors_stay_in_their_storages(void **state)
         { P(V2 "}U\1actorch._utils\n_rebuild_sparse_tensor\n)Rs."), "'a' is sparse" },
         { P(V2 "}U\1actorch.distributed.tensor._api\nDTensor\n)Rs."),
           "saved by several processes" },
+        /* ZeRO-3: beside its shapes one placeholder will do; without, they must be the most. */
+        { P(V2 "}(U\14param_shapes}U\6module}(U\1a" TENSOR(
+              "K\0", "K\0\x85", "K\1\x85") "U\1b" TENSOR("K\0", "K\2\x85", "K\1\x85") "uu."),
+          "'module.a' is an empty placeholder: ZeRO-3" },
+        { P(V2 "}(U\14param_shapes}U\6module}(U\1a" TENSOR("K\0", "K\2\x85", "K\1\x85") "uu."),
+          NULL },
+        { P(DICT("a", TENSOR("K\0", "K\0\x85", "K\1\x85"))),
+          "1 of 1 arrays are empty placeholders" },
+        { P(V2 "}(U\1a" TENSOR("K\0", "K\0\x85", "K\1\x85") "U\1b" TENSOR("K\0", "K\2\x85",
+                                                                          "K\1\x85") "u."),
+          NULL },
         { P(V2 "}U\24optimizer_state_dict}U\nzero_stageK\2ss."), "zero_to_fp32.py" },
         { P(V2 "}U\13_flat_param" TENSOR("K\0", "K\2\x85", "K\1\x85") "s."), "FULL_STATE_DICT" },
     };

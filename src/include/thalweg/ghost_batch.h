@@ -38,11 +38,12 @@ struct tw_ghost_nearest_of {
     size_t at;    /* the sample */
 };
 struct tw_ghost_batch {
-    double spread;                    /* the largest */
-    struct tw_ghost_nearest_of rho_a; /* the paper's bound */
-    struct tw_ghost_nearest_of low;   /* the least of the best lower bounds */
-    struct tw_ghost_nearest_of rho;   /* the nearest zero; value NaN with TW_GHOST_BOUNDS */
-    size_t solved, open;              /* zeros computed; of these, without proof */
+    double spread;                         /* the largest */
+    struct tw_ghost_nearest_of rho_a;      /* the paper's bound */
+    struct tw_ghost_nearest_of low;        /* the least of the best lower bounds */
+    struct tw_ghost_nearest_of b1, b2, b3; /* of these; value NaN but with TW_GHOST_ALL */
+    struct tw_ghost_nearest_of rho;        /* the nearest zero; value NaN with TW_GHOST_BOUNDS */
+    size_t solved, open;                   /* zeros computed; of these, without proof */
 };
 /* The same bits at any number of threads; the first of equals. TW_EDOMAIN names the sample (from
  * `first`) whose numbers are not finite. */

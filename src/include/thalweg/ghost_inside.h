@@ -46,8 +46,8 @@ struct tw_ghost_site {
 
 struct tw_ghost_inside;
 /* The net is changed: what those operators read becomes outputs. It is no longer needed afterwards.
- * Operators that are written out in smaller ones (normalisation as exported before version 17) are
- * not recognised. TW_EFORMAT, TW_ENOMEM; NULL on failure. */
+ * Of normalisation in small operators (as exported before version 17) sqrt(mean(x^2) + eps) along
+ * the last axis is recognised, with x any value. TW_EFORMAT, TW_ENOMEM; NULL on failure. */
 struct tw_ghost_inside *tw_ghost_inside_new(struct tw_net *net, const struct tw_exec_options *o,
                                             struct tw_err *err);
 void tw_ghost_inside_free(struct tw_ghost_inside *w);

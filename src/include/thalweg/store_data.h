@@ -52,8 +52,7 @@ enum tw_status tw_store_data_read(const char *path, const char *labels_path,
                                   struct tw_data_report *report, struct tw_str *remarks,
                                   struct tw_err *err) TW_CHECKED;
 
-/* The bytes of a file; the caller frees *text. TW_EIO, TW_ENOMEM. */
-enum tw_status tw_store_text_read(const char *path, unsigned char **text, size_t *n,
-                                  struct tw_err *err) TW_CHECKED;
+/* The path in a name that may begin with "tokens:" or "text:". */
+const char *tw_store_data_path(const char *name);
 
 #endif

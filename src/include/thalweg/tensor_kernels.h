@@ -15,6 +15,8 @@
 #ifndef TW_TENSOR_KERNELS_H
 #define TW_TENSOR_KERNELS_H
 
+#include <stdatomic.h>
+
 #include "thalweg/base.h"
 
 enum {
@@ -125,8 +127,8 @@ struct tw_gemm {
     int act; /* enum tw_unary without parameters, applied last; TW_U_COPY: none */
 };
 
-/* dA[m * dam + k * dak] += sum over columns and lanes of GY[m][c] X[k][c]; offsets as above, GY
- * in the place of Y. Short sums are of the table's type, and sums of these are double. Lanes that
+/* dA[m * dam + k * dak] += sum over columns and lanes of GY[m][c] X[k][c], and then times `by`;
+ * set: = in the place of +=. Offsets as above, GY in the place of Y. Short sums are of the table's type, and sums of these are double. Lanes that
  * are padding must hold zeros in GY, finite numbers in X. */
 struct tw_gradw {
     size_t m, k;
@@ -141,6 +143,8 @@ struct tw_gradw {
     size_t lanes;
     double *da;
     long dam, dak;
+    bool set;
+    double by; /* 0: 1 */
 };
 
 /*
@@ -227,10 +231,25 @@ struct tw_pool {
     size_t lanes;
 };
 
+/* Threads that compute together. Zeroed, with their number, before the first joins. */
+struct tw_team {
+    size_t of;
+    atomic_size_t arrived, round;
+};
+/* The calling thread is number `me` of team t, for kernels and waits; NULL: of none any more. */
+void tw_team_join(struct tw_team *t, size_t me);
+size_t tw_team_me(void);
+size_t tw_team_of(void);
+/* Until all have come here. Gives the processor away if that takes long. */
+void tw_team_wait(void);
+
 struct tw_kernels {
     const char *isa; /* "avx512", "avx2", "generic" */
     enum tw_real_type type;
     size_t size; /* of a real: 4 or 8 */
+    /* The same for teams: all threads of one call each kernel together, with equal arguments (but
+     * for `scratch`), and share its work; the same bits. NULL there. */
+    const struct tw_kernels *team;
 
     /* Elementwise. n counts reals. y may be x. */
     void (*unary)(enum tw_unary f, int order, double p0, double p1, size_t n, const void *x,
