@@ -8,12 +8,12 @@
 
 enum {
     FEWEST_CHANNELS = 8,
-    STRIP = 256,          /* channels times tiles in a strip, about */
-    SHORTEST = 4,         /* tiles in a strip, at least */
-    WEIGHTS_STRIP = 2048, /* for weights: channels, in and out, times tiles */
-    FEWEST_TILES = 16,    /* sums over fewer do not pay for their transform */
-    FEWEST_WEIGHTS = 16 * 16,
-    MOST_WEIGHTS = 128 * 128 /* windows whose sums still fit beside all else */
+    STRIP = 256,              /* channels times tiles in a strip, about */
+    SHORTEST = 4,             /* tiles in a strip, at least */
+    WEIGHTS_STRIP = 2048,     /* for weights: channels, in and out, times tiles */
+    FEWEST_TILES = 16,        /* sums over fewer do not pay for their transform */
+    FEWEST_WEIGHTS = 16 * 16, /* windows that fill the rows of products */
+    MOST_WEIGHTS = 128 * 128  /* windows whose sums still fit beside all else */
 };
 
 bool tw_winograd_pays(const struct tw_conv_data *d)
@@ -118,7 +118,6 @@ void tw_winograd_run(const struct tw_run *r, const struct tw_conv_data *d, bool 
 {
     struct tw_winograd w = shape_of(d, back);
     const size_t all = tiles_of(&w), strip = strip_of(&w, (size_t)r->alg->planes);
-
     size_t turn = 0;
 
     w.lanes = r->lanes;
