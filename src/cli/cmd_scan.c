@@ -26,6 +26,10 @@ static const struct tw_opt opts[] = {
     { TW_OPT_CHOICE, 0, "biases", AT(biases), "HOW",
       "what they do to biases and norms: nothing, follow the weights, or random [ignore]", 0, 0,
       "ignore|weights|random" },
+    { TW_OPT_STR, 0, "direction-file", AT(direction_file), "FILE",
+      "take the directions from this file of loss-landscape instead of random ones", 0, 0, NULL },
+    { TW_OPT_STR, 0, "save-directions", AT(save_directions), "FILE",
+      "write the directions as loss-landscape keeps them", 0, 0, NULL },
     { TW_OPT_FLAG, 0, "trajectory", AT(trajectory), NULL,
       "the plane of the checkpoints' first two principal components", 0, 0, NULL },
     { TW_OPT_CHOICE, 0, "centre", AT(centre), "WHERE",
@@ -241,6 +245,9 @@ static int run(struct tw_call *call)
             report_text(&s, &range);
         code = s.stopped ? TW_EXIT_STOPPED : isfinite(range.lo) ? TW_EXIT_OK : TW_EXIT_NUMERIC;
     }
+    if (rc == TW_OK && s.o->save_directions && code == TW_EXIT_OK &&
+        scan_save_directions(&s) != TW_OK)
+        code = tw_cmd_fail_late(call);
     if (rc == TW_OK && figure && code == TW_EXIT_OK && draw(&s, figure) != TW_OK)
         code = tw_cmd_fail_late(call);
     tw_str_release(&store);

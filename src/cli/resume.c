@@ -12,7 +12,7 @@ static const char *const beside[] = { "output",       "force",   "threads", "jso
                                       "font",         "format",  "show",    "memory-limit",
                                       "model",        "data",    "labels",  "paths",
                                       "weights",      "workers", "devices", "evaluator-timeout",
-                                      "evaluator-log" };
+                                      "evaluator-log", "direction-file", "save-directions" };
 
 static bool counts(const char *line)
 {

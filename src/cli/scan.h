@@ -16,6 +16,7 @@ struct scan_opts {
     struct tw_figure_cli figure;
     struct tw_opt_list also, paths;
     const char *mesh, *range, *normalise, *biases, *bn, *centre, *figure_kind;
+    const char *direction_file, *save_directions;
     double radius, margin, tol, target_error;
     bool trajectory;
 };
@@ -59,6 +60,11 @@ enum tw_status scan_load(struct scan *s) TW_CHECKED;
 enum tw_status scan_place(struct scan *s) TW_CHECKED;
 size_t scan_checkpoints(const struct scan *s);               /* how many were named */
 const char *scan_checkpoint(const struct scan *s, size_t k); /* NULL: the network's own values */
+
+/* scan_direction.c: --direction-file, n directions into the anchors after the first;
+ * --save-directions. */
+enum tw_status scan_read_directions(struct scan *s, size_t n) TW_CHECKED;
+enum tw_status scan_save_directions(const struct scan *s) TW_CHECKED;
 
 /* scan_paths.c: which checkpoints --paths names, after the mesh is known; where they lie, after the
  * anchors are; settings that they are; reports. */

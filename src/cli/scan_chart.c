@@ -111,6 +111,10 @@ enum tw_status scan_plan(struct scan *s)
                           "%zu checkpoints: one has random directions, two make a line, three a "
                           "plane, more a --trajectory",
                           n);
+    if ((s->o->direction_file || s->o->save_directions) && s->kind != SCAN_RANDOM)
+        return tw_err_set(err, TW_EINVAL,
+                          "--direction-file and --save-directions are about directions from one "
+                          "checkpoint, not about lines and planes between several");
     if (s->o->range && s->kind != SCAN_LINE && s->kind != SCAN_RANDOM)
         return tw_err_set(err, TW_EINVAL,
                           "--range is of lines; a plane through checkpoints has a "
@@ -256,7 +260,11 @@ static enum tw_status place_random(struct scan *s)
         return rc;
     o.normalise = (enum tw_normalise)place_of(s->o->normalise, how, 4);
     o.biases = (enum tw_bias_rule)place_of(s->o->biases, rule, 3);
-    for (o.index = 0; o.index < (size_t)dim; o.index++)
+    if (s->o->direction_file)
+        rc = scan_read_directions(s, (size_t)dim);
+    if (rc != TW_OK)
+        return rc;
+    for (o.index = 0; !s->o->direction_file && o.index < (size_t)dim; o.index++)
         tw_direction_make(s->problem->layout, s->anchor[0], &o, s->anchor[o.index + 1]);
     s->chart = tw_chart_centre(dim);
     fill_axis(s->out.x, s->nx, lo, hi);
@@ -354,7 +362,7 @@ static enum tw_status place_trajectory(struct scan *s)
 static enum tw_status describe(struct scan *s)
 {
     static const char *const chart[] = { "random", "line", "triangle", "trajectory" };
-    const bool random = s->kind == SCAN_RANDOM;
+    const bool centred = s->kind == SCAN_RANDOM, random = centred && !s->o->direction_file;
     struct tw_str loss = { 0 };
     struct tw_scan *out = &s->out;
 
@@ -366,12 +374,12 @@ static enum tw_status describe(struct scan *s)
         tw_loss_print(tw_problem_loss(s->problem), &loss);
     }
     out->objective = loss.failed ? NULL : loss.s;
-    out->chart = tw_strdup(chart[s->kind]);
+    out->chart = tw_strdup(centred && !random ? "directions" : chart[s->kind]);
     out->normalise = tw_strdup(random ? s->o->normalise : "");
     out->biases = tw_strdup(random ? s->o->biases : "");
     out->bn = tw_strdup(!s->batch_norm ? ""
                         : s->o->bn     ? s->o->bn
-                        : random       ? "keep"
+                        : centred      ? "keep"
                                        : "interpolate");
     out->n = s->problem->n;
     out->n_data = s->problem->all;

@@ -162,7 +162,7 @@ static enum tw_status put_chart(struct tw_result *r, const struct tw_scan *s, co
         const char *path, *text, *meaning;
     } texts[] = {
         { "/settings", settings, "what the numbers depend on" },
-        { "/chart/kind", s->chart, "random, line, triangle or trajectory" },
+        { "/chart/kind", s->chart, "random, directions (of a file), line, triangle or trajectory" },
         { "/chart/normalise", s->normalise, "how random directions were scaled" },
         { "/chart/biases", s->biases, "what random directions are in biases and norms" },
         { "/chart/bn", s->bn, "statistics of batch normalisation" },

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Surfaces for other programs: HDF5, VTK, CSV. */
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "result.h"
 #include "thalweg/store_surface.h"
+#include "thalweg/tensor.h"
 
 /* Put bytes under a name, all or nothing. */
 static enum tw_status write_bytes(const char *path, bool force, const void *bytes, size_t n,
@@ -102,21 +104,15 @@ static hid_t new_image(const char *path)
     return file;
 }
 
-enum tw_status tw_surface_write_hdf5(const char *path, bool force, const struct tw_surface_table *t,
-                                     const char *dir_file, struct tw_err *err)
+/* What an open image holds, under its name; closes it. */
+static enum tw_status publish_image(hid_t file, bool good, const char *path, bool force,
+                                    struct tw_err *err)
 {
-    enum tw_status rc;
     void *image = NULL;
     ssize_t n = -1;
-    hid_t file;
+    enum tw_status rc;
 
-    if (t->y && t->nx != t->ny)
-        return tw_err_set(err, TW_EINVAL,
-                          "%s: loss-landscape's files of %zu x %zu points are ambiguous (they "
-                          "declare the other shape); only square planes are written for it",
-                          path, t->nx, t->ny);
-    file = new_image(path);
-    if (file >= 0 && fill(file, t, dir_file))
+    if (good)
         n = H5Fget_file_image(file, NULL, 0);
     if (n > 0)
         image = tw_alloc((size_t)n, 1);
@@ -127,6 +123,61 @@ enum tw_status tw_surface_write_hdf5(const char *path, bool force, const struct 
     tw_h5_close(file);
     free(image);
     return rc;
+}
+
+enum tw_status tw_surface_write_hdf5(const char *path, bool force, const struct tw_surface_table *t,
+                                     const char *dir_file, struct tw_err *err)
+{
+    hid_t file;
+
+    if (t->y && t->nx != t->ny)
+        return tw_err_set(err, TW_EINVAL,
+                          "%s: loss-landscape's files of %zu x %zu points are ambiguous (they "
+                          "declare the other shape); only square planes are written for it",
+                          path, t->nx, t->ny);
+    file = new_image(path);
+    return publish_image(file, file >= 0 && fill(file, t, dir_file), path, force, err);
+}
+
+/* Tensor k of a direction, under its number. */
+static bool put_tensor(hid_t group, size_t k, const struct tw_direction_tensor *t, const float *x)
+{
+    hsize_t h[TW_MAX_RANK] = { 0 };
+    hid_t space, set = -1;
+    char name[24];
+    bool good = false;
+
+    for (int d = 0; d < t->rank; d++)
+        h[d] = t->dims[d];
+    (void)snprintf(name, sizeof name, "%zu", k);
+    space = t->rank ? H5Screate_simple(t->rank, h, NULL) : H5Screate(H5S_SCALAR);
+    if (space >= 0)
+        set = H5Dcreate2(group, name, H5T_IEEE_F32LE, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+    if (set >= 0)
+        good = H5Dwrite(set, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, x + t->offset) >= 0;
+    tw_h5_close(set);
+    tw_h5_close(space);
+    return good;
+}
+
+enum tw_status tw_directions_write(const char *path, bool force, size_t ntensor,
+                                   const struct tw_direction_tensor *tensor, size_t n,
+                                   const float *const *direction, struct tw_err *err)
+{
+    static const char *const group[] = { "xdirection", "ydirection" };
+    const hid_t file = new_image(path);
+    bool good = file >= 0;
+
+    for (size_t a = 0; good && a < n; a++) {
+        const hid_t g = H5Gcreate2(file, group[a], H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+
+        good = g >= 0;
+        for (size_t k = 0; good && k < ntensor; k++)
+            good = put_tensor(g, k, &tensor[k], direction[a]);
+        tw_h5_close(g);
+    }
+    good = good && H5Fflush(file, H5F_SCOPE_GLOBAL) >= 0;
+    return publish_image(file, good, path, force, err);
 }
 
 /* ---- VTK ------------------------------------------------------------------------------------- */

@@ -39,6 +39,26 @@ thalweg export far.h5 --csv far.csv -q
 [ "$(loss far.csv 0.5)" = "$(loss line.csv 0.5)" ]
 report $? 'and the same bits at the same place'
 
+# Directions as loss-landscape keeps them.
+expect 'directions are written' 0 - scan a.h5 --mesh 5x5 --seed 3 --save-directions dir.h5 -o drawn.h5
+expect_out 'a tensor each, by their numbers' 0 '^/ydirection/2 *float32 *10 x 32' thalweg info dir.h5
+expect 'and read' 0 - scan a.h5 --mesh 5x5 --direction-file dir.h5 -o given.h5
+thalweg export drawn.h5 --csv drawn.csv -q && thalweg export given.h5 --csv given.csv -q
+expect 'to the same bits' 0 - cmp drawn.csv given.csv
+scan a.h5 --mesh 5 --seed 4 --save-directions dir1.h5 -o drawn1.h5 >/dev/null
+scan a.h5 --mesh 5 --direction-file dir1.h5 -o given1.h5 >/dev/null
+expect_out 'a finished scan of theirs' 0 '^5 points' scan a.h5 --mesh 5 --direction-file dir1.h5 -o given1.h5
+expect_err 'another file is another scan' 2 'made with other settings' \
+    scan a.h5 --mesh 5 --direction-file dir.h5 -o given1.h5
+expect_err 'one direction is a line' 2 'no ydirection.* --mesh=51' \
+    scan a.h5 --mesh 5x5 --direction-file dir1.h5 -o x.h5
+expect_err 'a scan has none' 3 'no xdirection' scan a.h5 --mesh 5 --direction-file line.h5 -o x.h5
+expect_err 'those of another network' 3 'has 4 tensors, but the network has 8' \
+    scan "$root/tests/samples/pairs/deep-1.h5" --mesh 5 --direction-file dir1.h5 -o x.h5
+expect_err 'nor of other shapes' 3 'xdirection/0 has not the shape of fc1.weight' \
+    scan --model 'mlp(64,16,10)' --mesh 5 --direction-file dir1.h5 -o x.h5
+expect_err 'nor between checkpoints' 2 'from one checkpoint' scan a.h5 b.h5 --direction-file dir.h5 -o x.h5
+
 # Planes.
 expect_out 'a plane along random directions' 0 '^9×7 points' \
     scan a.h5 --mesh 9x7 --radius 0.5 --seed 7 -o plane.h5

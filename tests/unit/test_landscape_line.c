@@ -52,6 +52,11 @@ static double hill(double x) /* a pass between two basins, steeper on one side *
     return 2.0 / (1.0 + exp(-30.0 * (x - 0.2))) - 1.9 / (1.0 + exp(-12.0 * (x - 0.7)));
 }
 
+static double pass(double x) /* what a loss between two minima is like */
+{
+    return 0.01 * exp(x * (20.0 - 20.0 * x));
+}
+
 static double kinks(double x)
 {
     return fabs(x - 0.31) + 0.5 * fabs(x - 0.77) + fmax(0.0, 1.0 - 8.0 * fabs(x - 0.5));
@@ -127,6 +132,30 @@ static void a_cubic_is_known_from_the_first_grid(void **state)
     check_close(top, cubic(t) - 1.0 + t, 1e-14, 0.0);
     check_close(2.0 - 14.0 * t + 12.0 * t * t, -1.0, 1e-6, 0.0);
     assert_true(tw_line_converged(&l));
+    finish(&l, &c);
+}
+
+static void of_what_is_above_zero_the_logarithm_is_taken(void **state)
+{
+    struct curve c = start(pass);
+    struct tw_line l;
+    double t;
+
+    (void)state;
+    sample(&l, &c, &(struct tw_line_options){ .hi = 1.0, .tol = 1e-9, .max_points = 50 }, &path);
+    assert_int_equal(l.n, 9); /* the top, of height and of excess, is one of them */
+    check_close(true_error(&l, pass), 0.0, 0.0, 1e-13);
+    assert_true(tw_line_stated_error(&l, TW_LINE_LOSS) < 1e-9);
+    finish(&l, &c);
+    c = start(pass);
+    sample(&l, &c,
+           &(struct tw_line_options){ .lo = -0.1, .hi = 1.0, .max_points = 10, .even = true },
+           &path);
+    check_close(tw_line_top(&l, TW_LINE_LOSS, false, &t), pass(0.5), 1e-12, 0.0);
+    check_close(t, 0.5, 1e-9, 0.0);
+    /* A point at zero or below: the cubic of the values themselves, which is far off here. */
+    l.point[l.order[0]].values.loss.value = 0.0;
+    assert_true(fabs(tw_line_at(&l, TW_LINE_LOSS, 0.55) - pass(0.55)) > 1e-4);
     finish(&l, &c);
 }
 
@@ -313,6 +342,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_cubic_is_known_from_the_first_grid),
+        cmocka_unit_test(of_what_is_above_zero_the_logarithm_is_taken),
         cmocka_unit_test(the_stated_error_holds_and_the_top_is_found),
         cmocka_unit_test(slopes_that_are_measured_save_points),
         cmocka_unit_test(points_in_any_order_go_on_alike),

@@ -26,6 +26,18 @@ struct tw_surface_table {
 enum tw_status tw_surface_write_hdf5(const char *path, bool force, const struct tw_surface_table *t,
                                      const char *dir_file, struct tw_err *err) TW_CHECKED;
 /*
+ * Directions as that program keeps them: groups xdirection and, of two, ydirection, with the data
+ * sets 0, 1, ... (float32), a tensor each in the order of the network's parameters.
+ */
+struct tw_direction_tensor {
+    int rank;
+    const size_t *dims; /* (rank) */
+    size_t offset;      /* in the vector of parameters */
+};
+enum tw_status tw_directions_write(const char *path, bool force, size_t ntensor,
+                                   const struct tw_direction_tensor *tensor, size_t n,
+                                   const float *const *direction, struct tw_err *err) TW_CHECKED;
+/*
  * VTK's PolyData in XML, as ParaView reads it: points (x, y, z), x fastest, with z from the first
  * column, as the point value "zvalue"; quadrilaterals with the mean of their corners, "averaged
  * zvalue". What is not finite is 0. TW_EINVAL: a line.
