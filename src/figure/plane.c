@@ -322,6 +322,8 @@ static void axes(struct tw_str *gp, const struct plane_plan *p)
                 p->left, p->right, p->bottom, p->top);
     fig_set_ticks(gp, 'x', &p->x, p->x_unit, width, 0.5 * p->page.fs / 8.0, &p->page);
     fig_set_ticks(gp, 'y', &p->y, 1.0, height, 0.3 * p->page.fs / 8.0, &p->page);
+    if (p->f->whole_y && p->y.hi - p->y.lo < 12.0) /* else steps are 2 and more */
+        tw_str_add(gp, "set ytics 1; set mytics 1; set format y \"%g\"\n");
     if (p->above || p->below)
         tw_str_addf(gp, "set xrange [XMIN / XUNIT:XMAX / XUNIT]; set yrange [%.8g:%.8g]\n", p->y.lo,
                     p->y.hi);

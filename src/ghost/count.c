@@ -56,7 +56,7 @@ struct ghost_disc ghost_isolate(const struct tw_ghost *g, struct ghost_complex z
     struct ghost_taylor t;
     double h = 0.25 * zero.im;
 
-    ghost_taylor(g, zero, false, &t);
+    ghost_taylor(g, zero, &t);
     for (int it = 0; it < 12; it++, h /= 2.0) {
         /* What the polynomial's value at the zero should be, and is not by rounding, counts as
          * part of the rest. */
@@ -64,7 +64,7 @@ struct ghost_disc ghost_isolate(const struct tw_ghost *g, struct ghost_complex z
 
         if (tail(&t, 2, h) + off <= 0.4 * t.size_of[1] * h) {
             d.radius = h;
-            d.mu = t.mu.re;
+            d.mu = t.mu;
             break;
         }
     }
@@ -163,11 +163,11 @@ static double step_of(const struct ghost_taylor *t, double room)
 /* One step by the Taylor polynomial, not beyond `to`. */
 static bool creep(struct walk *w, double to)
 {
-    struct ghost_taylor t, plain;
+    struct ghost_taylor t;
     struct ghost_complex next;
     double h, theta, f, error;
 
-    ghost_taylor(w->g, w->at, true, &t);
+    ghost_taylor(w->g, w->at, &t);
     w->arc->evaluations++;
     f = t.size_of[0];
     error = ghost_rounding(w->g, t.size, w->radius);
@@ -175,21 +175,12 @@ static bool creep(struct walk *w, double to)
     if (!(error < 0.05 * f))
         return false;
     h = step_of(&t, 0.95 * f - 2.0 * error);
-    if (h < 0.3 && t.mu.im != 0.0) {
-        ghost_taylor(w->g, w->at, false, &plain);
-        w->arc->evaluations++;
-        if (step_of(&plain, 0.95 * f - 2.0 * error) > h) {
-            t = plain;
-            h = step_of(&t, 0.95 * f - 2.0 * error);
-        }
-    }
     theta = w->theta + 2.0 * asin(fmin(1.0, h / (2.0 * w->radius)));
     if (!(theta > w->theta))
         return false;
     theta = fmin(theta, to);
     next = on_circle(w->radius, theta);
-    go(w, theta, theta >= PI ? 0.0 : phase_at(w, theta),
-       t.mu.re * (next.im - w->at.im) + t.mu.im * (next.re - w->at.re));
+    go(w, theta, theta >= PI ? 0.0 : phase_at(w, theta), t.mu * (next.im - w->at.im));
     return true;
 }
 

@@ -180,49 +180,31 @@ struct ghost_value ghost_value(const struct tw_ghost *g, struct ghost_complex s)
     return v;
 }
 
-/* F'/F, or the mean slope if that is not of moderate size. */
-static struct ghost_complex tilt_of(const struct ghost_value *v, double mean, bool tilt)
-{
-    const double f2 = v->f.re * v->f.re + v->f.im * v->f.im;
-    struct ghost_complex mu = { (v->df.re * v->f.re + v->df.im * v->f.im) / f2,
-                                (v->df.im * v->f.re - v->df.re * v->f.im) / f2 };
-
-    if (tilt && fabs(mu.re - 0.5) <= 2.0 && fabs(mu.im) <= 2.0)
-        return mu;
-    return (struct ghost_complex){ mean, 0.0 };
-}
-
-void ghost_taylor(const struct tw_ghost *g, struct ghost_complex s, bool tilt,
-                  struct ghost_taylor *t)
+void ghost_taylor(const struct tw_ghost *g, struct ghost_complex s, struct ghost_taylor *t)
 {
     const double m = largest_exponent(g, s.re);
-    struct ghost_value v = { { 0.0, 0.0 }, { 0.0, 0.0 }, 0.0 };
     double mean = 0.0, factorial = 1.0;
 
+    *t = (struct ghost_taylor){ 0 };
     for (size_t k = 0; k < g->n; k++) {
         const double b = g->b[k], size = exp(g->l[k] + b * s.re - m);
 
         g->tr[k] = size * cos(b * s.im);
         g->ti[k] = size * sin(b * s.im);
-        v.size += size;
+        t->size += size;
         mean += b * size;
-        v.f.re += g->tr[k];
-        v.f.im += g->ti[k];
-        v.df.re += b * g->tr[k];
-        v.df.im += b * g->ti[k];
+        t->c[0].re += g->tr[k];
+        t->c[0].im += g->ti[k];
     }
-    *t = (struct ghost_taylor){ .mu = tilt_of(&v, mean / v.size, tilt), .size = v.size };
-    t->c[0] = v.f;
-    t->reach = hypot(fmax(fabs(t->mu.re), fabs(1.0 - t->mu.re)), t->mu.im);
+    t->mu = mean / t->size;
+    t->reach = fmax(t->mu, 1.0 - t->mu);
     for (size_t k = 0; k < g->n; k++) {
-        const double dr = g->b[k] - t->mu.re, di = -t->mu.im;
+        const double d = g->b[k] - t->mu;
         double re = g->tr[k], im = g->ti[k];
 
         for (int j = 1; j <= GHOST_ORDER; j++) {
-            const double next = re * dr - im * di;
-
-            im = re * di + im * dr;
-            re = next;
+            re *= d;
+            im *= d;
             if (j < GHOST_ORDER) {
                 t->c[j].re += re;
                 t->c[j].im += im;
@@ -237,7 +219,7 @@ void ghost_taylor(const struct tw_ghost *g, struct ghost_complex s, bool tilt,
         t->c[j].im *= factorial;
         t->size_of[j] = sqrt(t->c[j].re * t->c[j].re + t->c[j].im * t->c[j].im);
     }
-    t->size_of[0] = sqrt(v.f.re * v.f.re + v.f.im * v.f.im);
+    t->size_of[0] = sqrt(t->c[0].re * t->c[0].re + t->c[0].im * t->c[0].im);
     t->rest *= factorial / (double)GHOST_ORDER;
 }
 

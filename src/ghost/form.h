@@ -48,13 +48,12 @@ struct ghost_value ghost_value(const struct tw_ghost *g, struct ghost_complex s)
  * |remainder| <= rest h^ORDER exp(reach h) for all complex h of that modulus. */
 enum { GHOST_ORDER = 8 };
 struct ghost_taylor {
-    struct ghost_complex mu, c[GHOST_ORDER];
+    double mu; /* the mean slope, by the moduli of the terms */
+    struct ghost_complex c[GHOST_ORDER];
     double size_of[GHOST_ORDER]; /* |c[j]| */
     double rest, reach, size;    /* size: the sum of the moduli of the terms */
 };
-/* tilt: mu = F'/F where that is of moderate size (so that c[1] = 0), else the mean slope. */
-void ghost_taylor(const struct tw_ghost *g, struct ghost_complex s, bool tilt,
-                  struct ghost_taylor *t);
+void ghost_taylor(const struct tw_ghost *g, struct ghost_complex s, struct ghost_taylor *t);
 /* What rounding may have done to a value of that size at modulus |s|. */
 double ghost_rounding(const struct tw_ghost *g, double size, double modulus);
 
