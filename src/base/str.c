@@ -91,6 +91,13 @@ static size_t min2(size_t a, size_t b)
     return a < b ? a : b;
 }
 
+bool tw_str_ends(const char *s, const char *end)
+{
+    const size_t n = strlen(s), m = strlen(end);
+
+    return n >= m && !strcmp(s + n - m, end);
+}
+
 /* Damerau's distance in its restricted form: a swap of neighbours costs one. */
 size_t tw_str_distance(const char *a, const char *b)
 {

@@ -337,6 +337,8 @@ enum tw_status barrier_file_look(const char *path, const char *kind, const char 
         return TW_OK;
     (void)fclose(there);
     f = tw_is_hdf5(path) ? tw_result_open(path, kind, &why) : NULL;
+    if (!f && tw_result_check(path, true, err) != TW_OK)
+        return err->code; /* a folder, a device */
     if (!f)
         return tw_err_set(err, TW_EIO, "%s exists and is no %s of thalweg's; --force overwrites it",
                           path, kind);

@@ -8,17 +8,18 @@
 
 #include "barrierspawn.h"
 
-static const char kind[] = "barrier-spawned";
+const char spawn_kind[] = "barrier-spawned";
 static const char columns[] =
     "step of the trunk, training step; loss barrier (Entezari), its se; error barrier (Frankle, a "
     "share), its se; verdict (0 undecided, 1 connected, 2 separated); angle at the trunk between "
     "the "
     "two ways, degrees; distances from the trunk to a and to b, and between them; loss at the "
     "middle "
-    "less the trunk's";
+    "less the trunk's; numbers of the two runs in their file";
 
 struct pairing {
-    size_t trunk, a, b; /* of the list */
+    size_t trunk, a, b;  /* of the list */
+    size_t run_a, run_b; /* which run of the file, from 1 */
     double spawn, step;
 };
 
@@ -64,36 +65,81 @@ static size_t find(const struct barrier *b, size_t like, const char *run, double
     return b->list.n;
 }
 
-/* The first two runs of each file, at the steps that both have from the trunk's on. */
-static enum tw_status pair_up(struct barrier *b, struct pairing *p, size_t *n)
+static bool same_run(const struct barrier *b, size_t i, size_t k)
+{
+    return !strcmp(b->list.v[i].run, b->list.v[k].run);
+}
+
+/* Which run of the file that starts at `first` checkpoint k is of, from 1. */
+static size_t run_number(const struct barrier *b, size_t first, size_t k)
+{
+    size_t n = 0, i = first;
+
+    for (;; i++) {
+        size_t seen = first;
+
+        while (!same_run(b, seen, i))
+            seen++;
+        n += seen == i;
+        if (same_run(b, i, k))
+            return n;
+    }
+}
+
+/* Every two runs of the file of checkpoints first to last - 1, at the steps from the trunk's on
+ * that both have. p NULL: counts them. */
+static enum tw_status pair_file(struct barrier *b, size_t first, size_t last, struct pairing *p,
+                                size_t *n)
+{
+    double spawn = 0.0;
+    bool several = false;
+    const enum tw_status rc = spawn_of(b, &b->list.v[first], &spawn);
+
+    for (size_t k = first; k < last && rc == TW_OK; k++) {
+        const struct tw_checkpoint *c = &b->list.v[k];
+        const size_t trunk = find(b, first, c->run, spawn);
+
+        several = several || !same_run(b, first, k);
+        for (size_t m = k + 1; m < last && c->step > spawn && trunk < b->list.n; m++) {
+            if (b->list.v[m].step != c->step || same_run(b, k, m))
+                continue;
+            if (p)
+                p[*n] = (struct pairing){
+                    trunk, k, m, run_number(b, first, k), run_number(b, first, m), spawn, c->step
+                };
+            ++*n;
+        }
+    }
+    return rc == TW_OK && !several
+               ? tw_err_set(&b->call->err, TW_EFORMAT, "%s: there is one run; it takes two",
+                            b->list.v[first].file)
+               : rc;
+}
+
+static enum tw_status pair_all(struct barrier *b, struct pairing *p, size_t *n)
 {
     enum tw_status rc = TW_OK;
 
     *n = 0;
-    for (size_t i = 0; i < b->list.n && rc == TW_OK;) {
-        const size_t first = i;
-        const char *file = b->list.v[i].file, *run = b->list.v[i].run, *other = NULL;
-        double spawn = 0.0;
-
-        for (; i < b->list.n && !strcmp(b->list.v[i].file, file); i++)
-            if (!other && strcmp(b->list.v[i].run, run) != 0)
-                other = b->list.v[i].run;
-        rc = spawn_of(b, &b->list.v[first], &spawn);
-        if (rc == TW_OK && !other)
-            rc = tw_err_set(&b->call->err, TW_EFORMAT, "%s: there is one run; it takes two", file);
-        for (size_t k = first; k < i && rc == TW_OK; k++) {
-            const struct tw_checkpoint *c = &b->list.v[k];
-            const struct pairing q = { find(b, first, run, spawn), k,
-                                       find(b, first, other, c->step), spawn, c->step };
-
-            if (strcmp(c->run, run) != 0 || c->step <= spawn || q.trunk == b->list.n ||
-                q.b == b->list.n)
-                continue;
-            p[(*n)++] = q;
-        }
+    for (size_t first = 0, last; first < b->list.n && rc == TW_OK; first = last) {
+        last = first;
+        while (last < b->list.n && !strcmp(b->list.v[last].file, b->list.v[first].file))
+            last++;
+        rc = pair_file(b, first, last, p, n);
     }
+    return rc;
+}
+
+static enum tw_status pair_up(struct barrier *b, struct pairing **p, size_t *n)
+{
+    enum tw_status rc = pair_all(b, NULL, n);
+
     if (rc == TW_OK && *n == 0)
         rc = tw_err_set(&b->call->err, TW_EFORMAT, "no step after the trunk that two runs have");
+    if (rc == TW_OK) {
+        *p = tw_alloc(*n, sizeof **p);
+        rc = *p ? pair_all(b, *p, n) : tw_err_set(&b->call->err, TW_ENOMEM, "out of memory");
+    }
     return rc;
 }
 
@@ -153,6 +199,8 @@ static enum tw_status one(struct barrier *b, const struct pairing *q, double *x)
         x[SPAWN_ERROR_SE] = r.barrier[TW_LINE_ERROR][TW_BARRIER_FRANKLE].se;
         x[SPAWN_VERDICT] = (double)r.verdict;
         x[SPAWN_MIDDLE] = tw_line_at(&b->line, TW_LINE_LOSS, 0.5) - trunk;
+        x[SPAWN_RUN_A] = (double)q->run_a;
+        x[SPAWN_RUN_B] = (double)q->run_b;
         geometry(b, q, x);
     }
     barrier_result_release(&r);
@@ -165,26 +213,30 @@ static enum tw_status one(struct barrier *b, const struct pairing *q, double *x)
 static void report(struct tw_call *call, const struct barrier_rows *r)
 {
     static const char *const head[] = {
-        "trunk",      "step",  "loss barrier",   "se",     "error %", "se", "angle",
-        "from trunk", "apart", "middle - trunk", "verdict"
+        "trunk", "step",       "runs",  "loss barrier",   "se",     "error %", "se",
+        "angle", "from trunk", "apart", "middle - trunk", "verdict"
     };
     static const char *const key[SPAWN_COLUMNS] = { "trunk",        "step",  "loss",
                                                     "loss_se",      "error", "error_se",
                                                     "verdict",      "angle", "from_trunk_a",
-                                                    "from_trunk_b", "apart", "middle_less_trunk" };
+                                                    "from_trunk_b", "apart", "middle_less_trunk",
+                                                    "run_a",        "run_b" };
     struct tw_table t = { 0 };
     struct tw_json *j = &call->json;
 
-    tw_table_head(&t, head, 11);
+    tw_table_head(&t, head, 12);
     tw_json_open(j, "pairs", '[');
     for (size_t k = 0; k < r->n; k++) {
         const double *x = r->x + k * SPAWN_COLUMNS;
         const char *verdict = tw_verdict_name((enum tw_verdict)(int)x[SPAWN_VERDICT]);
+        char runs[32];
 
         if (!r->status[k])
             continue;
         tw_table_real(&t, "%.0f", x[SPAWN_TRUNK]);
         tw_table_real(&t, "%.0f", x[SPAWN_STEP]);
+        (void)snprintf(runs, sizeof runs, "%.0f-%.0f", x[SPAWN_RUN_A], x[SPAWN_RUN_B]);
+        tw_table_text(&t, runs);
         tw_table_real(&t, "%.4g", x[SPAWN_LOSS]);
         tw_table_real(&t, "%.2g", x[SPAWN_LOSS_SE]);
         tw_table_real(&t, "%.3g", 100.0 * x[SPAWN_ERROR]);
@@ -223,18 +275,17 @@ static enum tw_status draw(struct barrier *b, const struct barrier_rows *r, cons
 
 int barrier_spawned(struct barrier *b, const char *figure)
 {
-    struct pairing *p = tw_alloc(b->list.n, sizeof *p);
+    struct pairing *p = NULL;
     struct barrier_rows r = { 0 };
     struct tw_progress progress;
     size_t n = 0;
-    enum tw_status rc =
-        p ? pair_up(b, p, &n) : tw_err_set(&b->call->err, TW_ENOMEM, "out of memory");
+    enum tw_status rc = pair_up(b, &p, &n);
     int code;
 
     if (rc == TW_OK)
         rc = barrier_rows_new(&r, n, SPAWN_COLUMNS, &b->call->err);
     if (rc == TW_OK)
-        rc = barrier_rows_open(b, &r, kind, columns, b->call->common.output);
+        rc = barrier_rows_open(b, &r, spawn_kind, columns, b->call->common.output);
     tw_progress_start(&progress, b->call, "pairs", n);
     for (size_t k = 0; k < n && rc == TW_OK; k++) {
         if (!r.status[k])
@@ -256,177 +307,4 @@ int barrier_spawned(struct barrier *b, const char *figure)
     barrier_rows_release(&r);
     free(p);
     return code;
-}
-
-/* ---- figures
- * ------------------------------------------------------------------------------------- */
-
-static int by_value(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
-
-/* The different values of a column, rising; how many. */
-static size_t levels(const struct barrier_rows *r, size_t column, double *out)
-{
-    size_t n = 0, kept = 0;
-
-    for (size_t k = 0; k < r->n; k++)
-        if (r->status[k])
-            out[n++] = r->x[k * SPAWN_COLUMNS + column];
-    qsort(out, n, sizeof *out, by_value);
-    for (size_t i = 0; i < n; i++)
-        if (kept == 0 || out[i] != out[kept - 1])
-            out[kept++] = out[i];
-    return kept;
-}
-
-/* Barrier above, angle below, against the training step; a line for each trunk. */
-static enum tw_status ways(const struct barrier_rows *r, const double *trunk, size_t ntrunk,
-                           const char *path, const struct tw_figure_opts *fo, struct tw_err *err)
-{
-    enum { SHOWN = 6, NAME = 40 };
-    static const int column[] = { SPAWN_LOSS, SPAWN_ANGLE };
-    static const char *const label[] = { "loss barrier", "angle (degrees)" };
-    const size_t lines = ntrunk < SHOWN ? ntrunk : SHOWN;
-    double *v = tw_alloc(r->n, 3 * SHOWN * sizeof *v);
-    char name[SHOWN][NAME];
-    struct tw_figure_layer layer[2][2 * SHOWN];
-    struct tw_figure_plane f[2];
-    enum tw_status rc;
-
-    if (!v)
-        return tw_err_set(err, TW_ENOMEM, "out of memory");
-    for (size_t s = 0; s < lines; s++) {
-        double *x = v + 3 * s * r->n;
-        size_t n = 0;
-
-        for (size_t k = 0; k < r->n; k++) {
-            const double *row = r->x + k * SPAWN_COLUMNS;
-
-            if (!r->status[k] || row[SPAWN_TRUNK] != trunk[s])
-                continue;
-            x[n] = row[SPAWN_STEP];
-            x[r->n + n] = row[column[0]];
-            x[2 * r->n + n++] = row[column[1]];
-        }
-        (void)snprintf(name[s], NAME, "together to %.0f", trunk[s]);
-        for (size_t c = 0; c < 2; c++) {
-            layer[c][2 * s] = (struct tw_figure_layer){
-                .mark = TW_FIGURE_LINE, .n = n, .x = x, .y = x + (c + 1) * r->n, .colour = (int)s
-            };
-            layer[c][2 * s + 1] = (struct tw_figure_layer){ .mark = TW_FIGURE_POINTS,
-                                                            .name = c ? NULL : name[s],
-                                                            .n = n,
-                                                            .x = x,
-                                                            .y = x + (c + 1) * r->n,
-                                                            .colour = (int)s };
-        }
-    }
-    for (size_t c = 0; c < 2; c++)
-        f[c] = (struct tw_figure_plane){ .x_label = "training step",
-                                         .y_label = label[c],
-                                         .x_lo = (double)NAN,
-                                         .x_hi = (double)NAN,
-                                         .y_lo = (double)NAN,
-                                         .y_hi = (double)NAN,
-                                         .n = 2 * lines,
-                                         .layers = layer[c],
-                                         .title = "Runs that were one up to a step",
-                                         .weight = c ? 0.7 : 1.0 };
-    rc = tw_figure_stack(path, 2, f, fo, err);
-    free(v);
-    return rc;
-}
-
-/* Shades of the barrier: training step across, the trunk's step upwards. */
-static enum tw_status heat(const struct barrier_rows *r, const double *trunk, size_t ntrunk,
-                           const double *step, size_t nstep, const char *path,
-                           const struct tw_figure_opts *fo, struct tw_err *err)
-{
-    enum { NAME = 24 };
-    char(*text)[NAME] = tw_alloc(ntrunk + nstep, NAME);
-    const char **name = tw_alloc(ntrunk + nstep, sizeof *name);
-    double *value = tw_alloc(ntrunk, nstep * sizeof *value);
-    enum tw_status rc = TW_ENOMEM;
-
-    for (size_t i = 0; text && name && i < ntrunk + nstep; i++) {
-        (void)snprintf(text[i], NAME, "%.0f", i < ntrunk ? trunk[i] : step[i - ntrunk]);
-        name[i] = text[i];
-    }
-    if (text && name && value) {
-        for (size_t i = 0; i < ntrunk * nstep; i++)
-            value[i] = (double)NAN;
-        for (size_t k = 0; k < r->n; k++)
-            for (size_t i = 0; i < ntrunk * nstep && r->status[k]; i++) {
-                const double *row = r->x + k * SPAWN_COLUMNS;
-
-                if (row[SPAWN_TRUNK] == trunk[i / nstep] && row[SPAWN_STEP] == step[i % nstep])
-                    value[i] = row[SPAWN_LOSS];
-            }
-        rc = tw_figure_matrix(path,
-                              &(struct tw_figure_matrix){ .label = "loss barrier",
-                                                          .title = "Barriers of spawned runs",
-                                                          .x_label = "training step",
-                                                          .y_label = "together up to step",
-                                                          .n = ntrunk,
-                                                          .name = name,
-                                                          .ncol = nstep,
-                                                          .col_name = name + ntrunk,
-                                                          .value = value },
-                              fo, err);
-    } else {
-        (void)tw_err_set(err, rc, "out of memory");
-    }
-    free(text);
-    free(name);
-    free(value);
-    return rc;
-}
-
-enum tw_status spawn_figure(const struct barrier_rows *r, const char *path,
-                            const struct tw_figure_opts *fo, struct tw_err *err)
-{
-    double *trunk = tw_alloc(r->n, sizeof *trunk), *step = tw_alloc(r->n, sizeof *step);
-    enum tw_status rc = TW_ENOMEM;
-
-    if (trunk && step) {
-        const size_t nt = levels(r, SPAWN_TRUNK, trunk), ns = levels(r, SPAWN_STEP, step);
-
-        rc = TW_OK;
-        if (nt > 1 && ns > 1) {
-            struct tw_str name = { 0 };
-
-            barrier_beside(path, "heat", &name);
-            rc = name.failed ? tw_err_set(err, TW_ENOMEM, "out of memory")
-                             : heat(r, trunk, nt, step, ns, name.s, fo, err);
-            tw_str_release(&name);
-        }
-        if (rc == TW_OK)
-            rc = ways(r, trunk, nt, path, fo, err);
-    } else {
-        (void)tw_err_set(err, rc, "out of memory");
-    }
-    free(trunk);
-    free(step);
-    return rc;
-}
-
-enum tw_status spawn_plot(const char *file, const char *path, const struct tw_figure_opts *fo,
-                          struct tw_err *err)
-{
-    struct barrier_rows r = { 0 };
-    size_t n = 0;
-    char **name = NULL;
-    enum tw_status rc = barrier_rows_read(file, kind, SPAWN_COLUMNS, &r, &n, &name, err);
-
-    if (rc == TW_OK)
-        rc = spawn_figure(&r, path, fo, err);
-    for (size_t i = 0; name && i < n; i++)
-        free(name[i]);
-    free(name);
-    barrier_rows_release(&r);
-    return rc;
 }

@@ -18,8 +18,11 @@ enum spawn_column {
     SPAWN_FROM_B,
     SPAWN_APART,
     SPAWN_MIDDLE, /* loss half-way less the trunk's */
+    SPAWN_RUN_A,  /* of the file, from 1 */
+    SPAWN_RUN_B,
     SPAWN_COLUMNS
 };
+extern const char spawn_kind[]; /* of the result file */
 
 /* Operands are files of runs: all their checkpoints into the list. */
 enum tw_status barrier_spawn_list(struct barrier *b) TW_CHECKED;

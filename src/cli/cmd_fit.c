@@ -195,7 +195,7 @@ static enum tw_status check_figures(struct tw_call *call, const struct tw_law *l
     if (o->look.figure && tw_fit_runs_figure_check(law, o->look.figure, &call->err) != TW_OK)
         return TW_EINVAL;
     if (tw_figure_cli_check(&o->figure, call, plot) != TW_OK)
-        return TW_EINVAL;
+        return call->err.code;
     return tw_figure_cli_check(&o->figure, call, profile_name(o));
 }
 

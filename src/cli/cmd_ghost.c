@@ -114,6 +114,8 @@ static int run(struct tw_call *call)
     if (g.o->figure.plot)
         figure = tw_figure_cli_path(&g.o->figure, "ghost.pdf", &store);
     rc = tw_figure_cli_check(&g.o->figure, call, figure);
+    if (rc == TW_OK && call->common.output)
+        rc = tw_result_check(call->common.output, call->common.force, &call->err);
     if (rc == TW_OK)
         rc = tw_ghost_onsets_parse(&g, g.o->onset);
     if (rc == TW_OK)

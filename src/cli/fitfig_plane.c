@@ -214,6 +214,18 @@ static size_t choose_budgets(const struct tw_fit_file *f, double *budget)
     return found;
 }
 
+/* "1e18 FLOPs", "3.2e19 FLOPs": what rounds to ten is the next power. */
+static void name_budget(char *out, size_t size, double budget)
+{
+    double e = floor(log10(budget)), m = budget / pow(10.0, e);
+
+    if (m >= 9.95) {
+        m = 1.0;
+        e += 1.0;
+    }
+    (void)snprintf(out, size, "%.2ge%.0f FLOPs", m, e);
+}
+
 enum tw_status tw_isoflop_figure(const struct tw_fit_file *f, const char *path,
                                  const struct tw_figure_opts *fo, struct tw_err *err)
 {
@@ -259,8 +271,7 @@ enum tw_status tw_isoflop_figure(const struct tw_fit_file *f, const char *path,
         if (!tw_runs_predict(fit->law, fit->theta, LINE, input, line[k][2]) ||
             !tw_runs_predict(fit->law, fit->theta, 1, one, &best[1][k]))
             rc = tw_err_set(err, TW_ENOMEM, "out of memory");
-        (void)snprintf(name[k], sizeof name[k], "%.1fe%.0f FLOPs",
-                       budget[k] / pow(10.0, floor(log10(budget[k]))), floor(log10(budget[k])));
+        name_budget(name[k], sizeof name[k], budget[k]);
         layer[fig.n++] = (struct tw_figure_layer){
             .mark = TW_FIGURE_LINE, .n = LINE, .x = line[k][0], .y = line[k][2], .colour = (int)k
         };

@@ -20,6 +20,47 @@ static void circle(double radius, double *x, double *y)
     }
 }
 
+enum { BINS = 30, LEAST_IN_BIN = 8 };
+struct envelope {
+    double x[BINS], low[BINS], high[BINS]; /* NaN: too few zeros there */
+    bool any;
+};
+
+/* Between which heights 80 % of the zeros lie, in bins over the middle 90 % of their real parts:
+ * the "ghost envelope" of the paper's code. TW_EINVAL where there are no zeros. */
+static enum tw_status find_envelope(const struct ghost *g, struct envelope *e)
+{
+    const struct ghost_line *l = &g->line[0];
+    const double lo = tw_ghost_quantile(l->re, l->n, 0.05);
+    const double width = (tw_ghost_quantile(l->re, l->n, 0.95) - lo) / BINS;
+    double *im = tw_alloc(l->n, sizeof *im);
+
+    e->any = false;
+    if (!im)
+        return tw_err_set(&g->call->err, TW_ENOMEM, "out of memory");
+    if (g->exact == TW_GHOST_BOUNDS || !isfinite(l->all.rho.value)) {
+        free(im);
+        return tw_err_set(&g->call->err, TW_EINVAL, "%s",
+                          g->exact == TW_GHOST_BOUNDS
+                              ? "there are no zeros to draw: --exact=none computes none"
+                              : "there is no zero to draw along this direction");
+    }
+    for (size_t b = 0; b < BINS; b++) {
+        const double from = lo + (double)b * width;
+        size_t m = 0;
+
+        for (size_t i = 0; i < l->n; i++)
+            if (l->re[i] >= from && l->re[i] < from + width)
+                im[m++] = l->im[i];
+        e->x[b] = from + 0.5 * width;
+        e->low[b] = m < LEAST_IN_BIN ? (double)NAN : tw_ghost_quantile(im, m, 0.1);
+        e->high[b] = m < LEAST_IN_BIN ? (double)NAN : tw_ghost_quantile(im, m, 0.9);
+        e->any = e->any || m >= LEAST_IN_BIN;
+    }
+    free(im);
+    return TW_OK;
+}
+
 /* Zeros beyond a few times the median would squash the near ones. */
 static enum tw_status draw_zeros(const struct ghost *g, const char *path,
                                  const struct tw_figure_opts *fo)
@@ -31,7 +72,15 @@ static enum tw_status draw_zeros(const struct ghost *g, const char *path,
                                          1.1 * fmax(l->all.rho.value, isnan(tau) ? 0.0 : tau)));
     const size_t truths = l->ntruth < TRUTHS ? l->ntruth : TRUTHS;
     double x[3][CIRCLE], y[3][CIRCLE], re[TRUTHS], im[TRUTHS];
-    struct tw_figure_layer layer[5] = {
+    struct envelope e;
+    struct tw_figure_layer layer[6] = {
+        { .mark = TW_FIGURE_BAND,
+          .name = "80 % of them",
+          .n = BINS,
+          .x = e.x,
+          .y = e.low,
+          .y2 = e.high,
+          .colour = 3 },
         { .mark = TW_FIGURE_POINTS,
           .name = "zeros",
           .n = l->n,
@@ -67,14 +116,14 @@ static enum tw_status draw_zeros(const struct ghost *g, const char *path,
                                  .y_lo = 0.0,
                                  .y_hi = high,
                                  .equal = true,
-                                 .n = isnan(tau) ? 3 : 4,
+                                 .n = isnan(tau) ? 4 : 5,
                                  .layers = layer };
+    const enum tw_status rc = find_envelope(g, &e);
 
-    if (g->exact == TW_GHOST_BOUNDS || !isfinite(l->all.rho.value))
-        return tw_err_set(&g->call->err, TW_EINVAL, "%s",
-                          g->exact == TW_GHOST_BOUNDS
-                              ? "there are no zeros to draw: --exact=none computes none"
-                              : "there is no zero to draw along this direction");
+    if (rc != TW_OK)
+        return rc;
+    layer[0].n = e.any ? BINS : 0;
+    layer[0].name = e.any ? layer[0].name : NULL;
     circle(l->all.rho.value, x[0], y[0]);
     circle(l->all.rho_a.value, x[1], y[1]);
     circle(tau, x[2], y[2]);
@@ -136,6 +185,7 @@ static enum tw_status draw_layers(const struct ghost *g, const char *path,
                                            .x_label = "\317\200 / \316\224 of the layer's part",
                                            .y_label = "layer, by the input first",
                                            .log_x = true,
+                                           .whole_y = true,
                                            .x_lo = least / 3.0,
                                            .x_hi = most * 1.3,
                                            .y_lo = 0.3 - 0.04 * (double)n,

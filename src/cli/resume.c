@@ -82,6 +82,7 @@ static enum tw_status compare(const char *path, const char *was, const char *is,
 enum tw_status tw_resume_check(const char *path, const char *kind, const char *settings,
                                bool *there, struct tw_err *err)
 {
+    struct tw_err why = { 0 };
     struct tw_result *r;
     char *was = NULL;
     enum tw_status rc;
@@ -89,9 +90,14 @@ enum tw_status tw_resume_check(const char *path, const char *kind, const char *s
     *there = access(path, F_OK) == 0;
     if (!*there)
         return TW_OK;
-    r = tw_result_open(path, NULL, err);
-    if (!r)
-        return tw_err_ctx(err, err->code, "this cannot be continued (--force replaces it)");
+    r = tw_result_open(path, NULL, &why);
+    if (!r) {
+        rc = tw_result_check(path, true, err); /* a folder, a device? */
+        return rc != TW_OK
+                   ? rc
+                   : tw_err_set(err, why.code, "this cannot be continued (--force replaces it): %s",
+                                why.msg);
+    }
     if (strcmp(tw_result_kind(r), kind) != 0)
         rc = tw_err_set(err, TW_EINVAL,
                         "%s is a result of kind '%s', and this one would be '%s'; give another -o, "

@@ -8,9 +8,6 @@
 #include "scan.h"
 #include "thalweg/landscape_line.h"
 
-/* The sampler's error is an estimate: as in planes it counts half as much again. */
-static const double MARGIN = 1.5;
-
 /* A point of the file as a point of the line. */
 static struct tw_line_point point_of(const struct tw_scan *out, size_t k)
 {
@@ -67,7 +64,7 @@ static enum tw_status sample(struct scan *s, struct tw_line *l)
     while (rc == TW_OK) {
         struct tw_line_point p = { .slope = NAN };
 
-        l->o.tol = s->o->tol / MARGIN * range_of(l);
+        l->o.tol = s->o->tol * range_of(l);
         if (!tw_line_next(l, &t))
             break;
         if (s->evaluations && tw_stop_requested())
@@ -137,8 +134,7 @@ enum tw_status scan_line(struct scan *s)
         const double range = range_of(&l);
 
         fill(s, &l);
-        s->out.stated_error =
-            range > 0.0 ? MARGIN * tw_line_stated_error(&l, TW_LINE_LOSS) / range : 0.0;
+        s->out.stated_error = range > 0.0 ? tw_line_stated_error(&l, TW_LINE_LOSS) / range : 0.0;
         if (!(s->out.stated_error <= 1.001 * s->o->tol))
             tw_cmd_warn(s->call, "%zu points do not do for --tol=%g: the stated error is %.2g", l.n,
                         s->o->tol, s->out.stated_error);

@@ -142,6 +142,12 @@ static void number(struct tw_str *out, double x)
         tw_str_add(out, " NaN");
 }
 
+/* gnuplot draws a band on over what is not a number, but not over an empty line. */
+static bool is_gap(const struct tw_figure_layer *l, size_t k)
+{
+    return l->mark == TW_FIGURE_BAND && !(isfinite(l->y[k]) && isfinite(l->y2[k]));
+}
+
 static void data(const struct plane_plan *p, struct tw_str *dat)
 {
     if (!p->above)
@@ -156,6 +162,10 @@ static void data(const struct plane_plan *p, struct tw_str *dat)
                         : l->y3                   ? "\n# x y lo hi\n"
                                                   : "\n# x y\n");
         for (size_t k = 0; k < l->n; k++) {
+            if (is_gap(l, k)) {
+                tw_str_add(dat, k > 0 && !is_gap(l, k - 1) ? "\n" : "");
+                continue;
+            }
             number(dat, l->x[k]);
             number(dat, l->y[k]);
             if (l->y2)
@@ -312,6 +322,8 @@ static void axes(struct tw_str *gp, const struct plane_plan *p)
                 p->left, p->right, p->bottom, p->top);
     fig_set_ticks(gp, 'x', &p->x, p->x_unit, width, 0.5 * p->page.fs / 8.0, &p->page);
     fig_set_ticks(gp, 'y', &p->y, 1.0, height, 0.3 * p->page.fs / 8.0, &p->page);
+    if (p->f->whole_y && p->y.hi - p->y.lo < 12.0) /* else steps are 2 and more */
+        tw_str_add(gp, "set ytics 1; set mytics 1; set format y \"%g\"\n");
     if (p->above || p->below)
         tw_str_addf(gp, "set xrange [XMIN / XUNIT:XMAX / XUNIT]; set yrange [%.8g:%.8g]\n", p->y.lo,
                     p->y.hi);

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "fig.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Text and column widths of the venues' style files; label sizes sit a point or two under
  * the caption so that a figure reads as quieter than the text. "serif" and "sans" stand for
@@ -139,9 +141,17 @@ enum tw_status fig_page_init(struct fig_page *p, const char *path,
 enum tw_status tw_figure_check(const char *path, const struct tw_figure_opts *opts,
                                struct tw_err *err)
 {
+    struct fig_files f = { 0 };
     struct fig_page p;
+    enum tw_status st = fig_page_init(&p, path, opts, err);
 
-    return fig_page_init(&p, path, opts, err);
+    if (st == TW_OK)
+        st = fig_files_init(&f, path, err);
+    if (st == TW_OK && access(f.dir, W_OK | X_OK) != 0)
+        st = tw_err_set(err, TW_EIO, "%s: no file can be made in %s: %s", path, f.dir,
+                        strerror(errno));
+    fig_files_release(&f);
+    return st;
 }
 
 double fig_text_width(const struct fig_page *p, size_t n)

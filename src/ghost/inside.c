@@ -180,10 +180,9 @@ static int divided_by(const struct tw_net *net, const struct tw_node *node, doub
     double power = 0.0;
     int sum = -1;
 
-    if (!strcmp(node->op, "Sqrt") && node->nin > 0)
-        add = maker(net, node->in[0], "Add", 2);
-    else if (!strcmp(node->op, "Pow") && node->nin > 1 && is_number(net, node->in[1], &power) &&
-             fabs(power) == 0.5)
+    if ((!strcmp(node->op, "Sqrt") && node->nin > 0) ||
+        (!strcmp(node->op, "Pow") && node->nin > 1 && is_number(net, node->in[1], &power) &&
+         fabs(power) == 0.5))
         add = maker(net, node->in[0], "Add", 2);
     for (int i = 0; add && i < 2; i++)
         if (is_number(net, add->in[i], eps))
@@ -216,6 +215,18 @@ static enum tw_status watch(struct tw_net *net, int value, size_t *port, struct 
     return tw_net_output(net, value, err);
 }
 
+/* The node's name, else that of what it reads; where that one was made up (tw_net_value), that of
+ * what it makes. */
+static const char *name_of(const struct tw_net *net, const struct tw_node *node, int input)
+{
+    const char *read = net->value[input].name;
+    const char *made = node->nout > 0 && node->out[0] >= 0 ? net->value[node->out[0]].name : NULL;
+
+    if (node->name && *node->name)
+        return node->name;
+    return (!read || !strncmp(read, "value.", 6)) && made && *made ? made : read;
+}
+
 static enum tw_status find(struct tw_ghost_inside *w, struct tw_net *net, struct tw_err *err)
 {
     w->site = tw_alloc(net->nnode, sizeof *w->site);
@@ -238,7 +249,7 @@ static enum tw_status find(struct tw_ghost_inside *w, struct tw_net *net, struct
             input = node->in[0];
         if (input < 0)
             continue;
-        name = node->name && *node->name ? node->name : net->value[input].name;
+        name = name_of(net, node, input);
         rc = watch(net, input, &w->port[w->n], err);
         if (rc != TW_OK)
             return rc;

@@ -15,13 +15,6 @@ static bool matches(const char *name, size_t n, const char *const *globs)
     return false;
 }
 
-static bool ends_with(const char *s, const char *end)
-{
-    size_t n = strlen(s), m = strlen(end);
-
-    return n >= m && !strcmp(s + n - m, end);
-}
-
 /* Names that frameworks give to tables which no optimiser touches. */
 static bool is_buffer_name(const char *name)
 {
@@ -40,7 +33,7 @@ static bool is_buffer_name(const char *name)
                                         NULL };
 
     for (size_t i = 0; ends[i]; i++)
-        if (ends_with(name, ends[i]))
+        if (tw_str_ends(name, ends[i]))
             return true;
     return false;
 }

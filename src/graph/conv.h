@@ -31,5 +31,11 @@ size_t tw_winograd_scratch(const struct tw_conv_data *d, size_t planes, bool bac
 void tw_winograd_run(const struct tw_run *r, const struct tw_conv_data *d, bool back,
                      const void *const *a, const struct tw_planes *x, const void *const *bias,
                      enum tw_store store, int act, const struct tw_planes *y, bool *written);
+/* The same for the gradient by the weights: whether it pays, elements of scratch, and adding it to
+ * the sums of value `weights`; x: planes of the input, gy: cotangents of the output. */
+bool tw_winograd_weights_pay(const struct tw_conv_data *d);
+size_t tw_winograd_weights_scratch(const struct tw_conv_data *d, size_t planes);
+void tw_winograd_weights(const struct tw_run *r, const struct tw_conv_data *d,
+                         const struct tw_planes *x, const struct tw_planes *gy, int weights);
 
 #endif

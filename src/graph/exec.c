@@ -59,8 +59,12 @@ void tw_exec_free(struct tw_exec *e)
         free(w->convert);
         free(w->row);
         free(w->out_row);
+        free(w->view.plane);
+        free(w->view.grad);
+        free(w->view.ugrad);
     }
     free(e->worker);
+    free(e->team);
     tw_exec_free_slots(e);
     tw_exec_free_back(e);
     tw_exec_forget(e);
@@ -92,6 +96,17 @@ static char *uniform_at(const struct tw_exec *e, size_t root, size_t plane)
     return e->uniform + (plane * e->utotal + e->uat[root]) * e->k->size;
 }
 
+enum { MANY = 50000 }; /* numbers that threads share */
+
+static void copy(const struct tw_exec *e, size_t n, const float *from, void *to)
+{
+    const size_t part = n > MANY ? (n + e->threads - 1) / e->threads : n;
+
+#pragma omp parallel for schedule(static) num_threads((int)e->threads) if (n > MANY)
+    for (size_t i = 0; i < n; i += part)
+        memcpy((float *)to + i, from + i, (n - i < part ? n - i : part) * sizeof *from);
+}
+
 /* A vector over parameters (or buffers) into a plane of their values. */
 static void scatter(struct tw_exec *e, enum tw_origin origin, size_t plane, const float *f,
                     const double *d)
@@ -108,9 +123,10 @@ static void scatter(struct tw_exec *e, enum tw_origin origin, size_t plane, cons
         p = &g->layout.param[origin == TW_V_PARAM ? x->index : g->layout.nparam + x->index];
         to = uniform_at(e, v, plane);
         if (e->k->size == sizeof *f && !d && f) {
-            memcpy(to, f + p->offset, p->n * sizeof *f);
+            copy(e, p->n, f + p->offset, to);
             continue;
         }
+#pragma omp parallel for schedule(static) num_threads((int)e->threads) if (p->n > MANY)
         for (size_t i = 0; i < p->n; i++)
             tw_put_real(e->k, to, i, d ? d[p->offset + i] : f ? (double)f[p->offset + i] : 0.0);
     }
@@ -164,16 +180,26 @@ void tw_exec_direct_real(struct tw_exec *e, size_t n, const double *const *direc
     e->stale = true;
 }
 
+void tw_exec_team(struct tw_team *t, size_t of)
+{
+    t->of = of;
+    atomic_init(&t->arrived, 0);
+    atomic_init(&t->round, 0);
+}
+
 void tw_exec_refresh(struct tw_exec *e, const struct tw_alg *alg, const size_t *at)
 {
     const struct tw_graph *g = e->g;
     struct tw_run r = { .g = g,
                         .k = e->k,
+                        .alone = e->k,
                         .alg = alg,
                         .lanes = 1,
                         .plane = e->uplane,
                         .kept = e->kept,
-                        .scratch = e->uscratch };
+                        .scratch = e->uscratch,
+                        .own = e->uscratch,
+                        .team = 1 };
 
     for (size_t v = 0; v < g->nval; v++)
         for (int p = 0; p < alg->planes; p++)
@@ -184,9 +210,16 @@ void tw_exec_refresh(struct tw_exec *e, const struct tw_alg *alg, const size_t *
     for (size_t i = 0; i < g->ninstr; i++)
         if (g->instr[i].uniform)
             g->instr[i].op->forward(&r, &g->instr[i], i);
-#pragma omp parallel for schedule(dynamic, 1) num_threads((int)e->threads)
-    for (size_t i = 0; i < g->ninstr; i++)
-        if (e->kept[i] && (!at || at[i] == SIZE_MAX))
-            g->instr[i].op->prepare(&r, &g->instr[i], i, e->gradient);
+    r.k = e->k->team;
+#pragma omp parallel num_threads((int)e->threads)
+    {
+#pragma omp single
+        tw_exec_team(&e->team[0], (size_t)omp_get_num_threads());
+        tw_team_join(&e->team[0], (size_t)omp_get_thread_num());
+        for (size_t i = 0; i < g->ninstr; i++)
+            if (e->kept[i] && (!at || at[i] == SIZE_MAX))
+                g->instr[i].op->prepare(&r, &g->instr[i], i, e->gradient);
+        tw_team_join(NULL, 0);
+    }
     e->stale = false;
 }

@@ -5,6 +5,13 @@
 
 #include "ir.h"
 
+/* The values of a tile: one slot a thread, or where samples mix, one for each tile of a batch. */
+struct tw_slot {
+    char *arena, *garena;
+    void **plane, **grad; /* for tw_run */
+    double **ugrad;
+};
+
 /* One thread's memory. */
 struct tw_worker {
     char *scratch;
@@ -12,13 +19,7 @@ struct tw_worker {
     const float **row; /* a pointer for each lane */
     double **out_row;
     void *seed; /* a real for each lane */
-};
-
-/* The values of a tile: one slot a thread, or where samples mix, one for each tile of a batch. */
-struct tw_slot {
-    char *arena, *garena;
-    void **plane, **grad; /* for tw_run */
-    double **ugrad;
+    struct tw_slot view; /* pointers of its own into a slot that all threads share */
 };
 
 /* The way back's memory, made when it is first asked for. */
@@ -76,6 +77,7 @@ struct tw_exec {
     size_t convert, out;           /* largest input, output */
 
     struct tw_worker *worker;
+    struct tw_team *team; /* as many as could be at once */
     size_t nslot, slot_lanes, slot_memory;
     struct tw_slot *slot;
     struct tw_back back;
@@ -94,6 +96,7 @@ enum tw_status tw_exec_slots(struct tw_exec *e, size_t n, size_t lanes,
 void tw_exec_free_slots(struct tw_exec *e);
 void tw_exec_free_back(struct tw_exec *e);
 void tw_exec_forget(struct tw_exec *e); /* the products kept */
+void tw_exec_team(struct tw_team *t, size_t of);
 /* Bring uniform values and packed weights up to date; not those that only instructions with an
  * `at` below SIZE_MAX need (NULL: all). */
 void tw_exec_refresh(struct tw_exec *e, const struct tw_alg *alg, const size_t *at);

@@ -147,9 +147,11 @@ enum tw_status tw_back_begin(struct tw_job *j, struct tw_err *err)
     return find_needed(j, err);
 }
 
-void tw_back_zero(const struct tw_job *j, size_t chunk)
+void tw_back_zero(const struct tw_job *j, size_t chunk, size_t me, size_t team)
 {
-    memset(j->sums + chunk * j->per, 0, j->per * sizeof *j->sums);
+    const size_t from = j->per / team * me, to = me + 1 < team ? j->per / team * (me + 1) : j->per;
+
+    memset(j->sums + chunk * j->per + from, 0, (to - from) * sizeof *j->sums);
 }
 
 /* ---- the uniform part ---------------------------------------------------------------------------
@@ -196,12 +198,14 @@ static void take_sums(const struct tw_job *j)
 static void give_param(const struct tw_job *j, size_t v, int p, double *to)
 {
     const struct tw_exec *e = j->e;
+    const double by = tw_scale_of(j->run);
     const bool touched = e->back.touched[v];
     const size_t n = e->g->val[v].n, at = (size_t)p * e->utotal + e->uat[v];
 
 #pragma omp parallel for schedule(static) num_threads((int)e->threads) if (n > 20000)
     for (size_t i = 0; i < n; i++)
-        to[i] = sum_of(j, at + i) + (touched ? tw_get_real(e->k, e->back.reals, at + i) : 0.0);
+        to[i] =
+            (sum_of(j, at + i) + (touched ? tw_get_real(e->k, e->back.reals, at + i) : 0.0)) * by;
 }
 
 void tw_back_end(const struct tw_job *j)
@@ -210,12 +214,15 @@ void tw_back_end(const struct tw_job *j)
     const struct tw_graph *g = e->g;
     struct tw_run r = { .g = g,
                         .k = e->k,
+                        .alone = e->k,
                         .alg = &j->alg,
                         .lanes = 1,
                         .plane = e->uplane,
                         .grad = e->back.grad,
                         .kept = e->kept,
-                        .scratch = e->uscratch };
+                        .scratch = e->uscratch,
+                        .own = e->uscratch,
+                        .team = 1 };
 
     if (j->dense)
         tw_dense_gradient(j);

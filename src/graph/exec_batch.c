@@ -227,7 +227,7 @@ enum tw_status tw_run_batches(struct tw_job *j, struct tw_err *err)
             tw_slot_point(j, &j->e->slot[i]);
         forget_statistics(j);
         for (size_t c = 0; j->sums && c < j->nchunk; c++)
-            tw_back_zero(j, c);
+            tw_back_zero(j, c, 0, 1);
     }
     for (size_t i = 0; !st && i < nbatch; i++) {
         b.first = i * j->batch;

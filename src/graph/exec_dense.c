@@ -69,34 +69,43 @@ bool tw_dense_fits(const struct tw_job *j)
             (double)(e->memory - e->slot_memory) + bytes <= (double)e->memory_limit);
 }
 
+/* Rows k .. of one instruction's weights. */
+static void make_rows(const struct tw_job *j, const struct tw_worker *w, size_t instr, size_t k,
+                      size_t n, double *gw)
+{
+    const struct tw_exec *e = j->e;
+    struct tw_tile tile = tw_tile_of(j, 0, j->run->n, 0);
+    struct tw_run r;
+
+    for (size_t t = 0; t < j->ntile; t++) {
+        tile = tw_tile_of(j, 0, j->run->n, t);
+        tile.slot = &e->slot[t];
+        r = tw_tile_run(j, w, &tile);
+        tw_matmul_weights(&r, &e->g->instr[instr], !j->needed[instr], t == 0,
+                          t + 1 < j->ntile ? 1.0 : tw_scale_of(j->run), k, n, gw);
+    }
+}
+
 void tw_dense_gradient(const struct tw_job *j)
 {
     const struct tw_exec *e = j->e;
     const struct tw_graph *g = e->g;
 
-    for (size_t i = 0; i < e->ndense; i++) {
-        const struct tw_instr *in = &g->instr[e->dense_instr[i]];
-        size_t rows = 0;
-        int w = -1;
-        double *gw;
+#pragma omp parallel num_threads((int)e->threads)
+    {
+        const struct tw_worker *worker = &e->worker[omp_get_thread_num()];
 
-        (void)tw_matmul_packed(g, in, &w, &rows);
-        gw = j->run->gradient + g->layout.param[g->val[g->val[w].root].index].offset;
-#pragma omp parallel for schedule(dynamic, 1) num_threads((int)e->threads)
-        for (size_t k = 0; k < rows; k += ROWS) {
-            const struct tw_worker *worker = &e->worker[omp_get_thread_num()];
-            const size_t n = rows - k < ROWS ? rows - k : ROWS;
+        for (size_t i = 0; i < e->ndense; i++) {
+            const size_t instr = e->dense_instr[i];
+            size_t rows = 0;
+            int w = -1;
+            double *gw;
 
-            for (size_t t = 0; t <= j->ntile; t++) { /* first of all zeros */
-                struct tw_tile tile = tw_tile_of(j, 0, j->run->n, t ? t - 1 : 0);
-                struct tw_run r;
-
-                if (t && !j->needed[e->dense_instr[i]])
-                    break;
-                tile.slot = &e->slot[t ? t - 1 : 0];
-                r = tw_tile_run(j, worker, &tile);
-                tw_matmul_weights(&r, in, t > 0, k, n, gw);
-            }
+            (void)tw_matmul_packed(g, &g->instr[instr], &w, &rows);
+            gw = j->run->gradient + g->layout.param[g->val[g->val[w].root].index].offset;
+#pragma omp for schedule(dynamic, 1) nowait
+            for (size_t k = 0; k < rows; k += ROWS)
+                make_rows(j, worker, instr, k, rows - k < ROWS ? rows - k : ROWS, gw);
         }
     }
 }

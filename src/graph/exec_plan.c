@@ -274,16 +274,21 @@ void tw_exec_free_slots(struct tw_exec *e)
     e->slot_memory = 0;
 }
 
-static bool make_slot(struct tw_exec *e, struct tw_slot *s, size_t lanes)
+static bool make_pointers(const struct tw_exec *e, struct tw_slot *s)
 {
     size_t pointers = e->g->nval * e->planes;
 
-    s->arena = elements(e, e->arena, lanes);
-    s->garena = elements(e, e->garena, lanes);
     s->plane = tw_alloc(pointers, sizeof *s->plane);
     s->grad = tw_alloc(pointers, sizeof *s->grad);
     s->ugrad = tw_alloc(pointers, sizeof *s->ugrad);
-    return s->arena && s->garena && s->plane && s->grad && s->ugrad;
+    return s->plane && s->grad && s->ugrad;
+}
+
+static bool make_slot(struct tw_exec *e, struct tw_slot *s, size_t lanes)
+{
+    s->arena = elements(e, e->arena, lanes);
+    s->garena = elements(e, e->garena, lanes);
+    return make_pointers(e, s) && s->arena && s->garena;
 }
 
 enum tw_status tw_exec_slots(struct tw_exec *e, size_t n, size_t lanes, struct tw_err *err)
@@ -323,7 +328,8 @@ enum tw_status tw_exec_slots(struct tw_exec *e, size_t n, size_t lanes, struct t
 static enum tw_status make_workers(struct tw_exec *e, struct tw_err *err)
 {
     e->worker = tw_alloc(e->threads, sizeof *e->worker);
-    if (!e->worker)
+    e->team = tw_alloc(e->threads, sizeof *e->team);
+    if (!e->worker || !e->team)
         return tw_err_set(err, TW_ENOMEM, "out of memory for the threads");
     for (size_t t = 0; t < e->threads; t++) {
         struct tw_worker *w = &e->worker[t];
@@ -333,7 +339,8 @@ static enum tw_status make_workers(struct tw_exec *e, struct tw_err *err)
         w->convert = tw_alloc(e->convert * e->lanes, sizeof *w->convert);
         w->row = tw_alloc(e->lanes, sizeof *w->row);
         w->out_row = tw_alloc(e->lanes, sizeof *w->out_row);
-        if (!w->scratch || !w->seed || !w->convert || !w->row || !w->out_row)
+        if (!make_pointers(e, &w->view) || !w->scratch || !w->seed || !w->convert || !w->row ||
+            !w->out_row)
             return tw_err_set(err, TW_ENOMEM, "out of memory for %zu threads: use fewer",
                               e->threads);
     }

@@ -239,7 +239,7 @@ void tw_tile_combine(const struct tw_job *j, const struct tw_run *r, size_t i)
     in->op->bias(r, in, 0, y);
     for (size_t k = 0; k < e->reuse.n; k++) /* what has no weight is not looked at */
         if (j->run->weights[k] != 0.0)
-            e->k->axpy(n, j->run->weights[k], kept_at(e, k, r->first / j->tile, i, j->lanes), y);
+            r->k->axpy(n, j->run->weights[k], kept_at(e, k, r->first / j->tile, i, j->lanes), y);
     if (e->act[i] != TW_U_COPY)
-        e->k->unary((enum tw_unary)e->act[i], 0, 0.0, 0.0, n, y, y);
+        r->k->unary((enum tw_unary)e->act[i], 0, 0.0, 0.0, n, y, y);
 }

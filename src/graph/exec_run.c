@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* A pass over samples: tiles in parallel, nothing threaded inside a tile. What is summed over
- * samples is summed tile by tile within fixed chunks, and the chunks in order: the same bits at
- * any number of threads. */
+/* A pass over samples: tiles in parallel, a tile to a thread; those that do not go round are
+ * computed by all threads together, kernel after kernel. What is summed over samples is summed tile
+ * by tile within fixed chunks, and the chunks in order: the same bits at any number of threads. */
 #include <omp.h>
 
 #include "exec_run.h"
@@ -44,39 +44,99 @@ struct tw_tile tw_tile_of(const struct tw_job *j, size_t first, size_t count, si
                              .count = left < j->tile ? left : j->tile };
 }
 
+/* Who computes a chunk: one thread, or a team from thread `lead` on. */
+struct crew {
+    size_t thread, lead, team;
+};
+
+static void run_chunk(const struct tw_job *j, const struct crew *by, size_t c)
+{
+    struct tw_exec *e = j->e;
+    struct tw_worker *w = &e->worker[by->thread];
+    const size_t first = c * j->ntile / j->nchunk, last = (c + 1) * j->ntile / j->nchunk;
+
+    if (j->sums)
+        tw_back_zero(j, c, by->thread - by->lead, by->team);
+    for (size_t i = first; i < last; i++) {
+        struct tw_tile t = tw_tile_of(j, 0, j->run->n, i);
+        struct tw_run r;
+
+        t.chunk = c;
+        t.lead = by->lead;
+        t.me = by->thread - by->lead;
+        t.team = by->team;
+        t.slot = &e->slot[j->dense ? i : by->lead];
+        if (by->team > 1) {
+            w->view.arena = t.slot->arena;
+            w->view.garena = t.slot->garena;
+            tw_slot_point(j, &w->view);
+            t.slot = &w->view;
+        }
+        r = tw_tile_run(j, w, &t);
+        tw_tile_load(j, w, &r, &t);
+        tw_tile_forward(j, &r, 0, e->g->ninstr);
+        tw_tile_store(j, w, &r, &t);
+        if (!j->sums)
+            continue;
+        tw_tile_seed(j, w, &r, &t);
+        tw_tile_backward(j, &r, 0, e->g->ninstr);
+    }
+}
+
+/* How many chunks threads compute alone. Those that do not go round are left to teams, if their
+ * instructions are long against the wait after each kernel. */
+static size_t chunks_alone(const struct tw_job *j, size_t threads)
+{
+    static const double least = 2e5; /* operations of a thread: some microseconds */
+    const double each = j->e->flops * (double)j->lanes / (double)(j->e->g->ninstr * threads);
+
+    return j->nchunk - (each < least ? 0 : j->nchunk % threads);
+}
+
+/* What is left: a team for each chunk, or all threads for one after the other. */
+static void run_teams(const struct tw_job *j, size_t thread, size_t threads, size_t alone)
+{
+    const size_t left = j->nchunk - alone, teams = 2 * left > threads ? 1 : left;
+    size_t which = 0;
+    struct crew by = { .thread = thread };
+
+    while ((which + 1) * threads / teams <= thread)
+        which++;
+    by.lead = which * threads / teams;
+    by.team = (which + 1) * threads / teams - by.lead;
+    tw_team_join(&j->e->team[which], thread - by.lead);
+    for (size_t c = alone + which; c < j->nchunk; c += teams)
+        run_chunk(j, &by, c);
+    tw_team_join(NULL, 0);
+}
+
+static void set_teams(const struct tw_job *j, size_t threads, size_t alone)
+{
+    const size_t left = j->nchunk - alone, teams = 2 * left > threads ? 1 : left;
+
+    for (size_t i = 0; i < teams; i++)
+        tw_exec_team(&j->e->team[i], (i + 1) * threads / teams - i * threads / teams);
+}
+
 static void run_tiles(struct tw_job *j)
 {
     struct tw_exec *e = j->e;
 
 #pragma omp parallel num_threads((int)e->threads)
     {
-        size_t me = (size_t)omp_get_thread_num();
-        struct tw_worker *w = &e->worker[me];
+        const size_t me = (size_t)omp_get_thread_num(), threads = (size_t)omp_get_num_threads();
+        const size_t alone = chunks_alone(j, threads);
+        const struct crew by = { .thread = me, .lead = me, .team = 1 };
 
         if (!j->dense)
             tw_slot_point(j, &e->slot[me]);
+#pragma omp master
+        set_teams(j, threads, alone);
 #pragma omp for schedule(dynamic, 1)
-        for (size_t c = 0; c < j->nchunk; c++) {
-            size_t first = c * j->ntile / j->nchunk, last = (c + 1) * j->ntile / j->nchunk;
-
-            if (j->sums)
-                tw_back_zero(j, c);
-            for (size_t i = first; i < last; i++) {
-                struct tw_tile t = tw_tile_of(j, 0, j->run->n, i);
-                struct tw_run r;
-
-                t.chunk = c;
-                t.slot = &e->slot[j->dense ? i : me];
-                r = tw_tile_run(j, w, &t);
-                tw_tile_load(j, w, &r, &t);
-                tw_tile_forward(j, &r, 0, e->g->ninstr);
-                tw_tile_store(j, w, &r, &t);
-                if (!j->sums)
-                    continue;
-                tw_tile_seed(j, w, &r, &t);
-                tw_tile_backward(j, &r, 0, e->g->ninstr);
-            }
-        }
+        for (size_t c = 0; c < alone; c++)
+            run_chunk(j, &by, c);
+        if (alone < j->nchunk)
+            run_teams(j, me, threads, alone);
     }
 }
 
@@ -85,9 +145,12 @@ static void run_tiles(struct tw_job *j)
 static void choose_lanes(struct tw_job *j, bool dense)
 {
     enum { TILES = 8, DENSE_TILES = 4, WORK = 100 };
+    static const double wide = 1e5; /* operations of an instruction: enough for threads to share */
     const struct tw_exec *e = j->e;
     const bool back = j->run->gradient || j->run->hvp;
-    const size_t tiles = dense ? DENSE_TILES : TILES;
+    const size_t tiles = !dense                                        ? TILES
+                         : e->flops / (double)e->g->ninstr >= wide ? 1
+                                                                       : DENSE_TILES;
     double least;
 
     j->dense = dense;

@@ -22,11 +22,17 @@ struct tw_job {
     double *sums;         /* nchunk * per; NULL: no way back */
 };
 
-/* Samples `first` to `first + count` in one slot, their sums over samples in one chunk. */
+/* Samples `first` to `first + count` in one slot, their sums over samples in one chunk. team: 2 or
+ * more: so many threads compute it together, from number `lead` on, this one is the `me`th. */
 struct tw_tile {
-    size_t first, count, chunk;
+    size_t first, count, chunk, lead, me, team;
     struct tw_slot *slot;
 };
+
+static inline double tw_scale_of(const struct tw_exec_run *run)
+{
+    return run->scale == 0.0 ? 1.0 : run->scale;
+}
 
 /* Lanes, tiles, batches, chunks of j->run. */
 void tw_choose_tiles(struct tw_job *j);
@@ -56,8 +62,8 @@ void tw_tile_ready(const struct tw_job *j, const struct tw_run *r, size_t i);
 
 /* Before the tiles: j->sums, needed, zero_at, if anything flows back; else a gradient of zeros. */
 enum tw_status tw_back_begin(struct tw_job *j, struct tw_err *err) TW_CHECKED;
-/* The sums of a chunk become zero. */
-void tw_back_zero(const struct tw_job *j, size_t chunk);
+/* The sums of a chunk become zero: part `me` of `team`. */
+void tw_back_zero(const struct tw_job *j, size_t chunk, size_t me, size_t team);
 /* After them: through the uniform part to the results. */
 void tw_back_end(const struct tw_job *j);
 size_t tw_choose_chunks(const struct tw_job *j);

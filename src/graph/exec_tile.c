@@ -36,7 +36,7 @@ void tw_tile_load(const struct tw_job *j, struct tw_worker *w, const struct tw_r
             if (e->k->size == sizeof(double)) {
                 double *to = tw_plane(r, v, 0);
 
-                for (size_t k = 0; k < n; k++)
+                for (size_t k = r->me; k < n; k += r->team)
                     to[k * j->lanes + s] = tw_array_real(x, from + k);
                 continue;
             }
@@ -45,8 +45,9 @@ void tw_tile_load(const struct tw_job *j, struct tw_worker *w, const struct tw_r
             w->row[s] = w->convert + s * n;
         }
         if (x->dtype == TW_F32 || e->k->size == sizeof(float))
-            e->k->load_f32(n, j->lanes, w->row, tw_plane(r, v, 0));
+            r->k->load_f32(n, j->lanes, w->row, tw_plane(r, v, 0));
     }
+    tw_run_wait(r);
 }
 
 static void store_plane(const struct tw_job *j, struct tw_worker *w, const struct tw_run *r, int v,
@@ -72,13 +73,14 @@ void tw_tile_store(const struct tw_job *j, struct tw_worker *w, const struct tw_
     const struct tw_graph *g = j->e->g;
     size_t nd = (size_t)j->alg.planes - 1;
 
-    for (size_t o = 0; o < g->noutput; o++) {
+    for (size_t o = 0; !r->me && o < g->noutput; o++) {
         if (j->run->outputs && j->run->outputs[o])
             store_plane(j, w, r, g->output[o], 0, t, j->run->outputs[o]);
         for (size_t d = 0; d < nd && j->run->tangents; d++)
             if (j->run->tangents[o * nd + d])
                 store_plane(j, w, r, g->output[o], 1 + (int)d, t, j->run->tangents[o * nd + d]);
     }
+    tw_run_wait(r);
 }
 
 /* ---- where things lie ---------------------------------------------------------------------------
@@ -111,9 +113,11 @@ struct tw_run tw_tile_run(const struct tw_job *j, const struct tw_worker *w,
                           const struct tw_tile *t)
 {
     const struct tw_exec *e = j->e;
+    const bool shared = t->team > 1;
 
     return (struct tw_run){ .g = e->g,
-                            .k = e->k,
+                            .k = shared ? e->k->team : e->k,
+                            .alone = e->k,
                             .alg = &j->alg,
                             .lanes = j->lanes,
                             .samples = t->count,
@@ -124,7 +128,10 @@ struct tw_run tw_tile_run(const struct tw_job *j, const struct tw_worker *w,
                             .grad = t->slot->grad,
                             .ugrad = j->sums ? t->slot->ugrad : NULL,
                             .kept = e->kept,
-                            .scratch = w->scratch,
+                            .scratch = (shared ? &e->worker[t->lead] : w)->scratch,
+                            .own = w->scratch,
+                            .me = shared ? t->me : 0,
+                            .team = shared ? t->team : 1,
                             .act = j->plain ? e->act : NULL };
 }
 
@@ -168,8 +175,8 @@ void tw_tile_seed(const struct tw_job *j, struct tw_worker *w, const struct tw_r
         tw_put_real(e->k, w->seed, s, x);
     }
     for (int p = 1; p < j->alg.planes; p++)
-        e->k->fill(n * j->lanes, 0.0, tw_grad(r, v, p));
-    e->k->binary(TW_B_FIRST, &l, j->lanes, w->seed, j->lanes, w->seed, TW_SET, j->lanes,
+        r->k->fill(n * j->lanes, 0.0, tw_grad(r, v, p));
+    r->k->binary(TW_B_FIRST, &l, j->lanes, w->seed, j->lanes, w->seed, TW_SET, j->lanes,
                  tw_grad(r, v, 0));
 }
 
@@ -181,7 +188,7 @@ static void forget_value(const struct tw_job *j, const struct tw_run *r, size_t 
     int root = g->val[g->output[j->run->network_output]].root;
 
     if (g->val[g->instr[i].out[0]].root == root && tw_grad(r, root, 0))
-        j->e->k->fill(g->val[root].n * j->lanes, 0.0, tw_grad(r, root, 0));
+        r->k->fill(g->val[root].n * j->lanes, 0.0, tw_grad(r, root, 0));
 }
 
 void tw_tile_ready(const struct tw_job *j, const struct tw_run *r, size_t i)
@@ -201,7 +208,7 @@ void tw_tile_ready(const struct tw_job *j, const struct tw_run *r, size_t i)
             for (size_t q = 0; q < k; q++)
                 before = before || (in->in[q] >= 0 && j->e->g->val[in->in[q]].root == root);
             if (!before && tw_grad(r, root, p))
-                j->e->k->fill(j->e->g->val[root].n * j->lanes, 0.0, tw_grad(r, root, p));
+                r->k->fill(j->e->g->val[root].n * j->lanes, 0.0, tw_grad(r, root, p));
         }
     }
 }

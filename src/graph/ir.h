@@ -90,6 +90,7 @@ void tw_alg_tangents(struct tw_alg *a, int t);
 struct tw_run {
     const struct tw_graph *g;
     const struct tw_kernels *k;
+    const struct tw_kernels *alone; /* for one thread: `k`, but in a team */
     const struct tw_alg *alg;
     size_t lanes, samples; /* samples: of this tile, the lanes behind them are padding */
     size_t first;          /* number of the tile's first sample in the run */
@@ -100,6 +101,9 @@ struct tw_run {
     double **ugrad;    /* of uniform values as seen from a tile: summed over lanes; may be NULL */
     void *const *kept; /* by instruction: what prepare() made */
     char *scratch;     /* as many bytes as the operator asked for */
+    char *own;         /* as many again that no other thread of a team has */
+    size_t me, team;   /* 2 or more threads compute the tile together (`k` shares out its kernels;
+                          pointers are each thread's own): this one's number, how many */
     const unsigned char *act; /* by instruction: enum tw_unary to apply at its end, plain
                                  numbers only; NULL: none */
 };
@@ -146,6 +150,12 @@ static inline size_t tw_lanes_of(const struct tw_run *r, int v)
 static inline bool tw_wants_grad(const struct tw_run *r, int v)
 {
     return v >= 0 && r->g->val[v].active && (tw_grad(r, v, 0) || tw_ugrad(r, v, 0));
+}
+/* What is done without kernels is done by parts, or by the first thread of a team; then all wait. */
+static inline void tw_run_wait(const struct tw_run *r)
+{
+    if (r->team > 1)
+        tw_team_wait();
 }
 /* n elements further on. */
 static inline void *tw_at(const struct tw_run *r, const void *p, long n, size_t lanes)
@@ -302,9 +312,9 @@ void tw_batch_spread(const struct tw_run *r, const struct tw_instr *in, bool bac
                      const double *mean);
 
 /* The gradient by the weights of a product: rows k .. k + nk of its other factor, all samples of
- * a tile. add: else they become zero. */
-void tw_matmul_weights(const struct tw_run *r, const struct tw_instr *in, bool add, size_t k,
-                       size_t nk, double *gw);
+ * a tile; zero: it is zero. set: else added to. Then all times `by`. */
+void tw_matmul_weights(const struct tw_run *r, const struct tw_instr *in, bool zero, bool set,
+                       double by, size_t k, size_t nk, double *gw);
 /* Of a product with a matrix of packed weights without gaps: the weights' value, and the rows of
  * the other factor; false if it is none. */
 bool tw_matmul_packed(const struct tw_graph *g, const struct tw_instr *in, int *weights,

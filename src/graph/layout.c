@@ -12,13 +12,6 @@ const char *tw_role_name(enum tw_role role)
     return (unsigned)role < TW_NROLES ? names[role] : "?";
 }
 
-static bool ends_with(const char *s, const char *end)
-{
-    size_t n = strlen(s), m = strlen(end);
-
-    return n >= m && !strcmp(s + n - m, end);
-}
-
 static char *layer_of(const char *name)
 {
     const char *dot = strrchr(name, '.'), *slash = strrchr(name, '/');
@@ -146,13 +139,13 @@ static bool find_reader(const struct tw_net *net, int value, int rank, const siz
 static void role_by_shape(struct tw_param *p)
 {
     bool scale =
-        ends_with(p->name, "weight") || ends_with(p->name, "gamma") || ends_with(p->name, "scale");
+        tw_str_ends(p->name, "weight") || tw_str_ends(p->name, "gamma") || tw_str_ends(p->name, "scale");
 
     if (p->rank >= 2 && p->n > p->dims[0])
         return;
     if (scale)
         p->role = p->rank <= 1 ? TW_ROLE_NORM_SCALE : TW_ROLE_WEIGHT;
-    else if (p->rank <= 1 || ends_with(p->name, "bias") || ends_with(p->name, "beta"))
+    else if (p->rank <= 1 || tw_str_ends(p->name, "bias") || tw_str_ends(p->name, "beta"))
         p->role = TW_ROLE_BIAS;
 }
 

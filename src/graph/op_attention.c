@@ -105,7 +105,7 @@ static void by_kernel(const struct tw_run *r, const struct tw_instr *in)
             .bias = a->causal || in->in[MASK] < 0 ? NULL : tw_plane(r, in->in[MASK], 0),
             .bi = (long)p.score.nj,
             .lanes = r->lanes,
-            .scratch = r->scratch });
+            .scratch = r->own });
     }
 }
 

@@ -364,30 +364,39 @@ static void conv_vjp(const struct tw_run *r, const struct tw_instr *in, size_t n
         else
             packed_back(r, in, number);
     }
-    if (tw_wants_grad(r, in->in[1]))
+    if (!tw_wants_grad(r, in->in[1]))
+        return;
+    if (tw_winograd_weights_pay(d)) {
+        struct tw_planes x, gy;
+
+        tw_planes_of(r, in->in[0], &x);
+        tw_planes_grad(r, in->out[0], &gy);
+        tw_winograd_weights(r, d, &x, &gy, in->in[1]);
+    } else {
         weight_back(r, in);
+    }
 }
 
 static size_t conv_scratch(const struct tw_graph *g, const struct tw_instr *in,
                            const struct tw_alg *alg)
 {
     const struct tw_conv_data *d = in->data;
-
-    size_t planes = (size_t)alg->planes,
-           direct = is_padded(d) ? planes * d->cin * tw_conv_volume(d->room) : 0;
-    size_t most;
+    const size_t planes = (size_t)alg->planes;
+    size_t most = 0, n[3] = { is_padded(d) ? planes * d->cin * tw_conv_volume(d->room) : 0 };
 
     if (!uses_pack(g, in))
         return 0;
-    if (!tw_winograd_pays(d))
-        return direct;
-    most = tw_winograd_scratch(d, planes, false);
-    if (alg->back) {
-        size_t back = tw_winograd_scratch(d, planes, true);
+    if (tw_winograd_pays(d)) {
+        const size_t direct = n[0];
 
-        most = back > most ? back : most;
-        most = direct > most ? direct : most; /* of the weights' gradient */
+        n[0] = tw_winograd_scratch(d, planes, false);
+        n[1] = alg->back ? tw_winograd_scratch(d, planes, true) : 0;
+        n[2] = !alg->back                   ? 0
+               : tw_winograd_weights_pay(d) ? tw_winograd_weights_scratch(d, planes)
+                                            : direct;
     }
+    for (int i = 0; i < 3; i++)
+        most = n[i] > most ? n[i] : most;
     return most;
 }
 

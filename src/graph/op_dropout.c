@@ -13,7 +13,7 @@ static void dropout_forward(const struct tw_run *r, const struct tw_instr *in, s
     void *y = tw_plane(r, in->out[0], 0);
 
     (void)number;
-    for (size_t s = 0; s < r->lanes; s++) {
+    for (size_t s = r->me; s < r->lanes; s += r->team) {
         const size_t i = r->first + s;
         const uint64_t row = s >= r->samples ? 0 : r->rows ? r->rows[i] : i;
         struct tw_rng rng = tw_rng_stream(r->dropout_seed, TW_RNG_DROPOUT, d->node << 40 ^ row);
@@ -22,6 +22,7 @@ static void dropout_forward(const struct tw_run *r, const struct tw_instr *in, s
             tw_put_real(r->k, y, e * r->lanes + s,
                         (double)tw_rng_u32(&rng) < d->p * 0x1p32 ? 0.0 : keep);
     }
+    tw_run_wait(r);
 }
 
 const struct tw_op tw_op_dropout = { .name = "dropout", .forward = dropout_forward };

@@ -323,13 +323,13 @@ bool tw_matmul_packed(const struct tw_graph *g, const struct tw_instr *in, int *
     return (s.wm == 1 && s.wk == (long)s.m) || (s.wk == 1 && s.wm == (long)s.k);
 }
 
-void tw_matmul_weights(const struct tw_run *r, const struct tw_instr *in, bool add, size_t k,
-                       size_t nk, double *gw)
+void tw_matmul_weights(const struct tw_run *r, const struct tw_instr *in, bool zero, bool set,
+                       double by, size_t k, size_t nk, double *gw)
 {
     enum side side = weight_side(r->g, in);
     struct shape s = shape_of(in->data, side, false);
 
-    if (!add) {
+    if (zero) {
         const bool rows = s.wm == 1; /* which way they lie side by side */
 
         for (size_t i = 0; i < (rows ? nk : s.m); i++)
@@ -350,7 +350,9 @@ void tw_matmul_weights(const struct tw_run *r, const struct tw_instr *in, bool a
         .lanes = r->lanes,
         .da = gw + (long)k * s.wk,
         .dam = s.wm,
-        .dak = s.wk });
+        .dak = s.wk,
+        .set = set,
+        .by = by });
 }
 
 /* The cotangent of a factor that has the lanes of the product: gA = gY B', gB = A' gY. */

@@ -129,7 +129,7 @@ static void each_pick(const struct tw_run *r, const struct tw_instr *in, struct 
     const void *index = tw_plane(r, in->in[1], 0);
     size_t ilanes = tw_lanes_of(r, in->in[1]);
 
-    for (size_t y = 0; y < d->outer * d->m * d->inner; y++) {
+    for (size_t y = 0; !r->me && y < d->outer * d->m * d->inner; y++) {
         size_t i = y % d->inner, j = y / d->inner % d->m, o = y / d->inner / d->m;
         size_t at = (o * d->so + j * d->sj + i * d->si) * ilanes;
 
@@ -141,6 +141,7 @@ static void each_pick(const struct tw_run *r, const struct tw_instr *in, struct 
                  s);
         }
     }
+    tw_run_wait(r);
 }
 
 static void take_forward(const struct taken *t, size_t x, size_t y, size_t lane)

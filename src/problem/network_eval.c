@@ -136,11 +136,12 @@ static void report(struct network *s, const struct tw_request *r)
     const double total = s->part->ports.weight >= 0 ? tw_sum(s->part->sample[1], n)
                                                     : s->part->ports.weight_each * (double)n;
 
-    scale(s->base.dim, 1.0 / total, r->gradient);
+    if (s->part->ports.weight >= 0) /* else it was known before the run */
+        scale(s->base.dim, 1.0 / total, r->gradient);
     for (size_t t = 0; t < r->ndirections; t++) {
         if (r->slopes)
             r->slopes[t] = tw_sum(s->tangent + t * n, n) / total;
-        if (r->hvp)
+        if (r->hvp && s->part->ports.weight >= 0)
             scale(s->base.dim, 1.0 / total, r->hvp[t]);
     }
     report_part(s, s->part, n, &first, r->values);
@@ -192,6 +193,7 @@ static void direct_results(const struct network *s, const struct tw_request *r,
     run->seed_output = (size_t)ports->loss;
     run->gradient = r->gradient;
     run->hvp = r->hvp;
+    run->scale = ports->weight >= 0 ? 1.0 : 1.0 / (ports->weight_each * (double)run->n);
     run->weights = s->kept && !r->rows ? r->weights : NULL;
     run->batch = r->batch;
     run->statistics = r->statistics;

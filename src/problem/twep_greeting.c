@@ -11,13 +11,6 @@ static enum tw_status no_memory(struct tw_err *err)
     return tw_err_set(err, TW_ENOMEM, "out of memory");
 }
 
-static bool ends_with(const char *s, const char *end)
-{
-    const size_t n = strlen(s), m = strlen(end);
-
-    return n >= m && !strcmp(s + n - m, end);
-}
-
 /* ---- tensors -------------------------------------------------------------------------------- */
 
 static enum tw_status role(struct tw_param *p, const struct tw_twep_value *kind, struct tw_err *err)
@@ -39,8 +32,8 @@ static enum tw_status role(struct tw_param *p, const struct tw_twep_value *kind,
         if (!strcmp(kind->text, kinds[i].kind)) {
             p->role = kinds[i].role;
             if (p->role == TW_ROLE_NORM_SCALE &&
-                (ends_with(p->name, "bias") || ends_with(p->name, "beta") ||
-                 ends_with(p->name, "shift")))
+                (tw_str_ends(p->name, "bias") || tw_str_ends(p->name, "beta") ||
+                 tw_str_ends(p->name, "shift")))
                 p->role = TW_ROLE_NORM_SHIFT;
             return TW_OK;
         }

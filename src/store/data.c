@@ -188,12 +188,15 @@ static enum tw_status read_plain(const char *path, const char *head, size_t n, e
 
     if (as == DATA_ANY && (packed || data_is_idx(bytes, n)))
         rc = data_read_idx(path, &p.x, err);
-    else if (as == DATA_ANY && (data_has_end(path, ".csv") || data_has_end(path, ".tsv")))
+    else if (as == DATA_ANY && (tw_str_ends(path, ".csv") || tw_str_ends(path, ".tsv")))
         rc = data_read_csv(path, &table, &p, remarks, err);
     else
         rc = data_read_plain(path, as, &known, &p, err);
     if (rc == TW_OK && !known)
-        rc = tw_kind_foreign(path, err);
+        rc = tw_kind_foreign(path,
+                             "HDF5, npz, npy, IDX, tables (.csv, .tsv), text (.txt, text:FILE) and "
+                             "tokens (.bin, tokens:FILE)",
+                             err);
     if (c->labels && p.y.dtype == TW_NONE) { /* the only array */
         tw_array_release(&p.y);
         p.y = p.x;
@@ -276,7 +279,7 @@ static enum tw_status read_content(const char *path, struct content *c,
     if (rc != TW_OK)
         return rc;
     /* A table or tokens may begin as an ONNX model does. */
-    if (kind == TW_KIND_ONNX && (data_has_end(path, ".bin") || data_has_end(path, ".txt")))
+    if (kind == TW_KIND_ONNX && (tw_str_ends(path, ".bin") || tw_str_ends(path, ".txt")))
         kind = TW_KIND_OTHER;
     switch (kind) {
     case TW_KIND_HDF5:

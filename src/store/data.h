@@ -12,7 +12,6 @@ struct data_parts {
     bool whole;                  /* asked for: no options that a sequence does not have */
     struct tw_str files;         /* of a folder: those that were read, a line each */
 };
-bool data_has_end(const char *s, const char *end);
 /* Is it an IDX file, unpacked? */
 bool data_is_idx(const unsigned char *head, size_t n);
 /* The file of labels beside one of pictures; NULL: there is none. The caller frees it. */

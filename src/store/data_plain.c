@@ -14,13 +14,6 @@
 
 enum { HEAD = 16 };
 
-bool data_has_end(const char *s, const char *end)
-{
-    const size_t n = strlen(s), m = strlen(end);
-
-    return n >= m && !strcmp(s + n - m, end);
-}
-
 /* ---- IDX: yann.lecun.com/exdb/mnist, "the IDX file format" ------------------------------------
  */
 
@@ -269,7 +262,7 @@ static int by_path(const void *a, const void *b)
 /* 0 train, 1 test, -1 neither. */
 static int split_of(const char *name)
 {
-    if (!data_has_end(name, ".bin"))
+    if (!tw_str_ends(name, ".bin"))
         return -1;
     if (!strncmp(name, "data_batch_", 11) || !strcmp(name, "train.bin"))
         return 0;
@@ -403,9 +396,9 @@ enum plain { TEXT, LLMC, TOKENS, CIFAR, UNKNOWN };
 static enum plain kind_of(const char *path, enum data_as as, const unsigned char *head, size_t n,
                           struct file *f)
 {
-    const bool bin = data_has_end(path, ".bin");
+    const bool bin = tw_str_ends(path, ".bin");
 
-    if (as == DATA_TEXT || (as == DATA_ANY && data_has_end(path, ".txt")))
+    if (as == DATA_TEXT || (as == DATA_ANY && tw_str_ends(path, ".txt")))
         return TEXT;
     if (data_is_llmc(head, n))
         return LLMC;

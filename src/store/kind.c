@@ -120,7 +120,7 @@ const char *tw_kind_name(enum tw_kind kind)
     return names[kind];
 }
 
-enum tw_status tw_kind_foreign(const char *path, struct tw_err *err)
+enum tw_status tw_kind_foreign(const char *path, const char *read, struct tw_err *err)
 {
     static const char pickle[] =
         "a Python pickle of another kind than torch.save makes, which may run programs and is not "
@@ -170,9 +170,7 @@ enum tw_status tw_kind_foreign(const char *path, struct tw_err *err)
         return tw_err_set(err, TW_EFORMAT,
                           "this is a web page (HTML), perhaps what a server said in the place of "
                           "the file; download the file itself");
-    return tw_err_set(err, TW_EFORMAT,
-                      "its kind is not known; safetensors, PyTorch, HDF5, npz, npy, GGUF, msgpack "
-                      "and ONNX files are read");
+    return tw_err_set(err, TW_EFORMAT, "its kind is not known; %s are read", read);
 }
 
 static bool is_kind(const char *path, enum tw_kind kind)

@@ -22,7 +22,8 @@ enum tw_kind tw_kind_of(const unsigned char *head, size_t n, uint64_t size);
 enum tw_status tw_kind_read(const char *path, enum tw_kind *kind, struct tw_err *err) TW_CHECKED;
 const char *tw_kind_name(enum tw_kind kind); /* "an HDF5 file" */
 
-/* What a file that is none of ours is, and what to do with it; returns TW_EFORMAT. */
-enum tw_status tw_kind_foreign(const char *path, struct tw_err *err);
+/* What a file that is none of ours is, and what to do with it; returns TW_EFORMAT. `read`: what is
+ * read in its place. */
+enum tw_status tw_kind_foreign(const char *path, const char *read, struct tw_err *err);
 
 #endif

@@ -42,13 +42,6 @@ char *npz_array_name(const char *s)
     return n > 4 && !strcmp(s + n - 4, ".npy") ? tw_strndup(s, n - 4) : NULL;
 }
 
-static bool has_end(const char *s, const char *end)
-{
-    size_t n = strlen(s), m = strlen(end);
-
-    return n >= m && !strcmp(s + n - m, end);
-}
-
 enum tw_status npz_foreign(zip_t *z, struct tw_err *err)
 {
     zip_int64_t n = zip_get_num_entries(z, 0);
@@ -56,7 +49,7 @@ enum tw_status npz_foreign(zip_t *z, struct tw_err *err)
     for (zip_int64_t i = 0; i < n; i++) {
         const char *name = zip_get_name(z, (zip_uint64_t)i, 0);
 
-        if (name && (!strcmp(name, "data.pkl") || has_end(name, "/data.pkl")))
+        if (name && (!strcmp(name, "data.pkl") || tw_str_ends(name, "/data.pkl")))
             return tw_err_set(
                 err, TW_EFORMAT,
                 "this is a checkpoint of PyTorch (.pt), which holds weights and is no "

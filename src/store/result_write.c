@@ -201,6 +201,15 @@ static enum tw_status put_provenance(struct tw_result *r, const struct tw_proven
     return rc;
 }
 
+enum tw_status tw_result_check(const char *path, bool force, struct tw_err *err)
+{
+    char *target = NULL;
+    const enum tw_status rc = tw_publish_check(path, force, &target, err);
+
+    free(target);
+    return rc;
+}
+
 struct tw_result *tw_result_create(const char *path, const char *kind, enum tw_result_mode mode,
                                    bool force, const struct tw_provenance *prov, struct tw_err *err)
 {

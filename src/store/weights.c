@@ -95,7 +95,8 @@ static enum tw_status dispatch(struct tw_weights_file *f, struct tw_str *remarks
     case TW_KIND_OTHER:
         break;
     }
-    return tw_kind_foreign(f->path, err);
+    return tw_kind_foreign(
+        f->path, "safetensors, PyTorch, HDF5, npz, npy, GGUF, msgpack and ONNX files", err);
 }
 
 /* Weights that were saved without being gathered, in whatever format. */

@@ -5,12 +5,7 @@
 #ifndef TENSOR_KERN_H
 #define TENSOR_KERN_H
 
-#include "kern_binary.h"
-#include "kern_bmm.h"
-#include "kern_gradw.h"
-#include "kern_move.h"
-#include "kern_pool.h"
-#include "kern_winograd.h"
+#include "kern_team.h"
 
 #define KERN_TABLE(ISA)                                                                            \
     {                                                                                              \
@@ -18,11 +13,12 @@
         .unary_grad = unary_grad, .binary = binary, .select = choose, .fill = fill, .axpy = axpy,  \
         .reduce = reduce, .reduce_lanes = reduce_lanes, .packed_size = packed_size, .pack = pack,  \
         .gemm = gemm, .gradw = gradw, .winograd_pack = winograd_pack, .winograd_in = winograd_in,  \
-        .winograd_out = winograd_out, .bmm = bmm, .attention_scratch = attention_scratch,          \
+        .winograd_out = winograd_out, .winograd_grad = winograd_grad,                              \
+        .winograd_weights = winograd_weights, .bmm = bmm, .attention_scratch = attention_scratch,  \
         .attention = attention, .softmax = softmax, .normalize = normalize, .maxpool = maxpool,    \
         .pick = pick, .unpick = unpick, .avgpool = avgpool, .avgpool_grad = avgpool_grad,          \
         .lookup = lookup, .lookup_grad = lookup_grad, .load_f32 = load_f32,                        \
-        .store_f64 = store_f64, .argmax = argmax,                                                  \
+        .store_f64 = store_f64, .argmax = argmax, .team = &team,                                   \
     }
 
 #endif

@@ -5,5 +5,6 @@
 #define KERN_BYTES 32
 #include "kern.h"
 
+static const struct tw_kernels team = KERN_TEAM("avx2");
 const struct tw_kernels tw_kernels_avx2_f32 = KERN_TABLE("avx2");
 #endif

@@ -6,5 +6,6 @@
 #define KERN_REAL64
 #include "kern.h"
 
+static const struct tw_kernels team = KERN_TEAM("avx2");
 const struct tw_kernels tw_kernels_avx2_f64 = KERN_TABLE("avx2");
 #endif

@@ -5,5 +5,6 @@
 #define KERN_BYTES 64
 #include "kern.h"
 
+static const struct tw_kernels team = KERN_TEAM("avx512");
 const struct tw_kernels tw_kernels_avx512_f32 = KERN_TABLE("avx512");
 #endif

@@ -6,5 +6,6 @@
 #define KERN_REAL64
 #include "kern.h"
 
+static const struct tw_kernels team = KERN_TEAM("avx512");
 const struct tw_kernels tw_kernels_avx512_f64 = KERN_TABLE("avx512");
 #endif

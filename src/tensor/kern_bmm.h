@@ -163,15 +163,21 @@ static void attend(const struct tw_attention *p, size_t i0, size_t n, const real
     bmm_vector(BMM_VARYING, &values, n, p->dv, s, v, y);
 }
 
-static void attention(const struct tw_attention *p)
+/* Block `first` of queries, and every `each`th after it. */
+static void attention_blocks(const struct tw_attention *p, size_t first, size_t each)
 {
     const long step = (long)p->lanes;
 
     for (long l = 0; l < step; l += W)
-        for (size_t i = 0; i < p->nq; i += QUERIES)
+        for (size_t i = first * QUERIES; i < p->nq; i += each * QUERIES)
             attend(p, i, p->nq - i < QUERIES ? p->nq - i : QUERIES,
                    (const real *)p->q + (long)i * p->qi * step + l, (const real *)p->k + l,
                    (const real *)p->v + l, (real *)p->y + (long)i * p->yi * step + l);
+}
+
+static void attention(const struct tw_attention *p)
+{
+    attention_blocks(p, 0, 1);
 }
 
 #endif

@@ -3,4 +3,5 @@
 #define KERN_BYTES 16
 #include "kern.h"
 
+static const struct tw_kernels team = KERN_TEAM("generic");
 const struct tw_kernels tw_kernels_generic_f32 = KERN_TABLE("generic");

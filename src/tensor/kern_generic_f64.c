@@ -4,4 +4,5 @@
 #define KERN_REAL64
 #include "kern.h"
 
+static const struct tw_kernels team = KERN_TEAM("generic");
 const struct tw_kernels tw_kernels_generic_f64 = KERN_TABLE("generic");

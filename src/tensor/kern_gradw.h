@@ -35,8 +35,15 @@ static const gradw_micro gradw_micros[GRADW_I + 1] = {
 #endif
 };
 
+/* What becomes of the sums of a block. */
+struct gradw_end {
+    bool set;
+    double by;
+};
+
 /* One block of n columns. */
-static void gradw_block(const struct tw_gradw *p, size_t n, const long *go, const long *xo)
+static void gradw_block(const struct tw_gradw *p, struct gradw_end e, size_t n, const long *go,
+                        const long *xo)
 {
     for (size_t k = 0; k < p->k; k += GRADW_J) {
         const size_t nj = p->k - k < GRADW_J ? p->k - k : GRADW_J;
@@ -55,9 +62,11 @@ static void gradw_block(const struct tw_gradw *p, size_t n, const long *go, cons
                 g[i] = (const real *)p->gy + element_offset(p->moff, p->mstride, m + i, p->lanes);
             gradw_micros[ni](n, g, go, x, xo, sums);
             for (size_t i = 0; i < ni; i++)
-                for (size_t j = 0; j < nj; j++)
-                    p->da[(long)(m + i) * p->dam + (long)(k + j) * p->dak] +=
-                        (double)sums[i * GRADW_J + j];
+                for (size_t j = 0; j < nj; j++) {
+                    double *da = p->da + (long)(m + i) * p->dam + (long)(k + j) * p->dak;
+
+                    *da = ((e.set ? 0.0 : *da) + (double)sums[i * GRADW_J + j]) * e.by;
+                }
         }
     }
 }
@@ -122,19 +131,22 @@ static void turn(const struct tw_gradw *p, size_t k, size_t nk, size_t n, const 
     }
 }
 
-static inline void add_row(size_t n, const real *s, double *da, long dak)
+static inline void add_row(struct gradw_end e, size_t n, const real *s, double *da, long dak)
 {
-    if (dak == 1)
+    if (dak == 1 && e.set)
         for (size_t j = 0; j < n; j++)
-            da[j] += (double)s[j];
+            da[j] = (double)s[j] * e.by;
+    else if (dak == 1)
+        for (size_t j = 0; j < n; j++)
+            da[j] = (da[j] + (double)s[j]) * e.by;
     else
-        for (size_t j = 0; j < n; j++)
-            da[(long)j * dak] += (double)s[j];
+        for (size_t j = 0; j < n; j++, da += dak)
+            *da = ((e.set ? 0.0 : *da) + (double)s[j]) * e.by;
 }
 
 /* Rows m .. of GY with one tile of turned rows of X. */
-static void turned_tile(const struct tw_gradw *p, size_t m, size_t k, size_t nk, size_t n,
-                        const long *go, const real *x)
+static void turned_tile(const struct tw_gradw *p, struct gradw_end e, size_t m, size_t k, size_t nk,
+                        size_t n, const long *go, const real *x)
 {
     const size_t rows = p->m - m < GEMM_ROWS ? p->m - m : GEMM_ROWS;
     double *da = p->da + (long)m * p->dam + (long)k * p->dak;
@@ -144,15 +156,16 @@ static void turned_tile(const struct tw_gradw *p, size_t m, size_t k, size_t nk,
     for (size_t r = 0; r < rows; r++) {
         g[r] = (const real *)p->gy + element_offset(p->moff, p->mstride, m + r, p->lanes);
         /* What will be added to comes nearer meanwhile. */
-        for (size_t j = 0; j < nk && p->dak == 1; j += 64 / sizeof *da)
+        for (size_t j = 0; j < nk && p->dak == 1 && !e.set; j += 64 / sizeof *da)
             __builtin_prefetch(da + (long)r * p->dam + (long)j, 1);
     }
     turned_micros[rows][(nk + W - 1) / W](n, g, go, x, sums);
     for (size_t r = 0; r < rows; r++)
-        add_row(nk, sums[r], da + (long)r * p->dam, p->dak);
+        add_row(e, nk, sums[r], da + (long)r * p->dam, p->dak);
 }
 
-static void turned_block(const struct tw_gradw *p, size_t n, const long *go, const long *xo)
+static void turned_block(const struct tw_gradw *p, struct gradw_end e, size_t n, const long *go,
+                         const long *xo)
 {
     enum { TILE = TURNED_WIDEST * W };
     real x[TURNED_TILES][TURNED_COLUMNS * W * TILE] __attribute__((aligned(64)));
@@ -164,7 +177,7 @@ static void turned_block(const struct tw_gradw *p, size_t n, const long *go, con
             turn(p, k + j, all - j < TILE ? all - j : TILE, n, xo, x[j / TILE]);
         for (size_t m = 0; m < p->m; m += GEMM_ROWS)
             for (size_t j = 0; j < all; j += TILE)
-                turned_tile(p, m, k + j, all - j < TILE ? all - j : TILE, n, go, x[j / TILE]);
+                turned_tile(p, e, m, k + j, all - j < TILE ? all - j : TILE, n, go, x[j / TILE]);
     }
 }
 
@@ -178,21 +191,30 @@ static bool gradw_turns(const struct tw_gradw *p)
     return p->m >= TW_PANEL && (apart || 5 * block < 4 * p->m);
 }
 
-static void gradw(const struct tw_gradw *p)
+static void gradw_by(const struct tw_gradw *p, bool turns)
 {
-    const bool turns = gradw_turns(p);
     const size_t most = turns ? TURNED_COLUMNS : GRADW_COLUMNS;
+    size_t left = p->nc[0] * p->nc[1] * p->nc[2] * (p->lanes / W), n;
+    struct gradw_end e = { .set = p->set, .by = 1.0 };
     struct columns at = { { 0 }, 0 };
     long go[GRADW_COLUMNS], xo[GRADW_COLUMNS];
-    size_t n;
 
     if (p->nc[1] == 0 || p->nc[2] == 0)
         return;
-    while ((n = next_columns(&at, p->nc, p->lanes, p->gyc, p->xc, most, go, xo)) > 0)
+    while ((n = next_columns(&at, p->nc, p->lanes, p->gyc, p->xc, most, go, xo)) > 0) {
+        left -= n;
+        e.by = left || p->by == 0.0 ? 1.0 : p->by;
         if (turns)
-            turned_block(p, n, go, xo);
+            turned_block(p, e, n, go, xo);
         else
-            gradw_block(p, n, go, xo);
+            gradw_block(p, e, n, go, xo);
+        e.set = false;
+    }
+}
+
+static void gradw(const struct tw_gradw *p)
+{
+    gradw_by(p, gradw_turns(p));
 }
 
 #endif

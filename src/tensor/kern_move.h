@@ -46,8 +46,9 @@ static void lookup(size_t n, const void *vindex, size_t rows, size_t width, cons
         }
 }
 
-static void lookup_grad(size_t n, const void *vindex, size_t rows, size_t width, const void *vgy,
-                        size_t lanes, double *gtable)
+/* Columns `from` to `to` of the table. */
+static void lookup_grad_part(size_t n, const void *vindex, size_t rows, size_t width,
+                             const void *vgy, size_t lanes, double *gtable, size_t from, size_t to)
 {
     const real *index = vindex, *gy = vgy;
 
@@ -56,18 +57,30 @@ static void lookup_grad(size_t n, const void *vindex, size_t rows, size_t width,
             const long r = table_row(*index, rows);
 
             if (r >= 0)
-                for (size_t w = 0; w < width; w++)
+                for (size_t w = from; w < to; w++)
                     gtable[(size_t)r * width + w] += (double)gy[w * lanes + l];
         }
 }
 
-static void load_f32(size_t e, size_t lanes, const float *const *x, void *vy)
+static void lookup_grad(size_t n, const void *index, size_t rows, size_t width, const void *gy,
+                        size_t lanes, double *gtable)
 {
-    real *y = vy;
+    lookup_grad_part(n, index, rows, width, gy, lanes, gtable, 0, width);
+}
 
-    for (size_t i = 0; i < e; i++, y += lanes)
+/* Elements `from` to `to`. */
+static void load_part(size_t from, size_t to, size_t lanes, const float *const *x, void *vy)
+{
+    real *y = (real *)vy + from * lanes;
+
+    for (size_t i = from; i < to; i++, y += lanes)
         for (size_t l = 0; l < lanes; l++)
             y[l] = x[l] ? (real)x[l][i] : (real)0.0;
+}
+
+static void load_f32(size_t e, size_t lanes, const float *const *x, void *y)
+{
+    load_part(0, e, lanes, x, y);
 }
 
 static void store_f64(size_t e, size_t lanes, size_t nsamples, const void *vx, double *const *y)

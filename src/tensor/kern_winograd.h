@@ -25,13 +25,15 @@ static inline void winograd_spread(double a, double b, double c, double *to, siz
     to[3 * s] = c;
 }
 
-static void winograd_pack(size_t m, size_t k, const void *va, long sm, long sk, bool turned,
-                          void *packed)
+/* Rows [from, last) of m: whole panels, but for the last. */
+static void winograd_pack_rows(size_t from, size_t last, size_t m, size_t k, const void *va,
+                               long sm, long sk, bool turned, void *packed)
 {
     const size_t size = packed_size(m, k);
 
-    memset(packed, 0, WINOGRAD * size * sizeof(real));
-    for (size_t row = 0; row < m; row++)
+    for (size_t p = 0; p < WINOGRAD; p++)
+        memset((real *)packed + p * size + from * k, 0, packed_size(last - from, k) * sizeof(real));
+    for (size_t row = from; row < last; row++)
         for (size_t i = 0; i < k; i++) {
             const real *w = (const real *)va + (long)row * sm + (long)i * sk;
             real *to =
@@ -48,6 +50,12 @@ static void winograd_pack(size_t m, size_t k, const void *va, long sm, long sk, 
             for (int p = 0; p < WINOGRAD; p++)
                 to[(size_t)p * size] = (real)u[p];
         }
+}
+
+static void winograd_pack(size_t m, size_t k, const void *a, long sm, long sk, bool turned,
+                          void *packed)
+{
+    winograd_pack_rows(0, m, m, k, a, sm, sk, turned, packed);
 }
 
 /* ---- inputs --------------------------------------------------------------------------------- */
@@ -125,6 +133,82 @@ static void winograd_in(const struct tw_winograd *w, const void *x, void *v)
                                 (real *)v + (c * w->tiles + i) * TW_LANES + l);
             i += r.n;
         }
+}
+
+/* ---- gradients by the weights: what goes through A' comes back through A --------------------- */
+
+static inline void winograd_back(vec x, vec y, vec a[4])
+{
+    a[0] = x;
+    a[1] = x + y;
+    a[2] = x - y;
+    a[3] = -y;
+}
+
+/* One channel of a run: gy, the channel's plane. */
+static void winograd_grad_run(const struct tw_winograd *w, const struct winograd_run *r,
+                              const real *gy, size_t step, real *v)
+{
+    const size_t down = 2 * r->row + 1 < w->out[0] ? w->out[1] * w->lanes : 0;
+
+    gy += 2 * r->row * w->out[1] * w->lanes + 2 * r->col * w->lanes;
+    for (size_t t = 0; t < r->n; t++, v += TW_LANES, gy += 2 * w->lanes) {
+        const bool both = 2 * (r->col + t) + 1 < w->out[1];
+        vec a[2][4], g[4];
+
+        winograd_back(vload(gy), down ? vload(gy + down) : K(0.0), a[0]);
+        winograd_back(both ? vload(gy + w->lanes) : K(0.0),
+                      both && down ? vload(gy + w->lanes + down) : K(0.0), a[1]);
+        KERN_UNROLL
+        for (size_t i = 0; i < 4; i++) {
+            winograd_back(a[0][i], a[1][i], g);
+            KERN_UNROLL
+            for (size_t j = 0; j < 4; j++)
+                vstore(v + (4 * i + j) * step, g[j]);
+        }
+    }
+}
+
+static void winograd_grad(const struct tw_winograd *w, const void *gy, void *v)
+{
+    const size_t plane = w->out[0] * w->out[1] * w->lanes;
+    const size_t step = tw_winograd_step(w->cout, w->tiles) * TW_LANES;
+
+    for (size_t c = 0; c < w->cout; c++)
+        for (size_t i = 0; i < w->tiles;) {
+            const struct winograd_run r = winograd_next(w, i, SIZE_MAX);
+
+            for (size_t l = 0; l < TW_LANES; l += W)
+                winograd_grad_run(w, &r, (const real *)gy + c * plane + w->lane + l, step,
+                                  (real *)v + (c * w->tiles + i) * TW_LANES + l);
+            i += r.n;
+        }
+}
+
+/* G' u: four numbers become three. */
+static inline void winograd_gather(const double *u, size_t s, double *to, size_t ts)
+{
+    const double half = 0.5 * (u[s] + u[2 * s]);
+
+    to[0] = u[0] + half;
+    to[ts] = 0.5 * (u[s] - u[2 * s]);
+    to[2 * ts] = half + u[3 * s];
+}
+
+static void winograd_weights(size_t n, const double *du, double *da)
+{
+    for (size_t i = 0; i < n; i++, da += 9) {
+        double u[WINOGRAD], h[12], w[9];
+
+        for (size_t p = 0; p < WINOGRAD; p++)
+            u[p] = du[p * n + i];
+        for (size_t j = 0; j < 4; j++)
+            winograd_gather(u + j, 4, h + j, 4);
+        for (size_t j = 0; j < 3; j++)
+            winograd_gather(h + 4 * j, 1, w + 3 * j, 1);
+        for (size_t t = 0; t < 9; t++)
+            da[t] += w[t];
+    }
 }
 
 /* ---- products and outputs ------------------------------------------------------------------- */

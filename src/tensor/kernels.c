@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Which table of kernels this processor gets. */
+/* Which table of kernels this processor gets; teams of threads. */
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,4 +41,56 @@ const struct tw_kernels *tw_kernels_find(const char *isa, enum tw_real_type type
             return t;
     }
     return NULL;
+}
+
+/* ---- teams ------------------------------------------------------------------------------------ */
+
+static _Thread_local struct {
+    struct tw_team *team;
+    size_t me;
+} here;
+
+void tw_team_join(struct tw_team *t, size_t me)
+{
+    here.team = t;
+    here.me = me;
+}
+
+size_t tw_team_me(void)
+{
+    return here.me;
+}
+
+size_t tw_team_of(void)
+{
+    return here.team ? here.team->of : 1;
+}
+
+static inline void pause_a_little(void)
+{
+#ifdef __x86_64__
+    __builtin_ia32_pause();
+#endif
+}
+
+/* The last to arrive begins a new round. */
+void tw_team_wait(void)
+{
+    enum { SPINS = 2000 }; /* some ten microseconds */
+    struct tw_team *t = here.team;
+    size_t round;
+
+    if (!t)
+        return;
+    round = atomic_load(&t->round);
+    if (atomic_fetch_add(&t->arrived, 1) + 1 == t->of) {
+        atomic_store(&t->arrived, 0);
+        atomic_store(&t->round, round + 1);
+        return;
+    }
+    for (size_t i = 0; atomic_load(&t->round) == round; i++)
+        if (i < SPINS)
+            pause_a_little();
+        else
+            (void)sched_yield();
 }

@@ -69,17 +69,18 @@ expect_json 'its JSON, from the file' 0 barrier "$pairs"/spawned-[012].h5 -o m.h
 expect 'not all are connected' 1 - barrier "$pairs"/spawned-[012].h5 --require-connected
 
 # Runs that were one up to a step.
-for spawn in 4 40; do
+for spawn in 4:2 40:3; do
     thalweg train 'mlp(64,8,10)' -q -d "$data/digits.h5" --scale 0.0625 --batch 50 --optimizer adamw \
-        --schedule constant:peak=0.01,total=80 --checkpoint 60 --spawn $spawn -o s$spawn.h5 >train.out 2>&1
+        --schedule constant:peak=0.01,total=80 --checkpoint 60 --spawn ${spawn%:*} \
+        --branches ${spawn#*:} -o s${spawn%:*}.h5 >train.out 2>&1
 done
 expect_out 'spawned runs at each step that both have' 0 '^ *40 +80 .* (connected|separated|undecided)$' \
     barrier --spawned s4.h5 s40.h5 -o s.h5
-[ "$(grep -c '^ *4' "$tmp/out")" = 4 ]
-report $? 'two steps for each of two trunks'
+[ "$(grep -c '^ *4' "$tmp/out")" = 8 ] && [ "$(grep -c '^ *40 .* 2-3 ' "$tmp/out")" = 2 ]
+report $? 'two steps for each of two trunks, and every pair of three runs'
 expect_json 'their JSON, from the file' 0 barrier --spawned s4.h5 s40.h5 -o s.h5 --json
-grep -q '"trunk":40,"step":60,.*"angle":[1-9]' out
-report $? 'has angles'
+grep -q '"trunk":40,"step":60,.*"angle":[1-9].*"run_a":1,"run_b":2' out
+report $? 'has angles and runs'
 expect 'all must be connected' 0 - barrier --spawned s4.h5 s40.h5 --require-connected --threshold-error 90
 expect_err 'runs without a trunk' 3 'no file of training runs' \
     barrier --spawned "$a"
@@ -89,6 +90,13 @@ if command -v gnuplot >/dev/null 2>&1; then
     expect 'figures of a line and its layers' 0 - thalweg plot -q b.h5 -o line.svg
     [ -s line.svg ] && [ -s line-layers.svg ] && grep -q 'layer 10' line.dat
     report $? 'two panels of five layers, and bars'
+    for spawn in 1 2 3 4 5 6 7; do
+        thalweg train 'mlp(64,2,10)' -q -d "$data/digits.h5" --scale 0.0625 --batch 10 \
+            --schedule constant:peak=0.01,total=8 --checkpoint 8 --spawn $spawn -o t$spawn.h5 >train.out 2>&1
+    done
+    barrier --spawned t[1-7].h5 --limit 100 --plot=ways.svg >/dev/null
+    [ "$(grep -c '# .*together to [1-7]$' ways.dat)" = 7 ]
+    report $? 'a figure of seven trunks has them all'
     expect 'a figure of a matrix' 0 - thalweg plot -q m.h5 -o matrix.svg
     grep -q 'spawned-2' matrix.gp && [ "$(grep -c ' NaN' matrix.dat)" = 3 ]
     report $? 'with an empty diagonal'

@@ -54,4 +54,25 @@ expect_out 'the build is described' 0 '^HDF5 +1\.' thalweg version --build
 expect_out 'cite prints BibTeX' 0 '^@misc\{thalweg,' thalweg cite
 expect_out 'doctor counts threads' 0 'threads by default +3$' \
     env OMP_NUM_THREADS=3 thalweg doctor
+
+# Outputs that cannot be are refused before anything is computed.
+cd "$tmp" && mkdir a-folder || exit 1
+a=$data/digits-mlp-1.h5 b=$data/digits-mlp-2.h5 log=$data/loss-curves/cosine-seed1.csv
+for c in "scan $a" "barrier $a $b" "ghost $a --rate 1" 'train mlp(64,10) --lr 1 --steps 1' \
+    "fit annealing $log --bootstrap 0"; do
+    case $c in fit*) set -- ;; *) set -- --data "$data/digits.h5" --scale 0.0625 ;; esac
+    for o in 'a-folder: this is a directory' '/dev/null: this is [^;]*plain file' \
+        'none/a.h5: no file can be made in none: No such file'; do
+        # shellcheck disable=SC2086  # words on purpose
+        expect_err "${c%% *} -o ${o%%: *}" 3 "^thalweg ${c%% *}: $o" thalweg $c "$@" -o "${o%%: *}"
+        [ ! -s out ]
+        report $? 'is said at once'
+    done
+    case $c in train*) continue ;; esac
+    # shellcheck disable=SC2086  # words on purpose
+    expect_err "${c%% *} --plot none/a.svg" 3 'none/a.svg: no file can be made in none: No such file' \
+        thalweg $c "$@" --plot none/a.svg
+    [ ! -s out ]
+    report $? 'is said at once'
+done
 done_testing

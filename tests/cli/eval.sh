@@ -50,6 +50,14 @@ expect 'but with --force' 0 - \
 # What is wrong is said.
 expect_err 'no data' 2 'no data given' thalweg eval -m "$net"
 expect_err 'no network' 2 'no network: give --model' thalweg eval -d "$digits"
+printf '' >empty.h5 && mkdir a-folder
+for file in 'none.h5: No such file' 'empty.h5: the file is empty' 'a-folder: this is a directory' \
+    '/dev/null: this is not a plain file' 'noise.csv: its kind is not known; safetensors, '; do
+    echo a,b >noise.csv
+    expect_err "no checkpoint: $file" 3 "^thalweg eval: $file" thalweg eval "${file%%: *}" -d "$digits"
+done
+expect_err 'no data set' 3 'noise.x: its kind is not known; HDF5, npz, .*tokens:FILE) are read' \
+    sh -c "echo 1 >noise.x && thalweg eval -m '$net' -d noise.x"
 expect_err 'a spec with a mistake' 2 "unknown argument 'atc'; did you mean 'act'" \
     thalweg eval -m 'mlp(64,10,atc=relu)' -d "$digits"
 expect_err 'neither file nor network' 3 'none.onnx' thalweg eval -m none.onnx -d "$digits"

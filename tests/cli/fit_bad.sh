@@ -181,8 +181,9 @@ late() {
     grep '^warnings' "$tmp/flat" | grep -qF -e "$words"
     report $? "$name: and the message"
 }
+echo mine >taken.gp
 # shellcheck disable=SC2086
-late 'a figure in a missing folder' 'nowhere/x.gp: cannot write' fit good.csv $held --plot=nowhere/x.pdf
+late 'a figure over a file of others' 'taken.gp is there and is no' fit good.csv $held --plot=taken.pdf
 mkdir alone && ln -s "$(command -v thalweg)" alone/thalweg
 case ${TW_WRAP:-} in
 '')

@@ -89,8 +89,8 @@ for f in zeros layers run damage true; do
     report $? 'from the same numbers'
 done
 expect 'its layers too' 0 - thalweg plot -q zeros.h5 --figure layers -o again.svg
-grep -q 'fc1' again.dat
-report $? 'by their names'
+grep -q 'fc1' again.dat && grep -q 'set ytics 1; set mytics 1;' again.gp
+report $? 'by their names, and counted in whole numbers'
 expect_err 'but no map' 2 'zeros or layers' thalweg plot -q run.h5 --figure map -o again.svg
 
 # In training: what the controller keeps is what the checkpoints show.

@@ -223,6 +223,8 @@ if command -v gnuplot >/dev/null; then
         >valleys.csv
     expect 'equal compute' 0 - fit valleys.csv -b 0 --figure isoflop --plot=v.svg
     within 'three valleys' 3 0 "$(grep -c 'FLOPs$' v.dat)"
+    grep -q ' 1e18 FLOPs$' v.dat
+    report $? 'the first is 1e18, not 10.0e17'
     expect_json 'best allocation' 0 thalweg optimum f.h5 --flops 1e21 --flops 1e24 --plot=o.svg --json
     grep -q '</svg>' o.svg
     report $? 'is a picture'

@@ -119,6 +119,8 @@ static void only_one_thing_is_singular(void **state)
     assert_string_equal(tw_plural(0), "s");
     assert_string_equal(tw_plural(1), "");
     assert_string_equal(tw_plural(2), "s");
+    assert_true(tw_str_ends("fc1.bias", "bias") && tw_str_ends("bias", "bias"));
+    assert_false(tw_str_ends("fc1.bias", "bia") || tw_str_ends("ias", "bias"));
 }
 
 static void distances_count_edits_and_swaps(void **state)

@@ -118,6 +118,34 @@ static void layers_are_blocks_and_names_are_harmless(void **state)
     free(dat);
 }
 
+static void bands_have_gaps(void **state)
+{
+    static const double x[] = { 1, 2, 3, 4, 5, 6 }, lo[] = { NAN, 1, NAN, NAN, 2, 3 },
+                        hi[] = { NAN, 3, NAN, NAN, 5, 4 };
+    const struct tw_figure_layer layer = {
+        .mark = TW_FIGURE_BAND, .n = 6, .x = x, .y = lo, .y2 = hi
+    };
+    const struct tw_figure_plane f = { .x_label = "x",
+                                       .y_label = "y",
+                                       .x_lo = NAN,
+                                       .x_hi = NAN,
+                                       .y_lo = NAN,
+                                       .y_hi = NAN,
+                                       .n = 1,
+                                       .layers = &layer };
+    struct tw_err err;
+    char *dat;
+
+    (void)state;
+    if (without_gnuplot())
+        skip();
+    if (draw(&f, &err) != TW_OK)
+        fail_msg("%s", err.msg);
+    dat = slurp("a.dat");
+    has(dat, "# x lo hi\n 2 1 3\n\n 5 2 5\n 6 3 4\n");
+    free(dat);
+}
+
 /* The number before the attribute's end after `from` that follows the text. */
 static double number_after(const char *text, const char *mark, const char *attribute)
 {
@@ -256,6 +284,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(layers_are_blocks_and_names_are_harmless),
+        cmocka_unit_test(bands_have_gaps),
         cmocka_unit_test(decades_are_where_they_say),
         cmocka_unit_test(ends_of_lines_are_named_where_they_leave),
         cmocka_unit_test(nothing_to_draw_is_said),

@@ -467,6 +467,38 @@ static void packed_and_turned_data_sets_are_read(void **state)
     tw_weights_close(f);
 }
 
+/* Headers that end just before, at and just behind a multiple of the alignment, 32. */
+static void tensors_of_gguf_begin_at_multiples(void **state)
+{
+    static const unsigned char head[24] = "GGUF\3\0\0\0\1\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
+    static const float x[2] = { 0.731F, -1.127F };
+
+    (void)state;
+    for (size_t n = 7; n <= 9; n++) {
+        unsigned char b[200] = { 0 };
+        const size_t at = (56 + n + 31) / 32 * 32;
+        struct tw_weights_file *f;
+        FILE *out;
+        float *y;
+
+        memcpy(b, head, sizeof head);
+        b[24] = (unsigned char)n; /* the name's length, and the name */
+        memset(b + 32, 'w', n);
+        b[32 + n] = 1; /* dimensions; their extents; float32, at 0 */
+        b[36 + n] = 2;
+        memcpy(b + at, x, sizeof x);
+        out = fopen(in_folder("x.gguf"), "wb");
+        assert_non_null(out);
+        assert_int_equal(fwrite(b, 1, at + sizeof x, out), at + sizeof x);
+        assert_int_equal(fclose(out), 0);
+        f = opens(in_folder("x.gguf"), NULL);
+        y = (float *)(void *)bytes_of(f, 0);
+        assert_memory_equal(y, x, sizeof x);
+        free(y);
+        tw_weights_close(f);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -482,6 +514,7 @@ int main(void)
         folder_test(reals_become_shorter_on_request),
         folder_test(names_that_are_no_text_are_not_written),
         folder_test(packed_and_turned_data_sets_are_read),
+        folder_test(tensors_of_gguf_begin_at_multiples),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -254,6 +254,7 @@ static void arrays_are_found_by_name_or_split(void **state)
     (void)H5Tclose(text);
     fails(npy("x.npy", "|u1", "3,", y, 3), NULL, &o, "no array 'split' that says which samples");
     /* npz, and files that are no data set. */
+    fails(sample("../checkpoints/types.pt"), NULL, NULL, "this is a checkpoint of PyTorch (.pt)");
     fails(sample("mlp.npz"), NULL, NULL,
           "no array 'x', 'X'; the file has 'fc1.weight', 'fc1.bias', 'fc2.weight', 'fc2.bias'");
     o = (struct tw_data_options){ .x = "fc1.weight", .y = "fc1.bias" };

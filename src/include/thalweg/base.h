@@ -101,6 +101,9 @@ void tw_str_release(struct tw_str *t); /* frees, and is {0} again */
 /* "s" after any number of things but one, for messages: ("%zu point%s", n, tw_plural(n)). */
 const char *tw_plural(size_t n);
 
+/* Does s end with `end`? */
+bool tw_str_ends(const char *s, const char *end);
+
 /* The edit distance (insert, delete, substitute, swap of neighbours) of two short names. */
 size_t tw_str_distance(const char *a, const char *b);
 

@@ -98,6 +98,7 @@ struct tw_figure_layer {
 struct tw_figure_plane {
     const char *x_label, *y_label;
     bool log_x, log_y;
+    bool whole_y;                  /* y counts: ticks at whole numbers alone */
     double x_lo, x_hi, y_lo, y_hi; /* NAN: by content */
     bool square;                   /* the panel is as high as it is wide */
     bool equal;                    /* one unit is as long on both axes (linear ones) */
@@ -180,8 +181,8 @@ struct tw_figure_matrix {
 enum tw_status tw_figure_matrix(const char *path, const struct tw_figure_matrix *f,
                                 const struct tw_figure_opts *opts, struct tw_err *err) TW_CHECKED;
 
-/* Would a figure of this name be drawn with these options? TW_EINVAL as above: to be asked
- * before a long computation. */
+/* Would a figure of this name be drawn with these options? TW_EINVAL as above, TW_EIO if its folder
+ * is not there or not to be written: to be asked before a long computation. */
 enum tw_status tw_figure_check(const char *path, const struct tw_figure_opts *opts,
                                struct tw_err *err) TW_CHECKED;
 

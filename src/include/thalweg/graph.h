@@ -160,6 +160,7 @@ struct tw_exec_run {
      * times seed[i] if seed is not NULL) by the parameters: layout->n doubles, overwritten. */
     size_t seed_output;
     const double *seed; /* n */
+    double scale;       /* gradient and hvp are multiplied with it; 0: with 1 */
     double *gradient;
     /* Its directional derivatives: Hessian-vector products, one for each direction. */
     double *const *hvp;

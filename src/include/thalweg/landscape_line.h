@@ -4,14 +4,17 @@
  *
  * Between sampled points the curve is a piecewise cubic (Hermite): at each point the value and a
  * slope, measured where it was asked for and else that of the polynomial through the point and two
- * on either side. How far it may be off is told by leaving points out: the value at an inner point
- * t against the cubic over (a, b) made without it. A cubic's error has the shape
- * (t - a)^2 (b - t)^2, which turns that difference into an error of the piece (a, b). A piece of
- * length h is given 4 (h / (b - a))^3 of the worst of these of its two ends and the next point on
- * either side: half of it where points lie evenly, although a smooth curve's error would fall to a
+ * on either side. Where all values are above zero the cubics are of the logarithm, as the loss
+ * between two minima is nearer to the exponential of a polynomial than to one.
+ *
+ * How far it may be off is told by leaving points out: the value at an inner point t against the
+ * cubic over (a, b) made without it. A cubic's error has the shape (t - a)^2 (b - t)^2, which turns
+ * that difference into an error of the piece (a, b). A piece of length h is given
+ * 6 (h / (b - a))^3 of the worst of these of its two ends and the next point on either side: three
+ * quarters of it where points lie evenly, although a smooth curve's error would fall to a
  * sixteenth, because the curves of ReLU networks have kinks. So the stated error is mostly too high
- * (tests/bench/bench_line.c measures it), but it is an estimate and no bound: a spike narrower than
- * the first grid can hide between points.
+ * (tests/bench/line.sh measures it), but it is an estimate and no bound: a spike narrower than the
+ * first grid can hide between points.
  *
  * The next point is a function of the set of points there are, and of nothing else: points read
  * back from a file continue a line to the same bits, and any number of threads gives the same line.

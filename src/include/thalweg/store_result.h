@@ -53,6 +53,9 @@ struct tw_result *tw_result_create(const char *path, const char *kind, enum tw_r
                                    bool force, const struct tw_provenance *prov,
                                    struct tw_err *err);
 
+/* What tw_result_create would say of the place: to be asked before a long computation. */
+enum tw_status tw_result_check(const char *path, bool force, struct tw_err *err) TW_CHECKED;
+
 /* Data sets by path ("/curves/0/loss": groups are made as needed), row major, stored as
  * little-endian F64, I64, U8; rank 0 is a scalar. `unit` and `meaning` are written as
  * attributes ("" allowed for unit: a pure number). A path that is there already or a malformed

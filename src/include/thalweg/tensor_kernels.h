@@ -15,6 +15,8 @@
 #ifndef TW_TENSOR_KERNELS_H
 #define TW_TENSOR_KERNELS_H
 
+#include <stdatomic.h>
+
 #include "thalweg/base.h"
 
 enum {
@@ -125,8 +127,8 @@ struct tw_gemm {
     int act; /* enum tw_unary without parameters, applied last; TW_U_COPY: none */
 };
 
-/* dA[m * dam + k * dak] += sum over columns and lanes of GY[m][c] X[k][c]; offsets as above, GY
- * in the place of Y. Short sums are of the table's type, and sums of these are double. Lanes that
+/* dA[m * dam + k * dak] += sum over columns and lanes of GY[m][c] X[k][c], and then times `by`;
+ * set: = in the place of +=. Offsets as above, GY in the place of Y. Short sums are of the table's type, and sums of these are double. Lanes that
  * are padding must hold zeros in GY, finite numbers in X. */
 struct tw_gradw {
     size_t m, k;
@@ -141,6 +143,8 @@ struct tw_gradw {
     size_t lanes;
     double *da;
     long dam, dak;
+    bool set;
+    double by; /* 0: 1 */
 };
 
 /*
@@ -227,10 +231,25 @@ struct tw_pool {
     size_t lanes;
 };
 
+/* Threads that compute together. Zeroed, with their number, before the first joins. */
+struct tw_team {
+    size_t of;
+    atomic_size_t arrived, round;
+};
+/* The calling thread is number `me` of team t, for kernels and waits; NULL: of none any more. */
+void tw_team_join(struct tw_team *t, size_t me);
+size_t tw_team_me(void);
+size_t tw_team_of(void);
+/* Until all have come here. Gives the processor away if that takes long. */
+void tw_team_wait(void);
+
 struct tw_kernels {
     const char *isa; /* "avx512", "avx2", "generic" */
     enum tw_real_type type;
     size_t size; /* of a real: 4 or 8 */
+    /* The same for teams: all threads of one call each kernel together, with equal arguments (but
+     * for `scratch`), and share its work; the same bits. NULL there. */
+    const struct tw_kernels *team;
 
     /* Elementwise. n counts reals. y may be x. */
     void (*unary)(enum tw_unary f, int order, double p0, double p1, size_t n, const void *x,
@@ -267,6 +286,11 @@ struct tw_kernels {
                           void *packed);
     void (*winograd_in)(const struct tw_winograd *w, const void *x, void *v);
     void (*winograd_out)(const struct tw_winograd *w, void *products, const void *bias, void *y);
+    /* The gradient by the weights: cotangents of the outputs are transformed as inputs are
+     * (tw_winograd_inputs of cout); gradw for each position sums du; and da (n windows) becomes da
+     * plus what n matrices du, [position][n], come to. */
+    void (*winograd_grad)(const struct tw_winograd *w, const void *gy, void *v);
+    void (*winograd_weights)(size_t n, const double *du, double *da);
     void (*bmm)(const struct tw_bmm *b);
     size_t (*attention_scratch)(size_t nk, size_t d, size_t dv, size_t lanes); /* reals */
     void (*attention)(const struct tw_attention *a);
