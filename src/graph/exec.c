@@ -51,6 +51,8 @@ void tw_exec_free(struct tw_exec *e)
 {
     if (!e)
         return;
+    for (size_t t = 0; t < e->threads && e->team; t++)
+        tw_team_end(&e->team[t]);
     for (size_t t = 0; t < e->threads && e->worker; t++) {
         struct tw_worker *w = &e->worker[t];
 
@@ -180,13 +182,6 @@ void tw_exec_direct_real(struct tw_exec *e, size_t n, const double *const *direc
     e->stale = true;
 }
 
-void tw_exec_team(struct tw_team *t, size_t of)
-{
-    t->of = of;
-    atomic_init(&t->arrived, 0);
-    atomic_init(&t->round, 0);
-}
-
 void tw_exec_refresh(struct tw_exec *e, const struct tw_alg *alg, const size_t *at)
 {
     const struct tw_graph *g = e->g;
@@ -211,10 +206,10 @@ void tw_exec_refresh(struct tw_exec *e, const struct tw_alg *alg, const size_t *
         if (g->instr[i].uniform)
             g->instr[i].op->forward(&r, &g->instr[i], i);
     r.k = e->k->team;
-#pragma omp parallel num_threads((int)e->threads)
+#pragma omp parallel num_threads((int)e->threads) if (e->utotal > MANY)
     {
 #pragma omp single
-        tw_exec_team(&e->team[0], (size_t)omp_get_num_threads());
+        e->team[0].of = (size_t)omp_get_num_threads();
         tw_team_join(&e->team[0], (size_t)omp_get_thread_num());
         for (size_t i = 0; i < g->ninstr; i++)
             if (e->kept[i] && (!at || at[i] == SIZE_MAX))

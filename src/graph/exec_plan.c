@@ -329,6 +329,8 @@ static enum tw_status make_workers(struct tw_exec *e, struct tw_err *err)
 {
     e->worker = tw_alloc(e->threads, sizeof *e->worker);
     e->team = tw_alloc(e->threads, sizeof *e->team);
+    for (size_t t = 0; t < e->threads && e->team; t++)
+        tw_team_begin(&e->team[t]);
     if (!e->worker || !e->team)
         return tw_err_set(err, TW_ENOMEM, "out of memory for the threads");
     for (size_t t = 0; t < e->threads; t++) {

@@ -115,7 +115,7 @@ static void set_teams(const struct tw_job *j, size_t threads, size_t alone)
     const size_t left = j->nchunk - alone, teams = 2 * left > threads ? 1 : left;
 
     for (size_t i = 0; i < teams; i++)
-        tw_exec_team(&j->e->team[i], (i + 1) * threads / teams - i * threads / teams);
+        j->e->team[i].of = (i + 1) * threads / teams - i * threads / teams;
 }
 
 static void run_tiles(struct tw_job *j)

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Which table of kernels this processor gets; teams of threads. */
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -43,7 +42,8 @@ const struct tw_kernels *tw_kernels_find(const char *isa, enum tw_real_type type
     return NULL;
 }
 
-/* ---- teams ------------------------------------------------------------------------------------ */
+/* ---- teams ------------------------------------------------------------------------------------
+ */
 
 static _Thread_local struct {
     struct tw_team *team;
@@ -73,6 +73,19 @@ static inline void pause_a_little(void)
 #endif
 }
 
+void tw_team_begin(struct tw_team *t)
+{
+    *t = (struct tw_team){ .of = 1 };
+    (void)pthread_mutex_init(&t->lock, NULL); /* cannot fail with these attributes */
+    (void)pthread_cond_init(&t->moved, NULL);
+}
+
+void tw_team_end(struct tw_team *t)
+{
+    (void)pthread_cond_destroy(&t->moved);
+    (void)pthread_mutex_destroy(&t->lock);
+}
+
 /* The last to arrive begins a new round. */
 void tw_team_wait(void)
 {
@@ -80,17 +93,24 @@ void tw_team_wait(void)
     struct tw_team *t = here.team;
     size_t round;
 
-    if (!t)
+    if (!t || t->of < 2)
         return;
     round = atomic_load(&t->round);
     if (atomic_fetch_add(&t->arrived, 1) + 1 == t->of) {
         atomic_store(&t->arrived, 0);
+        (void)pthread_mutex_lock(&t->lock);
         atomic_store(&t->round, round + 1);
+        (void)pthread_mutex_unlock(&t->lock);
+        (void)pthread_cond_broadcast(&t->moved);
         return;
     }
-    for (size_t i = 0; atomic_load(&t->round) == round; i++)
-        if (i < SPINS)
-            pause_a_little();
-        else
-            (void)sched_yield();
+    for (size_t i = 0; i < SPINS; i++) {
+        if (atomic_load(&t->round) != round)
+            return;
+        pause_a_little();
+    }
+    (void)pthread_mutex_lock(&t->lock);
+    while (atomic_load(&t->round) == round)
+        (void)pthread_cond_wait(&t->moved, &t->lock);
+    (void)pthread_mutex_unlock(&t->lock);
 }

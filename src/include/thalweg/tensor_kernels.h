@@ -15,6 +15,7 @@
 #ifndef TW_TENSOR_KERNELS_H
 #define TW_TENSOR_KERNELS_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include "thalweg/base.h"
@@ -128,8 +129,9 @@ struct tw_gemm {
 };
 
 /* dA[m * dam + k * dak] += sum over columns and lanes of GY[m][c] X[k][c], and then times `by`;
- * set: = in the place of +=. Offsets as above, GY in the place of Y. Short sums are of the table's type, and sums of these are double. Lanes that
- * are padding must hold zeros in GY, finite numbers in X. */
+ * set: = in the place of +=. Offsets as above, GY in the place of Y. Short sums are of the table's
+ * type, and sums of these are double. Lanes that are padding must hold zeros in GY, finite numbers
+ * in X. */
 struct tw_gradw {
     size_t m, k;
     const void *gy;
@@ -231,16 +233,20 @@ struct tw_pool {
     size_t lanes;
 };
 
-/* Threads that compute together. Zeroed, with their number, before the first joins. */
+/* Threads that compute together: `of` is theirs to set before the first joins. */
 struct tw_team {
     size_t of;
     atomic_size_t arrived, round;
+    pthread_mutex_t lock; /* for those that wait long */
+    pthread_cond_t moved;
 };
+void tw_team_begin(struct tw_team *t);
+void tw_team_end(struct tw_team *t);
 /* The calling thread is number `me` of team t, for kernels and waits; NULL: of none any more. */
 void tw_team_join(struct tw_team *t, size_t me);
 size_t tw_team_me(void);
 size_t tw_team_of(void);
-/* Until all have come here. Gives the processor away if that takes long. */
+/* Until all have come here. Sleeps if that takes long. */
 void tw_team_wait(void);
 
 struct tw_kernels {
