@@ -122,6 +122,8 @@ X86        := $(filter x86_64%,$(shell $(CC) -dumpmachine))
 $B/obj/src/tensor/kern_avx512_%.o: KERN = $(KERN_FAST) $(if $(X86),$(KERN_avx512))
 $B/obj/src/tensor/kern_avx2_%.o: KERN = $(KERN_FAST) $(if $(X86),$(KERN_avx2))
 $B/obj/src/tensor/kern_generic_%.o: KERN = $(KERN_FAST)
+# Vectors too, with the same bits: nothing is contracted.
+$B/obj/src/train/optimizer.o: KERN = $(if $(filter release,$(BUILD)),-O3) -fno-math-errno -fno-trapping-math
 
 HEADERS  := $(wildcard src/include/thalweg/*.h)
 LIB_SRC  := $(filter-out src/cli/%,$(wildcard src/*/*.c))

@@ -33,8 +33,8 @@ enum tw_status train_seed(const char *text, uint64_t standard, const char *optio
 /* Samples, or a sequence of tokens of which windows are taken. */
 struct train_data {
     struct tw_dataset train, validation; /* empty: no validation; tokens: windows in order */
-    struct tw_array tokens;     /* all of the file; empty: samples */
-    size_t begin, ntokens, ctx; /* those to train on; of a window */
+    struct tw_array tokens;              /* all of the file; empty: samples */
+    size_t begin, ntokens, ctx;          /* those to train on; of a window */
 };
 /* What the options name, parts and wrong labels included. ctx: tokens that the network takes, 0 if
  * it takes none. */

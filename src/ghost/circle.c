@@ -118,9 +118,11 @@ void circle_at(struct circle *c, struct tw_cx t, const struct tw_cx *near, struc
 
 static struct tw_cx on_circle(double radius, double theta)
 {
+    const double x = cos(theta), y = sin(theta);
+
     if (theta >= PI)
         return (struct tw_cx){ -radius, 0.0 };
-    return (struct tw_cx){ radius * cos(theta), radius * sin(theta) };
+    return (struct tw_cx){ radius * x, radius * y };
 }
 
 static struct tw_cx change(const struct tw_cx *from, const struct tw_cx *to, size_t i)
@@ -145,32 +147,36 @@ static bool resolved(const struct circle *c, size_t i, double *most)
     return bend < 1.0 && large < 1.0; /* false for NaN */
 }
 
-/* A place where |denominator| is least: among the dips, if it is one of the nearest to a zero. */
-static void note_dip(struct circle *c, struct tw_cx t, size_t watch, double distance,
-                     const struct tw_cx *at)
+/* Where a dip is to be kept: in the place of the same one, of none, of the farthest from a zero.
+ * SIZE_MAX: the others are all nearer. */
+static size_t place_of_dip(struct circle *c, struct tw_cx t, size_t watch, double distance)
 {
     size_t worst = 0;
 
     for (size_t i = 0; i < c->ndip; i++) {
-        if (c->dip[i].watch == watch &&
-            hypot(c->dip[i].t.re - t.re, c->dip[i].t.im - t.im) < 0.2 * modulus(t)) {
-            if (c->dip[i].distance <= distance)
-                return;
-            worst = i;
-            goto replace;
-        }
-        if (c->dip[i].distance > c->dip[worst].distance)
+        const struct circle_dip *d = &c->dip[i];
+
+        if (d->watch == watch && hypot(d->t.re - t.re, d->t.im - t.im) < 0.2 * modulus(t))
+            return d->distance <= distance ? SIZE_MAX : i;
+        if (d->distance > c->dip[worst].distance)
             worst = i;
     }
     if (c->ndip < CIRCLE_DIPS)
-        worst = c->ndip++;
-    else if (c->dip[worst].distance <= distance)
+        return c->ndip++;
+    return c->dip[worst].distance <= distance ? SIZE_MAX : worst;
+}
+
+static void note_dip(struct circle *c, struct tw_cx t, size_t watch, double distance,
+                     const struct tw_cx *at)
+{
+    const size_t i = place_of_dip(c, t, watch, distance);
+
+    if (i == SIZE_MAX)
         return;
-replace:
-    c->dip[worst].t = t;
-    c->dip[worst].watch = watch;
-    c->dip[worst].distance = distance;
-    memcpy(c->dip[worst].at, at, c->n * sizeof *at);
+    c->dip[i].t = t;
+    c->dip[i].watch = watch;
+    c->dip[i].distance = distance;
+    memcpy(c->dip[i].at, at, c->n * sizeof *at);
 }
 
 struct step {

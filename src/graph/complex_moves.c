@@ -137,13 +137,13 @@ static size_t volume(const size_t n[3])
 /* The element of the plane that tap t of output o reads; false outside. */
 static bool tap_at(const struct tw_pool *p, size_t o, size_t t, size_t *at)
 {
-    const size_t ot[3] = { o / p->out[2] / p->out[1], o / p->out[2] % p->out[1], o % p->out[2] };
-    const size_t tt[3] = { t / p->window[2] / p->window[1], t / p->window[2] % p->window[1],
-                           t % p->window[2] };
+    const size_t out[3] = { o / p->out[2] / p->out[1], o / p->out[2] % p->out[1], o % p->out[2] };
+    const size_t tap[3] = { t / p->window[2] / p->window[1], t / p->window[2] % p->window[1],
+                            t % p->window[2] };
 
     *at = 0;
     for (int i = 0; i < 3; i++) {
-        const long k = (long)ot[i] * p->stride[i] - p->pad[i] + (long)tt[i] * p->dilation[i];
+        const long k = (long)out[i] * p->stride[i] - p->pad[i] + (long)tap[i] * p->dilation[i];
 
         if (k < 0 || k >= (long)p->in[i])
             return false;

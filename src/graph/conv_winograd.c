@@ -8,11 +8,12 @@
 
 enum {
     FEWEST_CHANNELS = 8,
-    STRIP = 256,             /* channels times tiles in a strip, about */
-    SHORTEST = 4,            /* tiles in a strip, at least */
-    WEIGHTS_STRIP = 512,     /* for weights: channels, in and out, times tiles */
-    FEWEST_TILES = 16,       /* sums over fewer do not pay for their transform */
-    MOST_WEIGHTS = 128 * 128 /* windows whose sums still fit beside all else */
+    STRIP = 256,              /* channels times tiles in a strip, about */
+    SHORTEST = 4,             /* tiles in a strip, at least */
+    WEIGHTS_STRIP = 2048,     /* for weights: channels, in and out, times tiles */
+    FEWEST_TILES = 16,        /* sums over fewer do not pay for their transform */
+    FEWEST_WEIGHTS = 16 * 16, /* windows that fill the rows of products */
+    MOST_WEIGHTS = 128 * 128  /* windows whose sums still fit beside all else */
 };
 
 bool tw_winograd_pays(const struct tw_conv_data *d)
@@ -117,7 +118,6 @@ void tw_winograd_run(const struct tw_run *r, const struct tw_conv_data *d, bool 
 {
     struct tw_winograd w = shape_of(d, back);
     const size_t all = tiles_of(&w), strip = strip_of(&w, (size_t)r->alg->planes);
-
     size_t turn = 0;
 
     w.lanes = r->lanes;
@@ -141,7 +141,8 @@ bool tw_winograd_weights_pay(const struct tw_conv_data *d)
 {
     const struct tw_winograd w = shape_of(d, false);
 
-    return tw_winograd_pays(d) && d->cin * d->cout <= MOST_WEIGHTS && tiles_of(&w) >= FEWEST_TILES;
+    return tw_winograd_pays(d) && d->cin * d->cout >= FEWEST_WEIGHTS &&
+           d->cin * d->cout <= MOST_WEIGHTS && tiles_of(&w) >= FEWEST_TILES;
 }
 
 /* Longer strips than forward: their sums are added to many numbers. */

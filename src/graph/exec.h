@@ -18,7 +18,7 @@ struct tw_worker {
     float *convert;    /* a row of an input that is not float32, for each lane */
     const float **row; /* a pointer for each lane */
     double **out_row;
-    void *seed; /* a real for each lane */
+    void *seed;          /* a real for each lane */
     struct tw_slot view; /* pointers of its own into a slot that all threads share */
 };
 

@@ -198,7 +198,7 @@ static void take_sums(const struct tw_job *j)
 static void give_param(const struct tw_job *j, size_t v, int p, double *to)
 {
     const struct tw_exec *e = j->e;
-    const double by = tw_scale_of(j->run);
+    const double by = j->scale;
     const bool touched = e->back.touched[v];
     const size_t n = e->g->val[v].n, at = (size_t)p * e->utotal + e->uat[v];
 

@@ -82,7 +82,7 @@ static void make_rows(const struct tw_job *j, const struct tw_worker *w, size_t 
         tile.slot = &e->slot[t];
         r = tw_tile_run(j, w, &tile);
         tw_matmul_weights(&r, &e->g->instr[instr], !j->needed[instr], t == 0,
-                          t + 1 < j->ntile ? 1.0 : tw_scale_of(j->run), k, n, gw);
+                          t + 1 < j->ntile ? 1.0 : j->scale, k, n, gw);
     }
 }
 

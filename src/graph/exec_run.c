@@ -148,9 +148,7 @@ static void choose_lanes(struct tw_job *j, bool dense)
     static const double wide = 1e5; /* operations of an instruction: enough for threads to share */
     const struct tw_exec *e = j->e;
     const bool back = j->run->gradient || j->run->hvp;
-    const size_t tiles = !dense                                        ? TILES
-                         : e->flops / (double)e->g->ninstr >= wide ? 1
-                                                                       : DENSE_TILES;
+    const size_t tiles = !dense ? TILES : e->flops / (double)e->g->ninstr >= wide ? 1 : DENSE_TILES;
     double least;
 
     j->dense = dense;
@@ -204,6 +202,7 @@ enum tw_status tw_exec_run(struct tw_exec *e, const struct tw_exec_run *run, str
         st = tw_run_batches(&j, err);
     else if (!st)
         run_tiles(&j);
+    j.scale = run->total ? 1.0 / tw_sum(run->total, run->n) : 1.0;
     if (!st && j.sums)
         tw_back_end(&j);
     return st;

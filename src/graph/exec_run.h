@@ -20,6 +20,7 @@ struct tw_job {
     bool dense;           /* weights of full connections are left to the end */
     size_t per;           /* reals in a chunk: of all planes of uniform values, but for those */
     double *sums;         /* nchunk * per; NULL: no way back */
+    double scale;         /* of the gradient, known at the end */
 };
 
 /* Samples `first` to `first + count` in one slot, their sums over samples in one chunk. team: 2 or
@@ -28,11 +29,6 @@ struct tw_tile {
     size_t first, count, chunk, lead, me, team;
     struct tw_slot *slot;
 };
-
-static inline double tw_scale_of(const struct tw_exec_run *run)
-{
-    return run->scale == 0.0 ? 1.0 : run->scale;
-}
 
 /* Lanes, tiles, batches, chunks of j->run. */
 void tw_choose_tiles(struct tw_job *j);

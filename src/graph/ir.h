@@ -151,7 +151,8 @@ static inline bool tw_wants_grad(const struct tw_run *r, int v)
 {
     return v >= 0 && r->g->val[v].active && (tw_grad(r, v, 0) || tw_ugrad(r, v, 0));
 }
-/* What is done without kernels is done by parts, or by the first thread of a team; then all wait. */
+/* What is done without kernels is done by parts, or by the first thread of a team; then all wait.
+ */
 static inline void tw_run_wait(const struct tw_run *r)
 {
     if (r->team > 1)

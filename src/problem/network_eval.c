@@ -89,13 +89,6 @@ static enum tw_status set_directions(struct network *s, const struct tw_request 
     return failed ? tw_err_set(err, TW_ENOMEM, "out of memory") : TW_OK;
 }
 
-static void scale(size_t n, double by, double *x)
-{
-#pragma omp parallel for schedule(static) if (x && n > 1000000)
-    for (size_t i = 0; i < (x ? n : 0); i++)
-        x[i] *= by;
-}
-
 /* One loss's sums over samples. */
 static void report_part(const struct network *s, const struct part *part, size_t n,
                         const struct tw_sample_results *to, struct tw_values *values)
@@ -136,14 +129,8 @@ static void report(struct network *s, const struct tw_request *r)
     const double total = s->part->ports.weight >= 0 ? tw_sum(s->part->sample[1], n)
                                                     : s->part->ports.weight_each * (double)n;
 
-    if (s->part->ports.weight >= 0) /* else it was known before the run */
-        scale(s->base.dim, 1.0 / total, r->gradient);
-    for (size_t t = 0; t < r->ndirections; t++) {
-        if (r->slopes)
-            r->slopes[t] = tw_sum(s->tangent + t * n, n) / total;
-        if (r->hvp && s->part->ports.weight >= 0)
-            scale(s->base.dim, 1.0 / total, r->hvp[t]);
-    }
+    for (size_t t = 0; t < r->ndirections && r->slopes; t++)
+        r->slopes[t] = tw_sum(s->tangent + t * n, n) / total;
     report_part(s, s->part, n, &first, r->values);
     for (size_t k = 1; k < s->npart; k++)
         report_part(s, &s->part[k], n, r->extra ? &r->extra[k - 1] : &none,
@@ -193,7 +180,9 @@ static void direct_results(const struct network *s, const struct tw_request *r,
     run->seed_output = (size_t)ports->loss;
     run->gradient = r->gradient;
     run->hvp = r->hvp;
-    run->scale = ports->weight >= 0 ? 1.0 : 1.0 / (ports->weight_each * (double)run->n);
+    run->total = s->part->sample[1];
+    for (size_t i = 0; ports->weight < 0 && i < run->n; i++)
+        s->part->sample[1][i] = ports->weight_each;
     run->weights = s->kept && !r->rows ? r->weights : NULL;
     run->batch = r->batch;
     run->statistics = r->statistics;

@@ -13,7 +13,8 @@ zip_t *archive_open(const char *path, const struct tw_bytes *b, uint64_t *size, 
 /* What an archive of so many bytes may unpack to: 256 MiB and 64 times its size. */
 uint64_t archive_most(uint64_t file_size);
 /* What the archive says of its entry i. TW_EFORMAT if that has no name. */
-enum tw_status archive_entry(zip_t *z, zip_int64_t i, zip_stat_t *st, struct tw_err *err) TW_CHECKED;
+enum tw_status archive_entry(zip_t *z, zip_int64_t i, zip_stat_t *st,
+                             struct tw_err *err) TW_CHECKED;
 /* May the entry be unpacked? *left: bytes that the archive may still unpack to. */
 enum tw_status archive_check(const zip_stat_t *st, uint64_t *left, struct tw_err *err) TW_CHECKED;
 /* The packed entries lie one after another: together they are no longer than the file. */

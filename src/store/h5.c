@@ -48,7 +48,8 @@ static void tidy(struct reason *why)
     if (sscanf(why->text, "truncated file: eof = %llu, sblock->base_addr = %*u, stored_eof = %llu",
                &have, &want) == 2) {
         (void)snprintf(why->text, sizeof why->text,
-                       "the file is cut short, copy it again: %llu bytes of %llu are there", have, want);
+                       "the file is cut short, copy it again: %llu bytes of %llu are there", have,
+                       want);
         return;
     }
     if (!p)

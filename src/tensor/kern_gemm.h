@@ -213,17 +213,55 @@ static size_t packed_size(size_t m, size_t k)
     return (m + TW_PANEL - 1) / TW_PANEL * TW_PANEL * k;
 }
 
+/* One element. */
+static inline real *packed_at(real *packed, size_t k, size_t row, size_t i)
+{
+    return packed + row / TW_PANEL * TW_PANEL * k + i * TW_PANEL + row % TW_PANEL;
+}
+
+/* W rows from `row` on that run through memory, their elements from i on. */
+static inline void pack_square(size_t k, const real *a, long sm, size_t row, size_t i, real *packed)
+{
+    enum { PIECE = (int)W < (int)TW_PANEL ? (int)W : (int)TW_PANEL };
+    vec v[W];
+
+    KERN_UNROLL
+    for (int r = 0; r < W; r++)
+        v[r] = vload(a + (long)(row + (size_t)r) * sm + (long)i);
+    vtranspose(v);
+    for (size_t l = 0; l < W; l++)
+        for (size_t r = 0; r < W; r += PIECE)
+            memcpy(packed_at(packed, k, row + r, i + l), (const real *)&v[l] + r,
+                   PIECE * sizeof(real));
+}
+
 static void pack(size_t m, size_t k, const void *va, long sm, long sk, void *packed)
 {
     const real *a = va;
-    real *to = packed;
+    const size_t whole = sk == 1 ? m / W * W : 0;
 
-    for (size_t row = 0; row < m; row += TW_PANEL) {
-        const size_t rows = m - row < TW_PANEL ? m - row : TW_PANEL;
+    for (size_t row = 0; row < whole; row += W) {
+        size_t i = 0;
 
-        for (size_t i = 0; i < k; i++, to += TW_PANEL)
-            for (size_t r = 0; r < TW_PANEL; r++)
-                to[r] = r < rows ? a[(long)(row + r) * sm + (long)i * sk] : (real)0.0;
+        for (; i + W <= k; i += W)
+            pack_square(k, a, sm, row, i, packed);
+        for (; i < k; i++)
+            for (size_t r = row; r < row + W; r++)
+                *packed_at(packed, k, r, i) = a[(long)r * sm + (long)i];
+    }
+    for (size_t row = whole; row < m; row = (row / TW_PANEL + 1) * TW_PANEL) {
+        const size_t end = (row / TW_PANEL + 1) * TW_PANEL, real_end = end < m ? end : m;
+
+        for (size_t i = 0; i < k; i++) {
+            real *to = packed_at(packed, k, row, i);
+            const real *from = a + (long)row * sm + (long)i * sk;
+
+            if (sm == 1 && end - row == TW_PANEL && real_end == end)
+                memcpy(to, from, TW_PANEL * sizeof *to);
+            else
+                for (size_t r = row; r < end; r++, from += sm)
+                    *to++ = r < real_end ? *from : (real)0.0;
+        }
     }
 }
 

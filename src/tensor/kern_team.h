@@ -265,7 +265,7 @@ static void team_gemm(const struct tw_gemm *g)
     const size_t panels = (g->m + TW_PANEL - 1) / TW_PANEL;
     const int d = g->moff ? -1 : team_level(3, g->nc, g->yc);
 
-    if (g->moff || !apart(4, n, s))
+    if (g->moff || !g->mstride || !apart(4, n, s))
         team_gemm_rows(g, team_whole(g->m));
     else if (d >= 0 && (g->nc[d] >= 4 * tw_team_of() || g->nc[d] >= panels))
         team_gemm_columns(g, d);
@@ -282,7 +282,7 @@ static void team_gradw(const struct tw_gradw *p)
     struct tw_gradw q = *p;
     struct part t;
 
-    if (!apart(2, (size_t[]){ p->m, p->k }, (long[]){ p->dam, p->dak })) {
+    if (!p->dam || !p->dak || !apart(2, (size_t[]){ p->m, p->k }, (long[]){ p->dam, p->dak })) {
         t = team_whole(p->m);
         q.m = t.to;
     } else if (p->m / mu >= p->k / ku) {

@@ -43,21 +43,85 @@ static void nesterov(const struct tw_optimizer *o, double t, const double *x, co
     }
 }
 
+/* What an adaptive proposal is made of. Elementwise, and compiled for vectors as wide as the
+ * machine has: correctly rounded operations, not contracted, have the same bits at any width. */
+struct adaptive {
+    double beta1, beta2, eps, l2, decoupled, c1, c2;
+};
+
+static inline __attribute__((always_inline)) void adapt(const struct adaptive *p,
+                                                        const double *restrict x,
+                                                        const double *restrict g,
+                                                        double *restrict m, double *restrict v,
+                                                        double *restrict u, size_t n)
+{
+    const struct adaptive o = *p;
+
+    for (size_t i = 0; i < n; i++) {
+        const double h = g[i] + o.l2 * x[i];
+
+        m[i] = o.beta1 * m[i] + (1.0 - o.beta1) * h;
+        v[i] = o.beta2 * v[i] + (1.0 - o.beta2) * h * h;
+        u[i] = m[i] / o.c1 / (sqrt(v[i]) / o.c2 + o.eps) + o.decoupled * x[i];
+    }
+}
+
+typedef void adapt_fn(const struct adaptive *p, const double *restrict x, const double *restrict g,
+                      double *restrict m, double *restrict v, double *restrict u, size_t n);
+
+static void adapt_plain(const struct adaptive *p, const double *restrict x,
+                        const double *restrict g, double *restrict m, double *restrict v,
+                        double *restrict u, size_t n)
+{
+    adapt(p, x, g, m, v, u, n);
+}
+
+#ifdef __x86_64__
+__attribute__((target("avx2"))) static void adapt_256(const struct adaptive *p,
+                                                      const double *restrict x,
+                                                      const double *restrict g, double *restrict m,
+                                                      double *restrict v, double *restrict u,
+                                                      size_t n)
+{
+    adapt(p, x, g, m, v, u, n);
+}
+
+__attribute__((target("avx512f"))) static void adapt_512(const struct adaptive *p,
+                                                         const double *restrict x,
+                                                         const double *restrict g,
+                                                         double *restrict m, double *restrict v,
+                                                         double *restrict u, size_t n)
+{
+    adapt(p, x, g, m, v, u, n);
+}
+#endif
+
+static adapt_fn *widest(void)
+{
+#ifdef __x86_64__
+    if (__builtin_cpu_supports("avx512f"))
+        return adapt_512;
+    if (__builtin_cpu_supports("avx2"))
+        return adapt_256;
+#endif
+    return adapt_plain;
+}
+
 /* Weight decay goes into the gradient (l2) or beside it (decoupled). */
 static void adaptive(const struct tw_optimizer *o, double t, const double *x, const double *g,
                      double *const *moment, double *u, size_t first, size_t last, double l2,
                      double decoupled)
 {
-    double *const m = moment[0], *const v = moment[1];
-    const double c1 = 1.0 - pow(o->beta1, t), c2 = sqrt(1.0 - pow(o->beta2, t));
+    const struct adaptive p = { .beta1 = o->beta1,
+                                .beta2 = o->beta2,
+                                .eps = o->eps,
+                                .l2 = l2,
+                                .decoupled = decoupled,
+                                .c1 = 1.0 - pow(o->beta1, t),
+                                .c2 = sqrt(1.0 - pow(o->beta2, t)) };
 
-    for (size_t i = first; i < last; i++) {
-        const double h = g[i] + l2 * x[i];
-
-        m[i] = o->beta1 * m[i] + (1.0 - o->beta1) * h;
-        v[i] = o->beta2 * v[i] + (1.0 - o->beta2) * h * h;
-        u[i] = m[i] / c1 / (sqrt(v[i]) / c2 + o->eps) + decoupled * x[i];
-    }
+    widest()(&p, x + first, g + first, moment[0] + first, moment[1] + first, u + first,
+             last - first);
 }
 
 static void adam(const struct tw_optimizer *o, double t, const double *x, const double *g,

@@ -189,6 +189,7 @@ static bool move(struct tw_trainer *t, double lr)
 {
     bool finite = true;
 
+#pragma omp parallel for schedule(static) reduction(&& : finite) if (t->dim > 16 * CHUNK)
     for (size_t i = 0; i < t->dim; i++) {
         t->x[i] -= lr * t->proposal[i];
         t->params[i] = (float)t->x[i];

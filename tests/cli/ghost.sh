@@ -76,6 +76,10 @@ expect_out 'a trajectory' 0 'digits-mlp-2.h5 +0\.[0-9]+ +23.89 .* 2[0-9.]+ +[0-9
 expect_out 'has a line for each step in its file' 0 '^/line/tau *float64 *2 ' thalweg info run.h5
 expect 'and a figure' 0 - test -s run.svg -a -s run.gp -a -s run.dat
 expect 'a figure of zeros' 0 - ghost "$one" "$two" --tau 3 --plot zeros.svg
+thalweg ghost -q --threads 1 "$one" -d "$data/digits.h5" --scale 0.0625 --limit 300 --plot band.svg >/dev/null
+awk '/^# layer 1: 80 %/ { on = 1; next } on && NF == 3 && $1 != "#" { n++; bad += !($2 < $3) } /^# layer 2/ { exit }
+    END { exit !(n > 0 && !bad) }' band.dat
+report $? 'with a band where there are most of them'
 expect 'of layers' 0 - ghost "$one" "$two" --figure layers --plot layers.svg
 expect 'of damage' 0 - ghost "$one" --direction random:2 --onset 'loss*2' --plot damage.svg
 

@@ -42,7 +42,7 @@ if /usr/bin/python3 -c 'import h5py' 2>/dev/null; then
 else
     skip 'a result of another kind' 'no python3-h5py'
 fi
-says 'a missing folder' 3 'nowhere/x.gp: cannot write' plot fit.h5 -o nowhere/x.svg
+says 'a missing folder' 3 'nowhere/x.svg: no file can be made in nowhere' plot fit.h5 -o nowhere/x.svg
 [ -z "$(find . -name '*.gp' -o -name '*.dat')" ]
 report $? 'nothing was drawn so far'
 if [ -z "${TW_WRAP:-}" ]; then

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "thalweg/graph.h"
+#include "thalweg/graph_complex.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
@@ -249,6 +249,33 @@ static void said(const struct tw_err *err)
         abort();
 }
 
+/* Small enough to be run is small enough for this. */
+static void run_complex(const struct tw_graph *g, const struct tw_array *x)
+{
+    const size_t n = tw_graph_layout(g)->n;
+    struct tw_err err = { 0 };
+    struct tw_complex *c = tw_complex_new(g, &err);
+    struct tw_cx *watch = c ? tw_alloc(tw_complex_nwatch(c), sizeof *watch) : NULL;
+    double *params = tw_alloc(2 * n, sizeof *params), ahead;
+
+    if (!c)
+        said(&err);
+    for (size_t i = 0; i < n; i++) {
+        params[i] = (double)(i % 7) - 3.0;
+        params[n + i] = (double)(i % 3) - 1.0;
+    }
+    if (c) {
+        tw_complex_line(c, params, params + n, NULL);
+        tw_complex_sample(c, x, 1);
+        for (int k = 0; k < 2; k++)
+            tw_complex_run(c, (struct tw_cx){ 0.2 * k, 0.5 }, k ? watch : NULL, watch);
+        (void)tw_complex_margin(c, &ahead);
+    }
+    tw_complex_free(c);
+    free(watch);
+    free(params);
+}
+
 static void run(const struct tw_graph *g, const struct tw_exec_options *o, bool back)
 {
     enum { SAMPLES = 3 };
@@ -279,6 +306,8 @@ static void run(const struct tw_graph *g, const struct tw_exec_options *o, bool 
     r.gradient = back ? tw_alloc(tw_graph_layout(g)->n, sizeof *r.gradient) : NULL;
     if (tw_exec_run(e, &r, &err) != TW_OK)
         said(&err);
+    if (nin == 1 && nout > 0)
+        run_complex(g, &x[0]);
     free(r.gradient);
     for (size_t i = 0; i < nout; i++)
         free(out[i]);

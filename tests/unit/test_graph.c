@@ -199,6 +199,7 @@ static void convolutions_of_3_by_3(void **state)
         { 8, 9, 8, { 5, 6 }, { 1, 1, 1, 1 }, { 0, 0, 0, 0 }, "Relu", true },
         { 3, 8, 17, { 7, 7 }, { 0, 0, 0, 0 }, { 1, 0, 2, 1 }, "Tanh", false },
         { 8, 8, 8, { 4, 5 }, { 2, 2, 2, 2 }, { 0, 2, 0, 1 }, "Softplus", true },
+        { 16, 16, 1, { 7, 8 }, { 1, 1, 1, 1 }, { 0, 0, 0, 0 }, "Sigmoid", true },
     };
 
     (void)state;

@@ -137,6 +137,101 @@ static void kernels_agree_with_direct_sums(void **state)
     }
 }
 
+/* ---- gradients by the weights ------------------------------------------------------------------
+ */
+
+static void sum_products(const struct tw_kernels *t, struct tw_winograd *w, size_t strip,
+                         const struct reals *x, const struct reals *gy, double *du)
+{
+    const size_t tiles = (w->out[0] + 1) / 2 * ((w->out[1] + 1) / 2);
+    struct reals v = reals_new(t, tw_winograd_inputs(w->cin, strip) * TW_LANES);
+    struct reals u = reals_new(t, tw_winograd_inputs(w->cout, strip) * TW_LANES);
+
+    for (w->lane = 0; w->lane < w->lanes; w->lane += TW_LANES)
+        for (w->first = 0; w->first < tiles; w->first += strip) {
+            w->tiles = tiles - w->first < strip ? tiles - w->first : strip;
+            t->winograd_in(w, x->p, v.p);
+            t->winograd_grad(w, gy->p, u.p);
+            for (size_t p = 0; p < TW_WINOGRAD_POSITIONS; p++)
+                t->gradw(&(struct tw_gradw){
+                    .m = w->cout,
+                    .k = w->cin,
+                    .gy = at(&u, p * tw_winograd_step(w->cout, w->tiles) * TW_LANES),
+                    .mstride = (long)w->tiles,
+                    .x = at(&v, p * tw_winograd_step(w->cin, w->tiles) * TW_LANES),
+                    .kstride = (long)w->tiles,
+                    .nc = { 1, 1, w->tiles },
+                    .gyc = { 0, 0, 1 },
+                    .xc = { 0, 0, 1 },
+                    .lanes = TW_LANES,
+                    .da = du + p * w->cout * w->cin,
+                    .dam = (long)w->cin,
+                    .dak = 1 });
+        }
+    reals_free(&u);
+    reals_free(&v);
+}
+
+/* The derivative by tap t of window i, and the sum of the sizes of its terms. */
+static double direct_weight(const struct tw_winograd *w, const struct reals *x,
+                            const struct reals *gy, size_t i, size_t t, double *size)
+{
+    const size_t m = i / w->cin, k = i % w->cin, plane = w->out[0] * w->out[1];
+    double s = 0.0;
+
+    for (size_t e = 0; e < plane * w->lanes; e++) {
+        const size_t o = e / w->lanes, l = e % w->lanes;
+        const long r = (long)(o / w->out[1] + t / 3) - w->pad[0];
+        const long c = (long)(o % w->out[1] + t % 3) - w->pad[1];
+        double p;
+
+        if (r < 0 || c < 0 || r >= (long)w->in[0] || c >= (long)w->in[1])
+            continue;
+        p = get(gy, m * plane * w->lanes + e) *
+            get(x, ((k * w->in[0] + (size_t)r) * w->in[1] + (size_t)c) * w->lanes + l);
+        s += p;
+        *size += fabs(p);
+    }
+    return s;
+}
+
+static void weights_agree_with_direct_sums(void **state)
+{
+    static const struct tw_winograd cases[] = {
+        { .cin = 8, .cout = 9, .in = { 6, 6 }, .out = { 6, 6 }, .pad = { 1, 1 }, .lanes = 16 },
+        { .cin = 3, .cout = 17, .in = { 5, 9 }, .out = { 3, 9 }, .pad = { 0, 2 }, .lanes = 32 },
+        { .cin = 2, .cout = 1, .in = { 4, 4 }, .out = { 3, 1 }, .pad = { 2, -1 }, .lanes = 16 },
+    };
+
+    (void)state;
+    FOR_TABLES(t)
+    {
+        for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+            struct tw_winograd w = cases[i];
+            const size_t n = w.cin * w.cout;
+            struct reals x = reals_random(t, w.cin * w.in[0] * w.in[1] * w.lanes, 1, -1.0, 1.0);
+            struct reals gy = reals_random(t, w.cout * w.out[0] * w.out[1] * w.lanes, 2, -1.0, 1.0);
+            double *du = calloc(n * TW_WINOGRAD_POSITIONS, sizeof *du);
+            double *da = calloc(n * 9, sizeof *da);
+
+            assert_non_null(du);
+            assert_non_null(da);
+            da[0] = 1.5;
+            sum_products(t, &w, 4 + i, &x, &gy, du);
+            t->winograd_weights(n, du, da);
+            for (size_t k = 0; k < 9 * n; k++) {
+                double size = 4.0, s = direct_weight(&w, &x, &gy, k / 9, k % 9, &size);
+
+                assert_near(t, da[k], s + (k ? 0.0 : 1.5), 24.0 * size);
+            }
+            free(du);
+            free(da);
+            reals_free(&x);
+            reals_free(&gy);
+        }
+    }
+}
+
 /* Neighbours in the lanes, a NaN among them, and the place in a strip change nothing. */
 static void samples_do_not_meet(void **state)
 {
@@ -193,6 +288,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(kernels_agree_with_direct_sums),
+        cmocka_unit_test(weights_agree_with_direct_sums),
         cmocka_unit_test(samples_do_not_meet),
     };
 

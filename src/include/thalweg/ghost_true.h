@@ -12,7 +12,7 @@
  * nearer" is as certain as a careful numerical count, and no proof.
  *
  * rho_a and the zeros of thalweg/ghost.h are those of linearised logits. Neither bounds the true
- * radius: it was seen from 0.3 to 6 times of them. Units with kinks (ReLU) stay on the piece they
+ * radius: it was seen from 0.07 to 7 times of them. Units with kinks (ReLU) stay on the piece they
  * are on at t = 0, and the first kink on the way is told. Lengths are in units of the direction. */
 #ifndef TW_GHOST_TRUE_H
 #define TW_GHOST_TRUE_H

@@ -160,7 +160,9 @@ struct tw_exec_run {
      * times seed[i] if seed is not NULL) by the parameters: layout->n doubles, overwritten. */
     size_t seed_output;
     const double *seed; /* n */
-    double scale;       /* gradient and hvp are multiplied with it; 0: with 1 */
+    /* Not NULL: gradient and hvp are divided by the sum of these n numbers once all samples are
+     * done. They may be an output's. */
+    const double *total;
     double *gradient;
     /* Its directional derivatives: Hessian-vector products, one for each direction. */
     double *const *hvp;
