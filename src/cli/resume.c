@@ -6,12 +6,14 @@
 #include <unistd.h>
 
 /* Options that change no number of a result, or name inputs. */
-static const char *const beside[] = { "output",       "force",   "threads", "json",
-                                      "quiet",        "verbose", "help",    "plot",
-                                      "figure",       "venue",   "width",   "height",
-                                      "font",         "format",  "show",    "memory-limit",
-                                      "model",        "data",    "labels",  "paths",
-                                      "weights",      "workers", "devices", "evaluator-timeout",
+static const char *const beside[] = { "output",        "force",          "threads",
+                                      "json",          "quiet",          "verbose",
+                                      "help",          "plot",           "figure",
+                                      "venue",         "width",          "height",
+                                      "font",          "format",         "show",
+                                      "memory-limit",  "model",          "data",
+                                      "labels",        "paths",          "weights",
+                                      "workers",       "devices",        "evaluator-timeout",
                                       "evaluator-log", "direction-file", "save-directions" };
 
 static bool counts(const char *line)
