@@ -138,8 +138,8 @@ static bool find_reader(const struct tw_net *net, int value, int rank, const siz
 
 static void role_by_shape(struct tw_param *p)
 {
-    bool scale =
-        tw_str_ends(p->name, "weight") || tw_str_ends(p->name, "gamma") || tw_str_ends(p->name, "scale");
+    bool scale = tw_str_ends(p->name, "weight") || tw_str_ends(p->name, "gamma") ||
+                 tw_str_ends(p->name, "scale");
 
     if (p->rank >= 2 && p->n > p->dims[0])
         return;

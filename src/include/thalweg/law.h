@@ -133,8 +133,8 @@ void *tw_law_model(const struct tw_law *law, const struct tw_law_curve *curves, 
 bool tw_law_predict(const struct tw_law *law, const void *model, const double *theta,
                     double *y) TW_CHECKED;
 
-/* The inputs that spend `flops` best (TW_LAW_MAX_INPUTS of them, those that the law lacks unset) and
- * the loss there, of a law with `optimum`; false when out of memory. */
+/* The inputs that spend `flops` best (TW_LAW_MAX_INPUTS of them, those that the law lacks unset)
+ * and the loss there, of a law with `optimum`; false when out of memory. */
 bool tw_law_optimum(const struct tw_law *law, const double *theta, double flops, double *input,
                     double *loss) TW_CHECKED;
 
