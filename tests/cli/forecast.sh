@@ -157,12 +157,12 @@ says 'a figure without a suffix' 2 'a figure ends in .pdf' forecast -s "$wsd" --
 says 'a missing folder' 3 'no file can be made in nowhere' forecast -s "$wsd" -o nowhere/x.h5
 says 'a figure in a missing folder' 3 'nowhere/x.pdf: no file can be made in nowhere' forecast \
     -s "$wsd" --plot=nowhere/x.pdf
-echo mine >taken.gp
+echo mine >"$tmp/taken.gp"
 says 'a figure over a file of others' 3 'taken.gp is there and is no figure' forecast -s "$wsd" \
-    --plot=taken.pdf
+    --plot="$tmp/taken.pdf"
 grep -q '^wsd:' "$tmp/out"
 report $? 'the table is printed all the same'
-json 'the JSON too' 3 forecast --json -s "$wsd" --plot=taken.pdf
+json 'the JSON too' 3 forecast --json -s "$wsd" --plot="$tmp/taken.pdf"
 has 'with the numbers' 'result.curves[0].loss' 'warnings[0]'
 if /usr/bin/python3 -c 'import h5py' 2>/dev/null; then
     # hurt NAME WORDS CODE: the fit, changed by a line of Python.

@@ -37,7 +37,7 @@ has 'a folder' 3 'directory' thalweg info .
 : >empty
 has 'an empty file' 3 'thalweg info: empty: ' thalweg info empty
 head -c 9000 r.h5 >cut.h5
-has 'a file cut short' 3 'cut short: 9000 bytes of' thalweg info cut.h5
+has 'a file cut short' 3 'cut short, copy it again: 9000 bytes of' thalweg info cut.h5
 
 # Logs: every sample, the example curves, and a fit's and a forecast's files.
 samples=$root/tests/samples/logs
