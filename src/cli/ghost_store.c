@@ -51,9 +51,9 @@ static const struct column columns[] = {
 };
 enum { COLUMNS = sizeof columns / sizeof *columns };
 
-static void *place(const struct ghost_line *l, const struct column *c)
+static const void *place(const struct ghost_line *l, const struct column *c)
 {
-    return (char *)(uintptr_t)l + c->at;
+    return (const char *)l + c->at;
 }
 
 /* Softmaxes of a line: the same for all, but for one that was passed over. */
@@ -233,7 +233,7 @@ static void get_column(struct tw_reader *in, struct ghost *g, const struct colum
     double *x = tw_reader_reals(in, c->path, c->of == OF_LINE ? 1 : 2, (size_t[]){ g->nline, n });
 
     for (size_t i = 0; x && i < g->nline; i++) {
-        void *to = place(&g->line[i], c);
+        void *to = (char *)&g->line[i] + c->at;
 
         if (c->of == OF_LINE)
             *(double *)to = x[i];
