@@ -14,6 +14,8 @@ static void soften(struct tw_complex *c, size_t number, size_t row, size_t n, si
     struct tw_cx sum = cx(0.0, 0.0), at, total;
     double most = -HUGE_VAL;
 
+    if (n == 0)
+        return;
     if (c->choosing) {
         *top = 0;
         for (size_t k = 1; k < n; k++)

@@ -21,7 +21,8 @@ bool tw_winograd_pays(const struct tw_conv_data *d)
     const size_t tiles = (d->out[1] + 1) / 2 * ((d->out[2] + 1) / 2);
 
     if (d->groups != 1 || d->cin < FEWEST_CHANNELS || d->cout < FEWEST_CHANNELS ||
-        d->window[0] != 1 || d->in[0] != 1 || d->out[0] != 1 || d->pad[0] != 0)
+        d->window[0] != 1 || d->in[0] != 1 || d->out[0] != 1 || d->pad[0] != 0 || !tiles ||
+        !d->in[1] || !d->in[2])
         return false;
     for (int i = 1; i < 3; i++)
         if (d->window[i] != 3 || d->stride[i] != 1 || d->dilation[i] != 1)
@@ -61,8 +62,15 @@ static size_t strip_of(const struct tw_winograd *w, size_t planes)
 size_t tw_winograd_scratch(const struct tw_conv_data *d, size_t planes, bool back)
 {
     const struct tw_winograd w = shape_of(d, back);
+    size_t most = 0;
 
-    return tw_winograd_products() + planes * tw_winograd_inputs(w.cin, strip_of(&w, planes));
+    /* Runs of fewer planes have longer strips, of whole rows: they may need more. */
+    for (size_t p = 1; p <= planes; p++) {
+        const size_t n = p * tw_winograd_inputs(w.cin, strip_of(&w, p));
+
+        most = n > most ? n : most;
+    }
+    return tw_winograd_products() + most;
 }
 
 /* The terms that go to plane `to`. */

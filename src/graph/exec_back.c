@@ -83,6 +83,7 @@ static enum tw_status hold(struct tw_exec *e, size_t n, struct tw_err *err)
         const size_t held = e->memory - b->nsum * sizeof *b->sums;
 
         free(b->sums);
+        b->sums = NULL;
         b->nsum = 0;
         e->memory = held;
         if (e->memory_limit && (n > SIZE_MAX / 16 || held + n * sizeof *b->sums > e->memory_limit))

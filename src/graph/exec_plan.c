@@ -300,14 +300,14 @@ enum tw_status tw_exec_slots(struct tw_exec *e, size_t n, size_t lanes, struct t
         return TW_OK;
     n = n > e->nslot ? n : e->nslot;
     lanes = lanes > e->slot_lanes ? lanes : e->slot_lanes;
-    tw_exec_free_slots(e);
-    want = (double)e->memory +
+    want = (double)(e->memory - e->slot_memory) +
            (double)n * ((double)e->arena + (double)e->garena) * (double)lanes * (double)e->k->size;
     if (e->memory_limit && want > (double)e->memory_limit)
         return tw_err_set(err, TW_ENOMEM,
                           "%zu samples at once need %.1f MB of memory, more than the %.1f MB "
                           "allowed: use fewer threads, smaller batches or a higher limit",
                           n * lanes, want / 1e6, (double)e->memory_limit / 1e6);
+    tw_exec_free_slots(e);
     before = e->memory;
     e->slot = tw_alloc(n, sizeof *e->slot);
     e->nslot = e->slot ? n : 0;

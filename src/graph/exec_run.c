@@ -181,6 +181,9 @@ enum tw_status tw_exec_run(struct tw_exec *e, const struct tw_exec_run *run, str
     bool back = run->gradient || run->hvp;
     enum tw_status st = check(&j, err);
 
+    /* Memory was short for larger ones. */
+    if (!st && !e->g->mixes && !e->nslot)
+        st = tw_exec_slots(e, e->threads, e->lanes, err);
     if (st)
         return st;
     tw_alg_tangents(&j.alg, run->tangents || run->hvp ? (int)e->ndirection : 0);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Operators that take numbers from places, and those that are made of others: values against the
- * reference interpreter, tangents, gradients and Hessian-vector products against differences. */
+ * reference interpreter, tangents, gradients and Hessian-vector products against differences. And
+ * memory: what was planned for many directions holds runs of fewer, and a run that the limit
+ * refuses leaves the next ones as they were. */
 #include "graph_test.h"
 
 #define DIMS(...)                                                                                  \
@@ -350,14 +352,156 @@ static void settings_are_no_parameters(void **state)
     tw_net_free(net);
 }
 
+/* ---- memory of runs ---------------------------------------------------------------------------
+ */
+
+static struct tw_net *wide(void)
+{
+    struct tw_net *net = nets_new();
+    const int y = nets_op1(net, "Tanh",
+                           nets_op2(net, "MatMul", nets_input(net, "x", 1, DIMS(128)),
+                                    nets_param(net, "w", 2, DIMS(128, 128), -0.1, 0.1)));
+
+    nets_ok(tw_net_output(net, y, &nets_err) == TW_OK);
+    return net;
+}
+
+/* Strips of minimal filtering are of whole rows of tiles, longer for one plane than for two. */
+static void fewer_directions_than_planned(void **state)
+{
+    static const size_t sizes[] = { 18, 20 };
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        const size_t n = sizes[i];
+        struct tw_net *net = nets_new();
+        const int64_t pads[4] = { 1, 1, 1, 1 };
+        const int y = nets_op2(net, "Conv", nets_input(net, "x", 3, DIMS(8, n, n)),
+                               nets_param(net, "w", 4, DIMS(8, 8, 3, 3), -0.3, 0.3));
+        struct tw_array x = nets_data(3, DIMS(8, n, n), -1, 1);
+        double *out[2];
+
+        nets_ok(!tw_net_attr_ints(net, "pads", 4, pads, &nets_err));
+        nets_ok(tw_net_output(net, y, &nets_err) == TW_OK);
+        for (size_t tangents = 0; tangents < 2; tangents++) {
+            struct tw_graph *g = tw_graph_new(net, NULL, &nets_err);
+            struct tw_exec *e;
+
+            nets_ok(g != NULL);
+            e = tw_exec_new(g, &(struct tw_exec_options){ .threads = 1, .tangents = tangents },
+                            &nets_err);
+            nets_ok(e != NULL);
+            out[tangents] = tw_alloc(NETS_SAMPLES * 8 * n * n, sizeof(double));
+            assert_non_null(out[tangents]);
+            nets_ok(
+                tw_exec_run(e,
+                            &(struct tw_exec_run){ .n = NETS_SAMPLES,
+                                                   .inputs = (const struct tw_array *const[]){ &x },
+                                                   .outputs = &out[tangents] },
+                            &nets_err) == TW_OK);
+            tw_exec_free(e);
+            tw_graph_free(g);
+        }
+        for (size_t k = 0; k < NETS_SAMPLES * 8 * n * n; k++)
+            check_close(out[1][k], out[0][k], 1e-5, 1e-6);
+        free(out[0]);
+        free(out[1]);
+        tw_array_release(&x);
+        tw_net_free(net);
+    }
+}
+
+/* At every limit from none that suffices to one that does: refused or made, and then made again
+ * for one sample, and freed. */
+static void what_is_refused_leaves_no_trace(void **state)
+{
+    enum { MANY = 3000 };
+    const size_t dims[2] = { MANY, 128 };
+    struct tw_net *net = wide();
+    struct tw_graph *g = tw_graph_new(net, NULL, &nets_err);
+    struct tw_array x = { 0 };
+    const struct tw_array *const inputs[] = { &x };
+    double *gradient = tw_alloc(128 * 128, sizeof *gradient), out[128];
+    size_t refused = 0, made = 0;
+
+    (void)state;
+    nets_ok(g != NULL);
+    assert_non_null(gradient);
+    nets_ok(!tw_array_make(&x, TW_F32, 2, dims, &nets_err));
+    for (size_t i = 0; i < x.n; i++)
+        ((float *)x.data)[i] = (float)(i % 17) / 17.0F;
+    for (size_t limit = 400000; limit < 8000000; limit += limit / 8) {
+        const struct tw_exec_options o = { .threads = 1, .gradient = true, .memory_limit = limit };
+        struct tw_err err = { 0 };
+        struct tw_exec *e = tw_exec_new(g, &o, &err);
+
+        if (!e) {
+            assert_int_equal(err.code, TW_ENOMEM);
+            continue;
+        }
+        for (size_t n = 500; n <= MANY; n += 500) {
+            const struct tw_exec_run back = { .n = n, .inputs = inputs, .gradient = gradient };
+            const struct tw_exec_run one = { .n = 1,
+                                             .inputs = inputs,
+                                             .outputs = (double *[]){ out } };
+            struct tw_err why = { 0 };
+
+            if (tw_exec_run(e, &back, &why) == TW_OK) {
+                made++;
+            } else {
+                refused++;
+                assert_int_equal(why.code, TW_ENOMEM);
+            }
+            nets_ok(tw_exec_run(e, &one, &nets_err) == TW_OK);
+        }
+        tw_exec_free(e);
+    }
+    assert_true(refused > 0 && made > 0);
+    free(gradient);
+    tw_array_release(&x);
+    tw_graph_free(g);
+    tw_net_free(net);
+}
+
+/* Convolutions whose input or output has no place at all. */
+static void windows_over_nothing(void **state)
+{
+    const int64_t pads[4] = { 4, 4, 4, 4 };
+    struct tw_net *net = nets_new();
+    const int y = nets_op2(net, "Conv", nets_input(net, "x", 3, DIMS(8, 6, 0)),
+                           nets_param(net, "w", 4, DIMS(8, 8, 3, 3), -0.3, 0.3));
+    struct tw_graph *g;
+    struct tw_exec *e = NULL;
+
+    (void)state;
+    nets_ok(!tw_net_attr_ints(net, "pads", 4, pads, &nets_err));
+    nets_ok(tw_net_output(net, y, &nets_err) == TW_OK);
+    g = tw_graph_new(net, NULL, &nets_err);
+    if (g)
+        e = tw_exec_new(g, &(struct tw_exec_options){ .threads = 1, .gradient = true }, &nets_err);
+    assert_true(e || nets_err.code != TW_OK);
+    tw_exec_free(e);
+    tw_graph_free(g);
+    tw_net_free(net);
+    nets_err = (struct tw_err){ 0 };
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(convolutions_transposed), cmocka_unit_test(places_by_data),
-        cmocka_unit_test(images_resized),          cmocka_unit_test(functions_of_several),
-        cmocka_unit_test(products_and_remainders), cmocka_unit_test(sums_over_letters),
-        cmocka_unit_test(statistics_of_layers),    cmocka_unit_test(one_of_several),
-        cmocka_unit_test(places_out_of_range),     cmocka_unit_test(settings_are_no_parameters),
+        cmocka_unit_test(convolutions_transposed),
+        cmocka_unit_test(places_by_data),
+        cmocka_unit_test(images_resized),
+        cmocka_unit_test(functions_of_several),
+        cmocka_unit_test(products_and_remainders),
+        cmocka_unit_test(sums_over_letters),
+        cmocka_unit_test(statistics_of_layers),
+        cmocka_unit_test(one_of_several),
+        cmocka_unit_test(places_out_of_range),
+        cmocka_unit_test(settings_are_no_parameters),
+        cmocka_unit_test(fewer_directions_than_planned),
+        cmocka_unit_test(what_is_refused_leaves_no_trace),
+        cmocka_unit_test(windows_over_nothing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
