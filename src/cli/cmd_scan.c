@@ -196,12 +196,25 @@ static void name_file(struct scan *s)
         tw_str_add(&s->path, "scan.h5");
 }
 
+/* Before anything is computed: can the file be made, and is it another one? */
+static enum tw_status check_directions(struct scan *s)
+{
+    const char *output = s->call->common.output;
+
+    if (output && !strcmp(output, s->o->save_directions))
+        return tw_err_set(&s->call->err, TW_EINVAL,
+                          "--save-directions and -o name the same file, %s", output);
+    return tw_result_check(s->o->save_directions, s->call->common.force, &s->call->err);
+}
+
 static enum tw_status prepare(struct scan *s, const char *figure)
 {
     enum tw_status rc = tw_figure_cli_check(&s->o->figure, s->call, figure);
 
     if (rc == TW_OK && s->path.failed)
         rc = tw_err_set(&s->call->err, TW_ENOMEM, "out of memory");
+    if (rc == TW_OK && s->o->save_directions)
+        rc = check_directions(s);
     if (rc == TW_OK)
         rc = tw_cmd_provenance_start(&s->prov, s->call, &s->call->err);
     if (rc == TW_OK)

@@ -68,8 +68,10 @@ static enum tw_status draw_zeros(const struct ghost *g, const char *path,
     const struct ghost_line *l = &g->line[0];
     const double tau = fabs(l->tau), far = tw_ghost_quantile(l->rho, l->n, 0.9);
     const double reach = fmax(fmin(far, 40.0 * l->all.rho.value), isnan(tau) ? 0.0 : 1.3 * tau);
-    const double high = fmin(reach, fmax(1.25 * tw_ghost_quantile(l->im, l->n, 0.98),
-                                         1.1 * fmax(l->all.rho.value, isnan(tau) ? 0.0 : tau)));
+    /* A panel that is not too low: the axes are equal. */
+    const double high = fmin(reach, fmax(fmax(1.25 * tw_ghost_quantile(l->im, l->n, 0.98),
+                                              1.1 * fmax(l->all.rho.value, isnan(tau) ? 0.0 : tau)),
+                                         0.3 * reach));
     const size_t truths = l->ntruth < TRUTHS ? l->ntruth : TRUTHS;
     double x[3][CIRCLE], y[3][CIRCLE], re[TRUTHS], im[TRUTHS];
     struct envelope e;

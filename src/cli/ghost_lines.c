@@ -360,6 +360,8 @@ static enum tw_status pass_over(struct ghost *g, struct ghost_line *l)
     l->all = (struct tw_ghost_batch){
         .rho_a = none, .low = none, .b1 = none, .b2 = none, .b3 = none, .rho = none
     };
+    for (size_t k = 0; k < GHOST_ONSETS; k++)
+        l->onset[k] = (double)NAN;
     l->n = 0;
     return TW_OK;
 }

@@ -93,11 +93,13 @@ static enum tw_status put(const struct ghost *g, struct tw_result *r, const stru
 
 static enum tw_status put_rows(const struct ghost *g, struct tw_result *r)
 {
-    const struct ghost_line *l = &g->line[0];
-    const size_t n = l->n;
+    const size_t n = softmaxes(g);
+    const struct ghost_line *l = g->line;
     double *x = tw_alloc(n, sizeof *x);
     enum tw_status rc;
 
+    while (l->n < n)
+        l++;
     if (!x)
         return tw_err_set(&g->call->err, TW_ENOMEM, "out of memory");
     for (size_t i = 0; i < n; i++)

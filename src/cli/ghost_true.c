@@ -79,7 +79,9 @@ static void name_limits(const struct tw_ghost_true_search *s, struct ghost_truth
     if (t->t.site < tw_ghost_true_nsite(s))
         site = tw_ghost_true_site(s, t->t.site);
     t->where = site.name;
-    t->what = t->t.state == TW_GHOST_TRUE_BEYOND ? "nothing found" : site.what;
+    t->what = t->t.state == TW_GHOST_TRUE_BEYOND ? "nothing found"
+              : isnan(t->t.radius)               ? "not resolved"
+                                                 : site.what;
 }
 
 /* A block of rows for each look at whether to stop. */
@@ -142,7 +144,8 @@ double tw_ghost_truth_least(const struct ghost_line *l)
     double least = (double)NAN;
 
     for (size_t k = 0; k < l->ntruth; k++)
-        least = fmin(least, l->truth[k].t.radius); /* fmin leaves NaN out */
+        if (l->truth[k].t.state != TW_GHOST_TRUE_OPEN)
+            least = fmin(least, l->truth[k].t.radius); /* fmin leaves NaN out */
     return least;
 }
 

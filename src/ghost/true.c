@@ -110,6 +110,8 @@ static bool count(struct search *s, double radius, size_t points)
     if (!circle_count(s->c, radius, points, &zeros, &watch))
         return false;
     note(s, radius, zeros, watch);
+    if (s->rho <= s->low) /* the circle has none: it was of another branch */
+        s->rho = HUGE_VAL;
     follow_dips(s);
     return true;
 }
@@ -164,7 +166,7 @@ static size_t site_of(const struct circle *c, size_t watch)
 
 static struct tw_ghost_true report(const struct search *s, enum tw_ghost_true_state state)
 {
-    const bool found = s->rho <= s->high * (1.0 + 1e-9) && isfinite(s->rho);
+    const bool found = s->rho >= s->low && s->rho <= s->high * (1.0 + 1e-9) && isfinite(s->rho);
     struct tw_ghost_true t = {
         .state = state, .low = s->low, .re = (double)NAN, .im = (double)NAN
     };
@@ -194,6 +196,8 @@ static struct tw_ghost_true search(struct circle *c, double start)
             radius = s.low + 0.61 * (radius - s.low);
             continue;
         }
+        if (s.rho > tried) /* what was tried is forgotten */
+            tried = HUGE_VAL;
         if (s.rho <= s.high && s.rho < tried) {
             tried = s.rho;
             if (closes(&s))

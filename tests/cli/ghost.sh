@@ -125,6 +125,13 @@ cmp again.dat on.dat
 report $? 'from the file alone'
 expect_err 'a checkpoint off the line' 2 'is neither' ghost r1.h5 --on scan.h5
 
+# Zeros that another branch has are none of this network's: none lies where nothing is.
+thalweg ghost -q -m 'mlp(64,6,6,10,act=softplus)' -d "$data/digits.h5" --scale 0.0625 --limit 40 \
+    --direction random:1 --seed 0 --true 12 --json >out
+grep -o '"state":"[a-z]*","radius":[0-9.]*,"low":[0-9.]*' out | tr ':,' '  ' |
+    awk '{ n++; bad += !($4 >= $6 && $4 < 1.01 * $6) } END { exit !(n == 12 && !bad) }'
+report $? 'true radii are beyond what was counted empty'
+
 # What is wrong is said.
 expect_err 'no data' 2 'no data given' thalweg ghost "$one"
 expect_err 'no step' 2 'the same weights' ghost "$one" "$one"

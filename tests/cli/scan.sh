@@ -40,6 +40,8 @@ thalweg export far.h5 --csv far.csv -q
 report $? 'and the same bits at the same place'
 
 # Directions as loss-landscape keeps them.
+expect_err 'directions over the scan itself' 2 'name the same file' \
+    thalweg scan -q a.h5 --data d.npz --mesh 5x5 --save-directions same.h5 -o same.h5
 expect 'directions are written' 0 - scan a.h5 --mesh 5x5 --seed 3 --save-directions dir.h5 -o drawn.h5
 expect_out 'a tensor each, by their numbers' 0 '^/ydirection/2 *float32 *10 x 32' thalweg info dir.h5
 expect 'and read' 0 - scan a.h5 --mesh 5x5 --direction-file dir.h5 -o given.h5
