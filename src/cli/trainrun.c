@@ -163,7 +163,7 @@ static void run_to(struct train_work *w, struct train_job *j, size_t end)
 
         if (stop) {
             j->stopped = true;
-            j->rc = write_step(w, j, false, 0, tw_trainer_steps(j->trainer) > 0);
+            j->rc = write_step(w, j, false, 0, true);
             return;
         }
         j->rc = update(w, j, due, &pause);

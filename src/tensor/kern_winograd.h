@@ -119,20 +119,29 @@ static void winograd_in_run(const struct tw_winograd *w, const struct winograd_r
     }
 }
 
-static void winograd_in(const struct tw_winograd *w, const void *x, void *v)
-{
-    const size_t plane = w->in[0] * w->in[1] * w->lanes;
-    const size_t step = tw_winograd_step(w->cin, w->tiles) * TW_LANES;
+typedef void winograd_run_fn(const struct tw_winograd *w, const struct winograd_run *r,
+                             const real *x, size_t step, real *v);
 
-    for (size_t c = 0; c < w->cin; c++)
+/* A strip of `channels` planes through `transform`, a run of tiles at a time. */
+static inline void winograd_strip(const struct tw_winograd *w, size_t channels, size_t plane,
+                                  winograd_run_fn *transform, const void *x, void *v)
+{
+    const size_t step = tw_winograd_step(channels, w->tiles) * TW_LANES;
+
+    for (size_t c = 0; c < channels; c++)
         for (size_t i = 0; i < w->tiles;) {
             const struct winograd_run r = winograd_next(w, i, SIZE_MAX);
 
             for (size_t l = 0; l < TW_LANES; l += W)
-                winograd_in_run(w, &r, (const real *)x + c * plane + w->lane + l, step,
-                                (real *)v + (c * w->tiles + i) * TW_LANES + l);
+                transform(w, &r, (const real *)x + c * plane + w->lane + l, step,
+                          (real *)v + (c * w->tiles + i) * TW_LANES + l);
             i += r.n;
         }
+}
+
+static void winograd_in(const struct tw_winograd *w, const void *x, void *v)
+{
+    winograd_strip(w, w->cin, w->in[0] * w->in[1] * w->lanes, winograd_in_run, x, v);
 }
 
 /* ---- gradients by the weights: what goes through A' comes back through A --------------------- */
@@ -171,18 +180,7 @@ static void winograd_grad_run(const struct tw_winograd *w, const struct winograd
 
 static void winograd_grad(const struct tw_winograd *w, const void *gy, void *v)
 {
-    const size_t plane = w->out[0] * w->out[1] * w->lanes;
-    const size_t step = tw_winograd_step(w->cout, w->tiles) * TW_LANES;
-
-    for (size_t c = 0; c < w->cout; c++)
-        for (size_t i = 0; i < w->tiles;) {
-            const struct winograd_run r = winograd_next(w, i, SIZE_MAX);
-
-            for (size_t l = 0; l < TW_LANES; l += W)
-                winograd_grad_run(w, &r, (const real *)gy + c * plane + w->lane + l, step,
-                                  (real *)v + (c * w->tiles + i) * TW_LANES + l);
-            i += r.n;
-        }
+    winograd_strip(w, w->cout, w->out[0] * w->out[1] * w->lanes, winograd_grad_run, gy, v);
 }
 
 /* G' u: four numbers become three. */

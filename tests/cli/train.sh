@@ -55,9 +55,10 @@ expect_out 'or by the file alone' 0 '^run *4000 ' thalweg train -q --resume rest
 expect 'to the same end' 0 - cmp rest.h5 stop.h5
 cp rest.h5 base.h5
 from="--weights base.h5:last --lr 1e-3 --steps 4000"
+# At once: before its first update, mostly, where all that it has to go on with is what it read.
 # shellcheck disable=SC2086 # words
 sh -c "thalweg train '$net' -q -d '$digits' --scale 0.0625 $from -o from.h5 & pid=\$!
-    while [ ! -e from.h5 ]; do sleep 0.02; done; kill -TERM \$pid; wait \$pid" >out 2>err
+    while [ ! -e from.h5 ]; do :; done; kill -TERM \$pid; wait \$pid" >out 2>err
 cp from.h5 gone.h5 && cp from.h5 other.h5 && cp run.h5 base.h5
 # shellcheck disable=SC2086 # words
 expect_err 'other weights where those were that it began with' 3 \
