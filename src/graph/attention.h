@@ -13,4 +13,9 @@ struct tw_attention_data {
     int scores, shares; /* values without places of their own */
 };
 
+static inline size_t tw_attention_heads(const struct tw_attention_data *a)
+{
+    return tw_loop_count(&a->mix.batch);
+}
+
 #endif

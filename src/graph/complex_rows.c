@@ -104,15 +104,10 @@ static void normalize_run(struct tw_complex *c, const struct tw_instr *in, size_
 
 /* ---- attention ----------------------------------------------------------------------------- */
 
-static size_t heads(const struct tw_attention_data *a)
-{
-    return tw_loop_count(&a->mix.batch);
-}
-
 static struct cx_room attention_room(const struct tw_graph *g, const struct tw_instr *in)
 {
     const struct tw_attention_data *a = in->data;
-    const size_t rows = heads(a) * a->score.ni;
+    const size_t rows = tw_attention_heads(a) * a->score.ni;
 
     (void)g;
     return (struct cx_room){
@@ -120,28 +115,20 @@ static struct cx_room attention_room(const struct tw_graph *g, const struct tw_i
     };
 }
 
-static long offset(const struct tw_loop *l, const long *s, size_t index)
-{
-    long at = 0;
-
-    for (int i = l->nd - 1; i >= 0; i--) {
-        at += (long)(index % l->n[i]) * s[i];
-        index /= l->n[i];
-    }
-    return at;
-}
-
 static void attend(struct tw_complex *c, const struct tw_instr *in, size_t number, size_t h,
                    size_t i)
 {
     const struct tw_attention_data *a = in->data;
     const struct tw_matmul_data *s = &a->score, *m = &a->mix;
-    const struct tw_cx *q =
-        cx_val(c, in->in[0]) + s->a_at + offset(&s->batch, s->batch.sa, h) + (long)i * s->ai;
-    const struct tw_cx *key = cx_val(c, in->in[1]) + s->b_at + offset(&s->batch, s->batch.sb, h);
-    const struct tw_cx *v = cx_val(c, in->in[2]) + m->b_at + offset(&m->batch, m->batch.sb, h);
+    const struct tw_cx *q = cx_val(c, in->in[0]) + s->a_at +
+                            tw_loop_offset(&s->batch, s->batch.sa, h) + (long)i * s->ai;
+    const struct tw_cx *key =
+        cx_val(c, in->in[1]) + s->b_at + tw_loop_offset(&s->batch, s->batch.sb, h);
+    const struct tw_cx *v =
+        cx_val(c, in->in[2]) + m->b_at + tw_loop_offset(&m->batch, m->batch.sb, h);
     const struct tw_cx *mask = in->in[3] >= 0 ? cx_val(c, in->in[3]) + i * s->nj : NULL;
-    struct tw_cx *y = cx_val(c, in->out[0]) + offset(&m->batch, m->batch.sy, h) + (long)i * m->yi;
+    struct tw_cx *y =
+        cx_val(c, in->out[0]) + tw_loop_offset(&m->batch, m->batch.sy, h) + (long)i * m->yi;
     struct tw_cx *share = c->scratch;
 
     for (size_t j = 0; j < s->nj; j++) {
@@ -167,7 +154,7 @@ static void attention_run(struct tw_complex *c, const struct tw_instr *in, size_
 {
     const struct tw_attention_data *a = in->data;
 
-    for (size_t h = 0; h < heads(a); h++)
+    for (size_t h = 0; h < tw_attention_heads(a); h++)
         for (size_t i = 0; i < a->score.ni; i++)
             attend(c, in, number, h, i);
 }

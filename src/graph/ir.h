@@ -391,6 +391,8 @@ void tw_strides(int rank, const size_t *dims, bool zero_ones, long *s);
 /* Drop extents of 1 and merge neighbours that can be walked as one. */
 void tw_loop_collapse(struct tw_loop *l);
 size_t tw_loop_count(const struct tw_loop *l);
+/* Where a walk with strides s of the nest is after `index` elements. */
+long tw_loop_offset(const struct tw_loop *l, const long *s, size_t index);
 /* The value of a stored tensor, made when something first reads it, so that unused ones are left
  * out: a parameter, a buffer, or a constant. */
 enum tw_status tw_b_tensor(struct tw_build *b, int value, bool constant) TW_CHECKED;

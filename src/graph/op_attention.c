@@ -13,30 +13,14 @@ struct pieces {
     int multiply_in[2], soften_in[1], combine_in[2];
 };
 
-static size_t heads(const struct tw_attention_data *a)
-{
-    return tw_loop_count(&a->mix.batch);
-}
-
-static long offset(const struct tw_loop *l, const long *s, size_t index)
-{
-    long at = 0;
-
-    for (int i = l->nd - 1; i >= 0; i--) {
-        at += (long)(index % l->n[i]) * s[i];
-        index /= l->n[i];
-    }
-    return at;
-}
-
 static void cut(const struct tw_instr *in, size_t head, struct pieces *p)
 {
     const struct tw_attention_data *a = in->data;
     const size_t nq = a->score.ni, nk = a->score.nj;
 
     p->score = a->score;
-    p->score.a_at += offset(&a->score.batch, a->score.batch.sa, head);
-    p->score.b_at += offset(&a->score.batch, a->score.batch.sb, head);
+    p->score.a_at += tw_loop_offset(&a->score.batch, a->score.batch.sa, head);
+    p->score.b_at += tw_loop_offset(&a->score.batch, a->score.batch.sb, head);
     p->score.batch.nd = 0;
     p->score.yi = (long)nk;
     p->score.yj = 1;
@@ -44,7 +28,7 @@ static void cut(const struct tw_instr *in, size_t head, struct pieces *p)
     p->mix.a_at = 0;
     p->mix.ai = (long)nk;
     p->mix.ak = 1;
-    p->mix.b_at += offset(&a->mix.batch, a->mix.batch.sb, head);
+    p->mix.b_at += tw_loop_offset(&a->mix.batch, a->mix.batch.sb, head);
     p->mix.batch.nd = 0;
     p->soft = (struct tw_softmax_data){ false, nq, nk, 1 };
     p->multiply_in[0] = in->in[Q];
@@ -79,8 +63,8 @@ static void by_kernel(const struct tw_run *r, const struct tw_instr *in)
     const struct tw_attention_data *a = in->data;
     struct pieces p;
 
-    for (size_t h = 0; h < heads(a); h++) {
-        long to = offset(&a->mix.batch, a->mix.batch.sy, h);
+    for (size_t h = 0; h < tw_attention_heads(a); h++) {
+        long to = tw_loop_offset(&a->mix.batch, a->mix.batch.sy, h);
 
         cut(in, h, &p);
         r->k->attention(&(struct tw_attention){
@@ -175,8 +159,8 @@ static void attention_forward(const struct tw_run *r, const struct tw_instr *in,
         return;
     }
     q = with_scores(r, in);
-    for (size_t h = 0; h < heads(a); h++) {
-        long to = offset(&a->mix.batch, a->mix.batch.sy, h);
+    for (size_t h = 0; h < tw_attention_heads(a); h++) {
+        long to = tw_loop_offset(&a->mix.batch, a->mix.batch.sy, h);
 
         cut(in, h, &p);
         make_shares(&q, in, &p);
@@ -197,8 +181,8 @@ static void attention_vjp(const struct tw_run *r, const struct tw_instr *in, siz
     (void)number;
     tw_planes_grad(r, a->shares, &gp);
     tw_planes_grad(r, a->scores, &gs);
-    for (size_t h = 0; h < heads(a); h++) {
-        long to = offset(&a->mix.batch, a->mix.batch.sy, h);
+    for (size_t h = 0; h < tw_attention_heads(a); h++) {
+        long to = tw_loop_offset(&a->mix.batch, a->mix.batch.sy, h);
 
         cut(in, h, &p);
         make_shares(&q, in, &p);

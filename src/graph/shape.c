@@ -37,6 +37,17 @@ size_t tw_loop_count(const struct tw_loop *l)
     return n;
 }
 
+long tw_loop_offset(const struct tw_loop *l, const long *s, size_t index)
+{
+    long at = 0;
+
+    for (int i = l->nd - 1; i >= 0; i--) {
+        at += (long)(index % l->n[i]) * s[i];
+        index /= l->n[i];
+    }
+    return at;
+}
+
 static bool joins(long outer, long inner, size_t n)
 {
     return outer == inner * (long)n;
