@@ -1,14 +1,49 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+/* madvise needs it. */
+#ifndef _DEFAULT_SOURCE
+#define _DEFAULT_SOURCE 1 /* NOLINT(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp) */
+#endif
 #include "thalweg/base.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+
+/* Blocks of megabytes in pages of two: hundreds of times fewer faults. Only advice: where it
+ * is not taken all is the same, but slower. */
+static void advise(void *p, size_t bytes)
+{
+#ifdef MADV_HUGEPAGE
+    enum { PAGE = 2 << 20 };
+    const uintptr_t from = ((uintptr_t)p + PAGE - 1) / PAGE * PAGE;
+    const uintptr_t to = ((uintptr_t)p + bytes) / PAGE * PAGE;
+
+    if (p && to > from)
+        (void)madvise((char *)p + (from - (uintptr_t)p), to - from, MADV_HUGEPAGE);
+#else
+    (void)p;
+    (void)bytes;
+#endif
+}
 
 void *tw_alloc(size_t n, size_t size)
 {
+    void *p;
+
     if (n == 0 || size == 0)
         n = size = 1;
-    return calloc(n, size); /* calloc checks the product */
+    p = calloc(n, size); /* calloc checks the product */
+    if (p)
+        advise(p, n * size);
+    return p;
+}
+
+void *tw_alloc_aligned(size_t bytes)
+{
+    void *p = bytes <= SIZE_MAX - 63 ? aligned_alloc(64, (bytes + 63) / 64 * 64) : NULL;
+
+    advise(p, bytes);
+    return p;
 }
 
 bool tw_grow(void *array, size_t n, size_t *cap, size_t size)

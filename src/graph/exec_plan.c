@@ -189,7 +189,7 @@ static void *reals(struct tw_exec *e, size_t n)
         return NULL;
     n = (n * e->k->size + 127) / 64 * 64;
     e->memory += n;
-    p = aligned_alloc(64, n);
+    p = tw_alloc_aligned(n);
     return p;
 }
 

@@ -143,7 +143,7 @@ static enum tw_status plan(struct tw_exec *e, const struct tw_job *j, size_t n, 
         choose(e, j, data, linear);
         find_left(e, u, wanted);
         if (u->total)
-            u->data = aligned_alloc(64, u->bytes);
+            u->data = tw_alloc_aligned(u->bytes);
         good = !u->total || u->data;
     }
     free(data);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What is done with the rows of a data set once they are read. */
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -177,10 +178,22 @@ enum tw_status data_scale(struct tw_array *x, const struct tw_data_options *o, s
     return TW_OK;
 }
 
+static size_t nonfinite_floats(const float *x, size_t n)
+{
+    size_t bad = 0;
+
+#pragma omp simd reduction(+ : bad)
+    for (size_t i = 0; i < n; i++)
+        bad += fabsf(x[i]) <= FLT_MAX ? 0 : 1;
+    return bad;
+}
+
 size_t data_nonfinite(const struct tw_array *x)
 {
     size_t n = 0;
 
+    if (x->dtype == TW_F32)
+        return nonfinite_floats(x->data, x->n);
     for (size_t i = 0; tw_dtype_is_real(x->dtype) && i < x->n; i++)
         n += isfinite(tw_array_real(x, i)) ? 0 : 1;
     return n;

@@ -53,7 +53,7 @@ enum tw_status tw_array_make(struct tw_array *a, enum tw_dtype t, int rank, cons
     for (int i = 0; i < rank; i++)
         made.dims[i] = dims[i];
     bytes = (made.n * tw_dtype_size(t) / ALIGN + 1) * ALIGN;
-    made.data = aligned_alloc(ALIGN, bytes);
+    made.data = tw_alloc_aligned(bytes);
     if (!made.data)
         return tw_err_set(err, TW_ENOMEM, "out of memory for an array of %zu bytes", bytes);
     memset(made.data, 0, bytes);

@@ -90,6 +90,28 @@ static void allocation_is_zeroed_and_checks_the_product(void **state)
     assert_null(tw_strdup(NULL));
 }
 
+static void aligned_blocks_of_any_size_are_whole(void **state)
+{
+    static const size_t sizes[] = { 1, 63, 64, 65, 4096, (2 << 20) - 1, (4 << 20) + 5, 9 << 20 };
+    volatile size_t many = SIZE_MAX;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        unsigned char *p = tw_alloc_aligned(sizes[i]), *q = tw_alloc(sizes[i], 1);
+
+        assert_non_null(p);
+        assert_non_null(q);
+        assert_int_equal((uintptr_t)p % 64, 0);
+        memset(p, 1, sizes[i]);
+        for (size_t k = 0; k < sizes[i]; k += 4095)
+            assert_int_equal(p[k] + q[k], 1);
+        free(p);
+        free(q);
+    }
+    assert_null(tw_alloc_aligned(many));
+    assert_null(tw_alloc_aligned(many / 2));
+}
+
 /* ---- strings ---------------------------------------------------------------------------- */
 
 static void strings_grow_by_pieces(void **state)
@@ -400,6 +422,7 @@ int main(void)
         cmocka_unit_test(an_error_message_too_long_keeps_its_context),
         cmocka_unit_test(growing_keeps_contents_and_refuses_overflow),
         cmocka_unit_test(allocation_is_zeroed_and_checks_the_product),
+        cmocka_unit_test(aligned_blocks_of_any_size_are_whole),
         cmocka_unit_test(strings_grow_by_pieces),
         cmocka_unit_test(only_one_thing_is_singular),
         cmocka_unit_test(distances_count_edits_and_swaps),

@@ -74,6 +74,10 @@ size_t tw_library_parts(struct tw_library_part *parts, size_t n);
  * None gives a unique pointer. Free with free(). */
 void *tw_alloc(size_t n, size_t size) TW_CHECKED;
 
+/* bytes that are not cleared, from an address that is a multiple of 64; NULL when out of memory.
+ * Free with free(). */
+void *tw_alloc_aligned(size_t bytes) TW_CHECKED;
+
 /* Grow *array (n elements used, *cap allocated) so that one more element fits; false when out
  * of memory, leaving the array as it was. New elements are not cleared. */
 bool tw_grow(void *array, size_t n, size_t *cap, size_t size) TW_CHECKED;
