@@ -9,16 +9,17 @@
 #include <string.h>
 #include <sys/mman.h>
 
-/* Blocks of megabytes in pages of two: hundreds of times fewer faults. Only advice: where it
- * is not taken all is the same, but slower. */
+/* Blocks of megabytes in pages of two: hundreds of times fewer faults. Not those of very many:
+ * where memory is in pieces, the system may take seconds to make room for them. Only advice: where
+ * it is not taken all is the same, but slower. */
 static void advise(void *p, size_t bytes)
 {
 #ifdef MADV_HUGEPAGE
-    enum { PAGE = 2 << 20 };
+    enum { PAGE = 2 << 20, MOST = 32 * PAGE };
     const uintptr_t from = ((uintptr_t)p + PAGE - 1) / PAGE * PAGE;
     const uintptr_t to = ((uintptr_t)p + bytes) / PAGE * PAGE;
 
-    if (p && to > from)
+    if (p && to > from && bytes <= MOST)
         (void)madvise((char *)p + (from - (uintptr_t)p), to - from, MADV_HUGEPAGE);
 #else
     (void)p;
