@@ -279,7 +279,8 @@ enum tw_status tw_load_weights(struct tw_call *call, const struct tw_net_opts *o
     struct tw_str remarks = { 0 };
     enum tw_status rc;
 
-    tw_graph_initial(g, params, buffers);
+    /* A checkpoint has all parameters, or is refused. */
+    tw_graph_initial(g, path ? NULL : params, buffers);
     if (!path)
         return TW_OK;
     rc = tw_load_arrays(call, path, o->state_key, &list, &remarks, prov);

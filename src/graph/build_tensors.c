@@ -159,27 +159,50 @@ enum tw_status tw_b_twin(struct tw_build *b, const struct tw_node *node)
     return b->of[node->out[0]] < 0 ? b->err->code : TW_OK;
 }
 
-static void copy_initial(struct tw_build *b)
+/* The value in the node list that holds a parameter or buffer; NULL: none. */
+static const struct tw_value *holder(const struct tw_net *net, const char *name)
+{
+    int v = tw_net_find(net, name);
+
+    if (v >= 0 && !net->value[v].is_init) /* a twin: its value is that of what it names */
+        for (size_t j = 0; j < net->nnode; j++)
+            if (net->node[j].nout && net->node[j].out[0] == v)
+                v = net->node[j].in[0];
+    return v < 0 ? NULL : &net->value[v];
+}
+
+static void copy_floats(const struct tw_array *a, float *to)
+{
+    for (size_t j = 0; j < a->n; j++)
+        to[j] = (float)tw_array_real(a, j);
+}
+
+static enum tw_status copy_initial(struct tw_build *b)
 {
     struct tw_graph *g = b->g;
+    const size_t np = g->layout.nparam;
 
-    for (size_t i = 0; i < g->layout.nparam + g->layout.nbuffer; i++) {
+    for (size_t i = 0; i < np + g->layout.nbuffer; i++) {
         const struct tw_param *p = &g->layout.param[i];
-        float *to = (i < g->layout.nparam ? g->initial_params : g->initial_buffers) + p->offset;
-        int v = tw_net_find(b->net, p->name);
-        const struct tw_array *a;
+        const struct tw_value *v = holder(b->net, p->name);
+        float *to = g->initial_buffers + (i < np ? 0 : p->offset);
 
-        if (v < 0)
+        if (!v || v->init.n != p->n)
             continue;
-        if (!b->net->value[v].is_init) /* a twin: its value is that of what it names */
-            for (size_t j = 0; j < b->net->nnode; j++)
-                if (b->net->node[j].nout && b->net->node[j].out[0] == v)
-                    v = b->net->node[j].in[0];
-        a = &b->net->value[v].init;
-        if (a->data && a->n == p->n)
-            for (size_t j = 0; j < p->n; j++)
-                to[j] = (float)tw_array_real(a, j);
+        if (i < np) {
+            g->initial[i].draw = v->draw;
+            if (!v->init.data)
+                continue;
+            to = g->initial[i].stored = tw_alloc(p->n, sizeof *to);
+            if (!to)
+                return tw_err_set(b->err, TW_ENOMEM, "out of memory for %s", p->name);
+        }
+        if (v->init.data)
+            copy_floats(&v->init, to);
+        else
+            tw_draw(&v->draw, p->n, to);
     }
+    return TW_OK;
 }
 
 /* Offsets, once all tensors are known, and the stored values. */
@@ -194,10 +217,9 @@ enum tw_status tw_b_store_initial(struct tw_build *b)
         l->param[i].offset = *total;
         *total += l->param[i].n;
     }
-    g->initial_params = tw_alloc(l->n, sizeof *g->initial_params);
+    g->initial = tw_alloc(l->nparam, sizeof *g->initial);
     g->initial_buffers = tw_alloc(l->nb, sizeof *g->initial_buffers);
-    if (!g->initial_params || !g->initial_buffers)
-        return tw_err_set(b->err, TW_ENOMEM, "out of memory for %zu parameters", l->n + l->nb);
-    copy_initial(b);
-    return TW_OK;
+    if (!g->initial || !g->initial_buffers)
+        return tw_err_set(b->err, TW_ENOMEM, "out of memory for %zu buffers", l->nb);
+    return copy_initial(b);
 }

@@ -35,7 +35,7 @@ struct tw_exec *tw_exec_new(const struct tw_graph *g, const struct tw_exec_optio
                    TW_MAX_PLANES - 1);
     else if (tw_exec_plan(e, err) == TW_OK) {
         if (!o->memory_limit || e->memory <= o->memory_limit) {
-            tw_exec_set(e, g->initial_params, NULL);
+            tw_exec_start(e);
             return e;
         }
         tw_err_set(err, TW_ENOMEM,
@@ -109,6 +109,18 @@ static void copy(const struct tw_exec *e, size_t n, const float *from, void *to)
         memcpy((float *)to + i, from + i, (n - i < part ? n - i : part) * sizeof *from);
 }
 
+/* Numbers of one tensor into its place in a plane; none of both: zeros. */
+static void put(struct tw_exec *e, size_t n, const float *f, const double *d, void *to)
+{
+    if (e->k->size == sizeof *f && !d && f) {
+        copy(e, n, f, to);
+        return;
+    }
+#pragma omp parallel for schedule(static) num_threads((int)e->threads) if (n > MANY)
+    for (size_t i = 0; i < n; i++)
+        tw_put_real(e->k, to, i, d ? d[i] : f ? (double)f[i] : 0.0);
+}
+
 /* A vector over parameters (or buffers) into a plane of their values. */
 static void scatter(struct tw_exec *e, enum tw_origin origin, size_t plane, const float *f,
                     const double *d)
@@ -118,19 +130,11 @@ static void scatter(struct tw_exec *e, enum tw_origin origin, size_t plane, cons
     for (size_t v = 0; v < g->nval; v++) {
         const struct tw_val *x = &g->val[v];
         const struct tw_param *p;
-        char *to;
 
         if (x->origin != origin || (size_t)x->root != v)
             continue;
         p = &g->layout.param[origin == TW_V_PARAM ? x->index : g->layout.nparam + x->index];
-        to = uniform_at(e, v, plane);
-        if (e->k->size == sizeof *f && !d && f) {
-            copy(e, p->n, f + p->offset, to);
-            continue;
-        }
-#pragma omp parallel for schedule(static) num_threads((int)e->threads) if (p->n > MANY)
-        for (size_t i = 0; i < p->n; i++)
-            tw_put_real(e->k, to, i, d ? d[p->offset + i] : f ? (double)f[p->offset + i] : 0.0);
+        put(e, p->n, f ? f + p->offset : NULL, d ? d + p->offset : NULL, uniform_at(e, v, plane));
     }
 }
 
@@ -154,6 +158,20 @@ static void set_point(struct tw_exec *e, const float *pf, const double *pd, cons
     else
         scatter(e, TW_V_BUFFER, 0, e->g->initial_buffers, NULL);
     e->stale = true;
+}
+
+void tw_exec_start(struct tw_exec *e)
+{
+    const struct tw_graph *g = e->g;
+
+    constants(e);
+    scatter(e, TW_V_BUFFER, 0, g->initial_buffers, NULL);
+    for (size_t v = 0; v < g->nval; v++) {
+        const struct tw_val *x = &g->val[v];
+
+        if (x->origin == TW_V_PARAM && (size_t)x->root == v && g->initial[x->index].stored)
+            put(e, x->n, g->initial[x->index].stored, NULL, uniform_at(e, v, 0));
+    }
 }
 
 void tw_exec_set(struct tw_exec *e, const float *params, const float *buffers)

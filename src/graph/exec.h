@@ -96,6 +96,9 @@ enum tw_status tw_exec_slots(struct tw_exec *e, size_t n, size_t lanes,
 void tw_exec_free_slots(struct tw_exec *e);
 void tw_exec_free_back(struct tw_exec *e);
 void tw_exec_forget(struct tw_exec *e); /* the products kept */
+/* The network's own values, of parameters as far as they are stored: what would have to be drawn is
+ * 0 until it is set. Uniform values are 0 before. */
+void tw_exec_start(struct tw_exec *e);
 /* Bring uniform values and packed weights up to date; not those that only instructions with an
  * `at` below SIZE_MAX need (NULL: all). */
 void tw_exec_refresh(struct tw_exec *e, const struct tw_alg *alg, const size_t *at);

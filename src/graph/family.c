@@ -71,9 +71,6 @@ struct tw_net *tw_family_net(const char *spec, struct tw_err *err)
     f.b.failed = !f.b.net;
     free(source);
     s.family->def->build(&f.b, &s);
-    if (!f.b.failed && family_fill(&f) != TW_OK)
-        f.b.failed = true;
-    free(f.pending);
     if (!f.b.failed)
         return f.b.net;
     tw_net_free(f.b.net);

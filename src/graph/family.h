@@ -50,23 +50,16 @@ void family_print(const struct family_spec *s, struct tw_str *out);
 
 /* ---- building ------------------------------------------------------------------------------ */
 
-/* Parameters are given their numbers at the end, when their total is known to be bounded. */
 struct family_init {
-    enum { FAMILY_CONST, FAMILY_UNIFORM, FAMILY_NORMAL } kind;
-    double a; /* the constant, the bound, the standard deviation */
-};
-struct family_pending {
-    int value;
-    struct family_init init;
+    enum tw_draw_law law;
+    double a; /* as in struct tw_draw */
 };
 struct family_build {
     struct tw_net_build b; /* owner: this */
     uint64_t seed;
-    size_t npending, cap, total;
-    struct family_pending *pending;
+    uint32_t nparam;
+    size_t total;
 };
-
-enum tw_status family_fill(struct family_build *f) TW_CHECKED;
 
 /* "layer1.0.conv1" from a pattern; cut to fit. */
 struct family_name {

@@ -23,7 +23,7 @@ static const struct family_arg args[] = {
 
 /* Initial values of GPT-2: normal with 0.02, and 0.02 / sqrt(2 layers) where a block's results
  * are added to the stream. */
-static const struct family_init normal = { FAMILY_NORMAL, 0.02 }, zero = { FAMILY_CONST, 0.0 };
+static const struct family_init normal = { TW_DRAW_NORMAL, 0.02 }, zero = { TW_DRAW_CONST, 0.0 };
 
 /* Zero where position i may look at j <= i, minus infinity elsewhere. */
 static int causal_mask(struct tw_net_build *b, int64_t t)
@@ -49,7 +49,7 @@ static int block(struct tw_net_build *b, int x, const struct family_spec *s, int
     const int64_t d = s->value[D].whole, t = s->value[CTX].whole;
     const bool bias = s->value[BIAS].whole;
     const double dropout = s->value[DROPOUT].part;
-    const struct family_init joined = { FAMILY_NORMAL,
+    const struct family_init joined = { TW_DRAW_NORMAL,
                                         0.02 / sqrt(2.0 * (double)s->value[LAYERS].whole) };
     int y = family_layernorm(b, x, family_name("%s.ln_1", prefix).s, d, bias, 1e-5);
 

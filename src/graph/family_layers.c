@@ -7,7 +7,7 @@
 
 struct family_init family_by_inputs(int64_t fan_in)
 {
-    return (struct family_init){ FAMILY_UNIFORM, 1.0 / sqrt((double)fan_in) };
+    return (struct family_init){ TW_DRAW_UNIFORM, 1.0 / sqrt((double)fan_in) };
 }
 
 int family_linear(struct tw_net_build *b, int x, const char *prefix, int64_t in, int64_t out,
@@ -67,7 +67,7 @@ int family_conv(struct tw_net_build *b, int x, const char *prefix, const struct 
 
 int family_batchnorm(struct tw_net_build *b, int x, const char *prefix, int64_t n)
 {
-    const struct family_init one = { FAMILY_CONST, 1.0 }, zero = { FAMILY_CONST, 0.0 };
+    const struct family_init one = { TW_DRAW_CONST, 1.0 }, zero = { TW_DRAW_CONST, 0.0 };
     int args[5] = { x, -1, -1, -1, -1 };
     int y;
 
@@ -86,9 +86,10 @@ int family_layernorm(struct tw_net_build *b, int x, const char *prefix, int64_t 
     int args[3] = { x, -1, -1 };
     int y;
 
-    args[1] = family_param(b, prefix, "weight", (struct family_init){ FAMILY_CONST, 1.0 }, 1, &n);
+    args[1] = family_param(b, prefix, "weight", (struct family_init){ TW_DRAW_CONST, 1.0 }, 1, &n);
     if (bias)
-        args[2] = family_param(b, prefix, "bias", (struct family_init){ FAMILY_CONST, 0.0 }, 1, &n);
+        args[2] =
+            family_param(b, prefix, "bias", (struct family_init){ TW_DRAW_CONST, 0.0 }, 1, &n);
     y = tw_build_op(b, "LayerNormalization", prefix, bias ? 3 : 2, args);
     tw_build_int(b, "axis", -1);
     tw_build_real(b, "epsilon", eps);

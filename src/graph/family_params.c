@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The parameters of the built-in families and their initial values. */
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "family.h"
 
-enum { MAX_PARAMETERS = 0x7fffffff, CHUNK = 1 << 16 };
+enum { MAX_PARAMETERS = 0x7fffffff };
 
 struct family_name family_name(const char *fmt, ...)
 {
@@ -43,51 +42,15 @@ int family_param(struct tw_net_build *b, const char *prefix, const char *suffix,
     b->failed = value < 0;
     if (b->failed)
         return -1;
-    if (!tw_grow(&f->pending, f->npending, &f->cap, sizeof *f->pending)) {
-        (void)tw_err_set(b->err, TW_ENOMEM, "out of memory");
-        b->failed = true;
-        return -1;
-    }
-    f->pending[f->npending++] = (struct family_pending){ value, init };
     v = &b->net->value[value];
     v->is_init = true;
-    v->dtype = TW_F32;
-    v->rank = rank;
-    for (int i = 0; i < rank; i++)
+    v->draw = (struct tw_draw){ init.law, init.a, f->seed, f->nparam++ };
+    v->dtype = v->init.dtype = TW_F32;
+    v->rank = v->init.rank = rank;
+    v->init.n = n;
+    for (int i = 0; i < rank; i++) {
         v->dims[i] = dims[i];
+        v->init.dims[i] = (size_t)dims[i];
+    }
     return value;
-}
-
-/* Element k of parameter p comes from the stream (seed, TW_RNG_INIT, p and k's chunk). */
-static void draw(const struct family_build *f, size_t p, float *x, size_t n)
-{
-    const struct family_init init = f->pending[p].init;
-
-#pragma omp parallel for schedule(dynamic, 1)
-    for (size_t chunk = 0; chunk < (n + CHUNK - 1) / CHUNK; chunk++) {
-        struct tw_rng rng = tw_rng_stream(f->seed, TW_RNG_INIT, (uint64_t)p << 32 | chunk);
-        size_t end = (chunk + 1) * CHUNK < n ? (chunk + 1) * CHUNK : n;
-
-        for (size_t i = chunk * CHUNK; i < end; i++)
-            x[i] = (float)(init.kind == FAMILY_CONST     ? init.a
-                           : init.kind == FAMILY_UNIFORM ? init.a * (2.0 * tw_rng_real(&rng) - 1.0)
-                                                         : init.a * tw_rng_normal(&rng));
-    }
-}
-
-enum tw_status family_fill(struct family_build *f)
-{
-    for (size_t p = 0; p < f->npending; p++) {
-        struct tw_value *v = &f->b.net->value[f->pending[p].value];
-        size_t dims[TW_MAX_RANK];
-        enum tw_status rc;
-
-        for (int i = 0; i < v->rank; i++)
-            dims[i] = (size_t)v->dims[i];
-        rc = tw_array_make(&v->init, TW_F32, v->rank, dims, f->b.err);
-        if (rc != TW_OK)
-            return tw_err_ctx(f->b.err, rc, "%s", v->name);
-        draw(f, p, v->init.data, v->init.n);
-    }
-    return TW_OK;
 }

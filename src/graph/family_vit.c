@@ -19,7 +19,7 @@ static const struct family_arg args[] = {
     [DROPOUT] = { "dropout", FAMILY_PART, "0", 0, 0, NULL },
     [POOL] = { "pool", FAMILY_CHOICE, "token", 0, 0, "token|mean" },
 };
-static const struct family_init normal = { FAMILY_NORMAL, 0.02 }, zero = { FAMILY_CONST, 0.0 };
+static const struct family_init normal = { TW_DRAW_NORMAL, 0.02 }, zero = { TW_DRAW_CONST, 0.0 };
 
 static int block(struct tw_net_build *b, int x, const struct family_spec *s, int64_t t,
                  const char *prefix)

@@ -13,8 +13,10 @@ void tw_graph_free(struct tw_graph *g)
         free(g->layout.param[i].name);
         free(g->layout.param[i].layer);
     }
+    for (size_t i = 0; i < g->layout.nparam && g->initial; i++)
+        free(g->initial[i].stored);
     free(g->layout.param);
-    free(g->initial_params);
+    free(g->initial);
     free(g->initial_buffers);
     for (size_t i = 0; i < g->nval; i++) {
         free(g->val[i].name);
@@ -47,8 +49,18 @@ const struct tw_param *tw_layout_find(const struct tw_layout *l, const char *nam
 
 void tw_graph_initial(const struct tw_graph *g, float *params, float *buffers)
 {
-    if (params)
-        memcpy(params, g->initial_params, g->layout.n * sizeof *params);
+    for (size_t i = 0; params && i < g->layout.nparam; i++) {
+        const struct tw_param *p = &g->layout.param[i];
+        const struct tw_initial *at = &g->initial[i];
+        float *to = params + p->offset;
+
+        if (at->stored)
+            memcpy(to, at->stored, p->n * sizeof *to);
+        else if (at->draw.law == TW_DRAW_NONE)
+            memset(to, 0, p->n * sizeof *to);
+        else
+            tw_draw(&at->draw, p->n, to);
+    }
     if (buffers)
         memcpy(buffers, g->initial_buffers, g->layout.nb * sizeof *buffers);
 }

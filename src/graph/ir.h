@@ -45,9 +45,16 @@ struct tw_stat {
     int value; /* what tw_op_batch_mean makes of it; -1: compiled to read the buffer */
 };
 
+/* What a parameter is at first: stored, drawn, or (neither) 0. */
+struct tw_initial {
+    float *stored;
+    struct tw_draw draw;
+};
+
 struct tw_graph {
     struct tw_layout layout;
-    float *initial_params, *initial_buffers;
+    struct tw_initial *initial; /* of the parameters */
+    float *initial_buffers;
     size_t nval, cap_val;
     struct tw_val *val;
     size_t ninstr, cap_instr;

@@ -103,7 +103,7 @@ static void nets_reference(struct tw_net *net, const struct tw_array *const *inp
     nets_ok(tw_net_sort(net, &nets_err) == TW_OK);
     for (size_t i = 0; i < net->nvalue; i++)
         if (net->value[i].is_init)
-            nets_ok(tw_array_copy(&value[i], &net->value[i].init, &nets_err) == TW_OK);
+            nets_ok(tw_value_initial(&net->value[i], &value[i], &nets_err) == TW_OK);
     for (size_t i = 0; i < net->ninput; i++) {
         const struct tw_value *x = &net->value[net->input[i]];
         struct tw_array *a = &value[net->input[i]];

@@ -66,7 +66,8 @@ struct tw_graph *tw_graph_new(const struct tw_net *net, const struct tw_graph_op
 void tw_graph_free(struct tw_graph *g);
 
 const struct tw_layout *tw_graph_layout(const struct tw_graph *g);
-/* The values stored in the node list: layout->n and layout->nb reals. */
+/* The values stored in the node list or drawn by its rules: layout->n and layout->nb reals; either
+ * may be NULL. */
 void tw_graph_initial(const struct tw_graph *g, float *params, float *buffers);
 
 /* Inputs and outputs as compiled: the extents for `group` samples (1 unless the network was
@@ -111,7 +112,8 @@ struct tw_exec_options {
 };
 
 struct tw_exec;
-/* The graph must outlive it. One thread at a time may use an exec. NULL on failure. */
+/* The graph must outlive it. One thread at a time may use an exec. It begins at the stored values;
+ * parameters that nothing stores are 0 until they are set. NULL on failure. */
 struct tw_exec *tw_exec_new(const struct tw_graph *g, const struct tw_exec_options *o,
                             struct tw_err *err);
 void tw_exec_free(struct tw_exec *e);

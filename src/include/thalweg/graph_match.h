@@ -33,12 +33,12 @@ struct tw_match {
 };
 
 /*
- * Fill params (layout->n) and buffers (layout->nb), which hold the network's own values before
- * (tw_graph_initial), from the checkpoint. net, if not NULL, tells tied tensors: a parameter that
- * the checkpoint lacks is taken from the name of another module that uses it. BatchNorm's
- * num_batches_tracked is ignored. The report is complete also on failure, and released in any
- * case by the caller. TW_EFORMAT: something is missing, has another shape, or could be two arrays;
- * the message names the first few and says how many there are.
+ * Fill params (layout->n) and buffers (layout->nb), of which the latter hold the network's own
+ * values before (tw_graph_initial), from the checkpoint. net, if not NULL, tells tied tensors: a
+ * parameter that the checkpoint lacks is taken from the name of another module that uses it.
+ * BatchNorm's num_batches_tracked is ignored. The report is complete also on failure, and released
+ * in any case by the caller. TW_EFORMAT: something is missing, has another shape, or could be two
+ * arrays; the message names the first few and says how many there are.
  */
 enum tw_status tw_match_weights(const struct tw_layout *layout, const struct tw_net *net,
                                 const struct tw_named_list *checkpoint, float *params,

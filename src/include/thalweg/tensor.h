@@ -135,6 +135,17 @@ struct tw_node {
 
 enum { TW_DIM_UNKNOWN = -1 }; /* a free extent of an input: the batch */
 
+/* Values that no file stores: element i is of the stream (seed, TW_RNG_INIT, stream and i's chunk
+ * of 2^16), so that any number of threads draws the same. */
+enum tw_draw_law { TW_DRAW_NONE, TW_DRAW_CONST, TW_DRAW_UNIFORM, TW_DRAW_NORMAL };
+struct tw_draw {
+    enum tw_draw_law law;
+    double a; /* the constant; the bound: in +-a; the standard deviation */
+    uint64_t seed;
+    uint32_t stream;
+};
+void tw_draw(const struct tw_draw *d, size_t n, float *x);
+
 struct tw_value {
     char *name;
     /* Inputs: the declared type and shape (rank -1: not declared). */
@@ -143,6 +154,7 @@ struct tw_value {
     int64_t dims[TW_MAX_RANK];
     bool is_input, is_output;
     struct tw_array init; /* initializers and constants: the stored value; else empty */
+    struct tw_draw draw;  /* of an initializer: how to make it. init is its shape without data */
     bool is_init;         /* an initializer, with or without a stored value */
     int made_by;          /* the node that makes it, or -1 */
     char *alias;          /* of an initializer: another name that checkpoints may know it by */
@@ -161,6 +173,10 @@ struct tw_net {
     int *input, *output;    /* values, in order; inputs without the initializers */
     struct tw_names *names; /* names to values; private */
 };
+
+/* A copy of an initializer's value, drawn where that is its rule; the caller releases it. */
+enum tw_status tw_value_initial(const struct tw_value *v, struct tw_array *out,
+                                struct tw_err *err) TW_CHECKED;
 
 struct tw_net *tw_net_new(const char *source, struct tw_err *err);
 void tw_net_free(struct tw_net *net);
