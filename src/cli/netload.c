@@ -183,6 +183,8 @@ enum tw_status tw_load_data(struct tw_call *call, const struct tw_net_opts *o,
     rc = read_list(call, "mean", o->mean, mean, CHANNELS, &d.nmean);
     if (rc == TW_OK)
         rc = read_list(call, "std", o->std, std, CHANNELS, &d.nstd);
+    if (rc == TW_OK && prov)
+        tw_cmd_provenance_ahead(prov, tw_store_data_path(o->data));
     if (rc == TW_OK)
         rc = tw_store_data_read(o->data, o->labels, &d, data, &report, &remarks, &call->err);
     if (rc == TW_OK)
@@ -261,6 +263,8 @@ enum tw_status tw_load_arrays(struct tw_call *call, const char *path, const char
 
     if (rc == TW_OK) {
         c = &one.v[0];
+        if (prov)
+            tw_cmd_provenance_ahead(prov, c->file);
         rc = c->has_step ? tw_run_weights_read(c->file, c->run, (size_t)c->step, list, &call->err)
                          : tw_store_weights_read(c->file, state_key, list, remarks, &call->err);
         if (rc == TW_OK && prov)

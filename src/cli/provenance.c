@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "provenance.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* "GSL 2.7.1, HDF5 1.10.8, ..." */
 static void list_libraries(struct tw_str *out)
@@ -38,17 +40,86 @@ static void point_at_inputs(struct tw_cmd_provenance *p, size_t n)
     p->record.input_digests = (const char *const *)p->digests;
 }
 
+/* ---- digests beside other work -------------------------------------------------------------- */
+
+struct digest_ahead {
+    pthread_t thread;
+    char *path;
+    char hex[TW_DIGEST_HEX];
+    enum tw_status rc;
+    struct tw_err err;
+};
+
+static void *digest(void *ctx)
+{
+    struct digest_ahead *a = ctx;
+
+    a->rc = tw_digest_file(a->path, a->hex, &a->err);
+    return NULL;
+}
+
+/* Waits for it; NULL or where the result goes. */
+static enum tw_status end_ahead(struct tw_cmd_provenance *p, char *hex, struct tw_err *err)
+{
+    struct digest_ahead *a = p->ahead;
+    enum tw_status rc;
+
+    (void)pthread_join(a->thread, NULL);
+    rc = a->rc == TW_OK ? TW_OK : tw_err_set(err, a->rc, "%s", a->err.msg);
+    if (hex)
+        memcpy(hex, a->hex, sizeof a->hex);
+    free(a->path);
+    free(a);
+    p->ahead = NULL;
+    return rc;
+}
+
+static void drop_ahead(struct tw_cmd_provenance *p)
+{
+    if (p->ahead)
+        (void)end_ahead(p, NULL, NULL);
+}
+
+static bool is_input(const struct tw_cmd_provenance *p, const char *path)
+{
+    for (size_t i = 0; i < p->record.ninputs; i++)
+        if (!strcmp(p->paths[i], path))
+            return true;
+    return false;
+}
+
+void tw_cmd_provenance_ahead(struct tw_cmd_provenance *p, const char *path)
+{
+    struct digest_ahead *a;
+    struct stat st;
+
+    drop_ahead(p);
+    /* A pipe can be read once. */
+    if (p->record.threads < 2 || is_input(p, path) || stat(path, &st) != 0 || !S_ISREG(st.st_mode))
+        return;
+    a = tw_alloc(1, sizeof *a);
+    if (!a)
+        return;
+    a->path = tw_strdup(path);
+    if (a->path && pthread_create(&a->thread, NULL, digest, a) == 0) {
+        p->ahead = a;
+        return;
+    }
+    free(a->path);
+    free(a);
+}
+
 enum tw_status tw_cmd_provenance_input(struct tw_cmd_provenance *p, const char *path,
                                        const char *digest, struct tw_err *err)
 {
     char hex[TW_DIGEST_HEX];
     size_t n = p->record.ninputs, cap = p->cap;
 
-    for (size_t i = 0; i < n; i++)
-        if (!strcmp(p->paths[i], path))
-            return TW_OK;
+    if (is_input(p, path))
+        return TW_OK;
     if (!digest) {
-        enum tw_status rc = tw_digest_file(path, hex, err);
+        const bool begun = p->ahead && !strcmp(p->ahead->path, path);
+        enum tw_status rc = begun ? end_ahead(p, hex, err) : tw_digest_file(path, hex, err);
 
         if (rc != TW_OK)
             return rc;
@@ -101,6 +172,7 @@ enum tw_status tw_cmd_result_end(struct tw_call *call, struct tw_result *r, enum
 
 void tw_cmd_provenance_release(struct tw_cmd_provenance *p)
 {
+    drop_ahead(p);
     for (size_t i = 0; i < p->record.ninputs; i++) {
         free(p->paths[i]);
         free(p->digests[i]);

@@ -13,6 +13,7 @@ struct tw_cmd_provenance {
     struct tw_str options, libraries;
     char **paths, **digests;
     size_t cap;
+    struct digest_ahead *ahead; /* one that is being computed beside other work */
 };
 
 /* The command line, options, seed and threads of this call; inputs come one by one. */
@@ -23,6 +24,10 @@ enum tw_status tw_cmd_provenance_start(struct tw_cmd_provenance *p, const struct
  * once. TW_EIO: cannot be read. */
 enum tw_status tw_cmd_provenance_input(struct tw_cmd_provenance *p, const char *path,
                                        const char *digest, struct tw_err *err) TW_CHECKED;
+
+/* The same will be said of this file: begins to compute its digest while it is read. Does nothing
+ * where that cannot be, or only one thread is wanted. */
+void tw_cmd_provenance_ahead(struct tw_cmd_provenance *p, const char *path);
 
 /* The digest of an input of this path; NULL: there is none. */
 const char *tw_cmd_provenance_digest(const struct tw_cmd_provenance *p, const char *path);
