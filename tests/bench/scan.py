@@ -5,7 +5,8 @@
 The networks and numbers of samples are those of bench_engine.c. PyTorch gets what it needs to run
 well: no gradients, batches that stay in its caches (the fastest of several sizes, tried here),
 weights mixed in place, its own threads; imports, loading and a first pass do not count. Thalweg counts
-from the start of its process to the end. Medians of three where a line takes less than four seconds.
+from the start of its process to the end. Medians of five where a line takes less than four seconds, each
+from a process of its own, in turns: PyTorch's times differ between processes by a quarter.
 Arguments: names of networks; threads from OMP_NUM_THREADS or --threads.
 """
 import argparse
@@ -67,48 +68,77 @@ def timed(work):
     return time.perf_counter() - wall, used() - cpu, result
 
 
-def median(work):
-    runs = [timed(work)]
-    while runs[0][0] < FEW_SECONDS and len(runs) < 3:
-        runs.append(timed(work))
-    return [statistics.median(r[i] for r in runs) for i in (0, 1)], runs[0][2]
-
-
-def compare(name, threads):
-    spec, make, shape, n, sizes = NETS[name]
+def samples(name):
+    shape, n = NETS[name][2:4]
     rng = np.random.default_rng(0)
-    x, y = rng.standard_normal((n, *shape)).astype("f4"), rng.integers(0, 10, n)
-    np.savez("d.npz", x=x, y=y)
+    return rng.standard_normal((n, *shape)).astype("f4"), rng.integers(0, 10, n)
+
+
+def ends_of(name):
     models = []
     for k in range(2):
         torch.manual_seed(k)
-        models.append(make().eval())
-        save(f"{k}.h5", models[k], spec)
-    ours, _ = median(lambda: subprocess.run(
-        ["thalweg", "scan", "-q", "0.h5", "1.h5", "--data", "d.npz", "--mesh", str(POINTS), "-o",
-         "line.h5", "--force", "--threads", str(threads)], check=True, stdout=subprocess.DEVNULL))
+        models.append(NETS[name][1]().eval())
+    return models
+
+
+def peer(name, threads):
+    """PyTorch's line in this process: prints batch, wall and processor seconds, and the losses."""
+    torch.set_num_threads(threads)
+    x, y = map(torch.tensor, samples(name))
+    models = ends_of(name)
     ends = [{k: v.clone() for k, v in m.state_dict().items()} for m in models]
-    tx, ty = torch.tensor(x), torch.tensor(y)
-    tries = {b: min(timed(lambda: torch_line(models[0], ends, tx, ty, b, 1))[1] for _ in range(4))
-             for b in sizes}
+    tries = {b: min(timed(lambda: torch_line(models[0], ends, x, y, b, 3))[0] for _ in range(3))
+             for b in NETS[name][4]}
     batch = min(tries, key=tries.get)
-    peer, losses = median(lambda: torch_line(models[0], ends, tx, ty, batch))
+    wall, cpu, losses = timed(lambda: torch_line(models[0], ends, x, y, batch))
+    print(batch, wall, cpu, *losses)
+
+
+def of_process(name, threads):
+    run = subprocess.run([sys.executable, __file__, "--peer", "--threads", str(threads), name],
+                         check=True, stdout=subprocess.PIPE, text=True)
+    numbers = [float(w) for w in run.stdout.split()]
+    return numbers[1:3], int(numbers[0]), np.array(numbers[3:])
+
+
+def compare(name, threads):
+    spec, n = NETS[name][0], NETS[name][3]
+    x, y = samples(name)
+    np.savez("d.npz", x=x, y=y)
+    for k, model in enumerate(ends_of(name)):
+        save(f"{k}.h5", model, spec)
+    ours, theirs, batches = [], [], []
+    while not ours or (ours[0][0] < FEW_SECONDS and len(ours) < 5):
+        ours.append(timed(lambda: subprocess.run(
+            ["thalweg", "scan", "-q", "0.h5", "1.h5", "--data", "d.npz", "--mesh", str(POINTS), "-o",
+             "line.h5", "--force", "--threads", str(threads)], check=True,
+            stdout=subprocess.DEVNULL))[:2])
+        seconds, batch, losses = of_process(name, threads)
+        theirs.append(seconds)
+        batches.append(batch)
     with h5py.File("line.h5") as f:
         off = np.abs(f["loss"][()] / losses - 1.0).max()
-    print(f"  {name:9} n {n:5d}  torch's batch {batch:4d}" + "".join(
-        f"   {clock}: thalweg {a:6.2f} s, torch {b:6.2f}: {b / a:.2f}x"
-        for clock, a, b in zip(("wall", "processor"), ours, peer))
-        + f"   losses differ by {off:.1e}", flush=True)
+    text = ""
+    for i, clock in enumerate(("wall", "processor")):
+        a, b = ([r[i] for r in runs] for runs in (ours, theirs))
+        text += (f"   {clock}: thalweg {statistics.median(a):6.2f} s, torch {statistics.median(b):6.2f}"
+                 f" ({min(b):.2f} to {max(b):.2f}): {statistics.median(b) / statistics.median(a):.2f}x")
+    print(f"  {name:9} n {n:5d}  torch's batch {statistics.median_low(batches):4d}{text}"
+          f"   losses differ by {off:.1e}", flush=True)
 
 
 def main():
     p = argparse.ArgumentParser(description=__doc__)
     p.add_argument("nets", nargs="*", metavar="NET", help=", ".join(NETS))
     p.add_argument("--threads", type=int, default=int(os.environ.get("OMP_NUM_THREADS", "2")))
+    p.add_argument("--peer", action="store_true", help=argparse.SUPPRESS)
     a = p.parse_args()
     if set(a.nets) - set(NETS):
         p.error("networks are " + ", ".join(NETS))
-    torch.set_num_threads(a.threads)
+    if a.peer:
+        peer(a.nets[0], a.threads)
+        return
     print(f"51-point line, {a.threads} threads, load {os.getloadavg()[0]:.1f}", flush=True)
     for name in a.nets or NETS:
         compare(name, a.threads)
