@@ -195,7 +195,8 @@ static void add_products(const struct tw_run *r, const struct tw_winograd *w, co
                           .xc = { 0, 0, 1 },
                           .lanes = TW_LANES,
                           .dam = (long)w->cin,
-                          .dak = 1 };
+                          .dak = 1,
+                          .by = 1.0 };
 
     for (long p = (long)r->me; p < TW_WINOGRAD_POSITIONS; p += (long)r->team) {
         g.gy = tw_at(r, gy, p * gstep, TW_LANES);

@@ -240,6 +240,7 @@ static void packed_back(const struct tw_run *r, const struct tw_instr *in, size_
                          .k = m,
                          .kstride = (long)tw_conv_volume(d->out),
                          .moff = d->koff,
+                         .apart = tw_conv_volume(d->window),
                          .lanes = r->lanes,
                          .store = TW_ADD,
                          .act = TW_U_COPY };
@@ -291,7 +292,8 @@ static void weight_back(const struct tw_run *r, const struct tw_instr *in)
                           .koff = d->koff,
                           .lanes = r->lanes,
                           .dam = (long)n,
-                          .dak = 1 };
+                          .dak = 1,
+                          .by = 1.0 };
     struct tw_planes x;
 
     padded(r, d, in->in[0], &used, &x);

@@ -294,7 +294,8 @@ static void weight_back(const struct tw_run *r, const struct tw_instr *in, const
                               .kstride = s->xk,
                               .lanes = r->lanes,
                               .dam = s->wm,
-                              .dak = s->wk };
+                              .dak = s->wk,
+                              .by = 1.0 };
 
         if (!gy || !xp || !gw)
             continue;

@@ -203,7 +203,7 @@ static void gradw_by(const struct tw_gradw *p, bool turns)
         return;
     while ((n = next_columns(&at, p->nc, p->lanes, p->gyc, p->xc, most, go, xo)) > 0) {
         left -= n;
-        e.by = left || p->by == 0.0 ? 1.0 : p->by;
+        e.by = left ? 1.0 : p->by;
         if (turns)
             turned_block(p, e, n, go, xo);
         else

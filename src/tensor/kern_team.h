@@ -257,6 +257,16 @@ static void team_winograd_pack(size_t m, size_t k, const void *a, long sm, long 
     tw_team_wait();
 }
 
+/* Rows of whole panels after which others begin that meet none of them. */
+static inline size_t team_apart(const struct tw_gemm *g)
+{
+    size_t unit = g->apart;
+
+    while (unit % TW_PANEL)
+        unit += g->apart;
+    return unit;
+}
+
 /* Columns, so that threads keep to their positions, or panels of rows where there are more. */
 static void team_gemm(const struct tw_gemm *g)
 {
@@ -265,7 +275,9 @@ static void team_gemm(const struct tw_gemm *g)
     const size_t panels = (g->m + TW_PANEL - 1) / TW_PANEL;
     const int d = g->moff ? -1 : team_level(3, g->nc, g->yc);
 
-    if (g->moff || !g->mstride || !apart(4, n, s))
+    if (g->moff && g->apart)
+        team_gemm_rows(g, team_part(g->m, team_apart(g)));
+    else if (g->moff || !g->mstride || !apart(4, n, s))
         team_gemm_rows(g, team_whole(g->m));
     else if (d >= 0 && (g->nc[d] >= 4 * tw_team_of() || g->nc[d] >= panels))
         team_gemm_columns(g, d);

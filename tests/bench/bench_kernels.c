@@ -116,7 +116,8 @@ static void linear(const char *what, size_t m, size_t k, size_t positions, size_
                                 .lanes = lanes,
                                 .da = da,
                                 .dam = (long)k,
-                                .dak = 1 };
+                                .dak = 1,
+                                .by = 1.0 };
     char name[96];
 
     if (!strstr(what, only))
@@ -182,7 +183,8 @@ static void convolution(const char *what, size_t cin, size_t cout, size_t r, siz
                                               .lanes = L,
                                               .da = da,
                                               .dam = (long)k,
-                                              .dak = 1 }));
+                                              .dak = 1,
+                                              .by = 1.0 }));
     free(a);
     free(packed);
     free(bias);

@@ -463,6 +463,41 @@ static void what_is_refused_leaves_no_trace(void **state)
     tw_net_free(net);
 }
 
+/* What fits into some memory fits into more. */
+static void a_higher_limit_never_refuses(void **state)
+{
+    enum { MANY = 512 };
+    const size_t dims[2] = { MANY, 128 };
+    struct tw_net *net = wide();
+    struct tw_graph *g = tw_graph_new(net, NULL, &nets_err);
+    struct tw_array x = { 0 };
+    const struct tw_array *const inputs[] = { &x };
+    double *gradient = tw_alloc(128 * 128, sizeof *gradient);
+    const struct tw_exec_run back = { .n = MANY, .inputs = inputs, .gradient = gradient };
+    bool made = false;
+
+    (void)state;
+    nets_ok(g != NULL);
+    assert_non_null(gradient);
+    nets_ok(!tw_array_make(&x, TW_F32, 2, dims, &nets_err));
+    for (size_t limit = 400000; limit < 6000000; limit += limit / 40) {
+        const struct tw_exec_options o = { .threads = 1, .gradient = true, .memory_limit = limit };
+        struct tw_err err = { 0 };
+        struct tw_exec *e = tw_exec_new(g, &o, &err);
+
+        if (e && tw_exec_run(e, &back, &err) == TW_OK)
+            made = true;
+        else if (made)
+            fail_msg("refused with %zu bytes, and not with fewer: %s", limit, err.msg);
+        tw_exec_free(e);
+    }
+    assert_true(made);
+    free(gradient);
+    tw_array_release(&x);
+    tw_graph_free(g);
+    tw_net_free(net);
+}
+
 /* Convolutions whose input or output has no place at all. */
 static void windows_over_nothing(void **state)
 {
@@ -501,6 +536,7 @@ int main(void)
         cmocka_unit_test(settings_are_no_parameters),
         cmocka_unit_test(fewer_directions_than_planned),
         cmocka_unit_test(what_is_refused_leaves_no_trace),
+        cmocka_unit_test(a_higher_limit_never_refuses),
         cmocka_unit_test(windows_over_nothing),
     };
 

@@ -238,6 +238,7 @@ static void check_gradw(const struct tw_kernels *t, size_t m, size_t k, const si
         .da = da,
         .dam = turned ? 1 : (long)k,
         .dak = turned ? (long)m : 1,
+        .by = 1.0,
     };
 
     assert_non_null(da);

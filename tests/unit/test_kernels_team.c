@@ -75,6 +75,7 @@ static void check_case(team_case run)
 static void gemm(const struct tw_kernels *k, const struct field *f)
 {
     static const long meet[12] = { 0, 1, 2, 6, 7, 8, 12, 13, 14, 18, 19, 20 };
+    long taps[48];
     struct tw_gemm g = { .m = 20,
                          .k = 12,
                          .a = at(&f->b, 100),
@@ -103,6 +104,13 @@ static void gemm(const struct tw_kernels *k, const struct field *f)
     g.yc[2] = 1;
     g.lanes = LANES;
     k->gemm(&g); /* columns meet */
+    for (size_t c = 0; c < 16; c++)
+        for (size_t i = 0; i < 3; i++)
+            taps[c * 3 + i] = (long)(c * 40 + 2 * i);
+    g.m = 48;
+    g.moff = taps;
+    g.apart = 3;
+    k->gemm(&g); /* of one channel alone */
 }
 
 static void gradw(const struct tw_kernels *k, const struct field *f)
@@ -126,7 +134,7 @@ static void gradw(const struct tw_kernels *k, const struct field *f)
                                      .dam = (long)shape[i][1],
                                      .dak = (long)shape[i][3],
                                      .set = i == 1,
-                                     .by = i == 2 ? 0.25 : 0.0 });
+                                     .by = i == 2 ? 0.25 : 1.0 });
 }
 
 static void products_of_lanes(const struct tw_kernels *k, const struct field *f)

@@ -166,7 +166,8 @@ static void sum_products(const struct tw_kernels *t, struct tw_winograd *w, size
                     .lanes = TW_LANES,
                     .da = du + p * w->cout * w->cin,
                     .dam = (long)w->cin,
-                    .dak = 1 });
+                    .dak = 1,
+                    .by = 1.0 });
         }
     reals_free(&u);
     reals_free(&v);

@@ -109,8 +109,9 @@ struct tw_loop {
  * yoff(m) + column offset likewise. Columns are three nested loops (1 where not needed). This is a
  * linear layer (columns: the positions), a convolution (koff: the taps; columns: output rows and
  * columns), and with store = TW_ADD and yoff the taps, the gradient of a convolution by its input:
- * offsets of different m may then coincide between columns but never within one column.
- * An activation wants TW_SET. */
+ * offsets of different m may then coincide between columns but never within one column, nor (for a
+ * team to share the rows) those of different m / apart: the taps of another channel. An activation
+ * wants TW_SET. */
 struct tw_gemm {
     size_t m, k;
     const void *a;    /* packed by the table's pack() */
@@ -120,6 +121,7 @@ struct tw_gemm {
     long kstride;
     void *y;
     const long *moff; /* or NULL */
+    size_t apart;     /* with moff; 0: nothing is known of them */
     long mstride;
     size_t nc[3];
     long xc[3], yc[3];
@@ -146,7 +148,7 @@ struct tw_gradw {
     double *da;
     long dam, dak;
     bool set;
-    double by; /* 0: 1 */
+    double by;
 };
 
 /*
