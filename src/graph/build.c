@@ -203,6 +203,16 @@ int tw_b_instr(struct tw_build *b, const struct tw_op *op, size_t nin, const int
     return out;
 }
 
+/* What a value is called, where nothing has named it before. */
+static enum tw_status name_value(struct tw_build *b, int v, const char *name)
+{
+    char **to = &b->g->val[v].name;
+
+    if (!*to && name && !(*to = tw_strdup(name)))
+        return tw_err_set(b->err, TW_ENOMEM, "out of memory for the names of the network");
+    return TW_OK;
+}
+
 /* ---- the pass
  * ------------------------------------------------------------------------------------ */
 
@@ -239,7 +249,8 @@ static enum tw_status make_inputs(struct tw_build *b)
             return b->err->code;
         g->val[v].varying = true;
         g->val[v].index = i;
-        g->val[v].name = tw_strdup(x->name);
+        if (name_value(b, v, x->name))
+            return b->err->code;
         g->input[g->ninput++] = v;
         b->of[net->input[i]] = v;
     }
@@ -304,11 +315,9 @@ static enum tw_status lower_node(struct tw_build *b, const struct tw_node *node)
     if (st == TW_OK && node->nout && node->out[0] >= 0 && b->of[node->out[0]] < 0)
         st = tw_b_in(b, 0) < 0 ? tw_b_fail(b, "input 0 is missing")
                                : tw_err_set(b->err, TW_ENOMEM, "out of memory for the network");
-    if (st == TW_OK)
-        for (size_t i = 0; i < node->nout; i++)
-            if (node->out[i] >= 0 && b->of[node->out[i]] >= 0 &&
-                !b->g->val[b->of[node->out[i]]].name && b->net->value[node->out[i]].name)
-                b->g->val[b->of[node->out[i]]].name = tw_strdup(b->net->value[node->out[i]].name);
+    for (size_t i = 0; st == TW_OK && i < node->nout; i++)
+        if (node->out[i] >= 0 && b->of[node->out[i]] >= 0)
+            st = name_value(b, b->of[node->out[i]], b->net->value[node->out[i]].name);
     return st;
 }
 

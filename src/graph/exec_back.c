@@ -65,19 +65,36 @@ static double sum_of(const struct tw_job *j, size_t i)
     return sum;
 }
 
+/* What is as large in every run. */
+static bool has_fixed(const struct tw_back *b)
+{
+    return b->needed && b->zero_at && b->touched && b->grad && b->reals;
+}
+
+static void free_fixed(const struct tw_back *b)
+{
+    free(b->needed);
+    free(b->zero_at);
+    free(b->touched);
+    free(b->grad);
+    free(b->reals);
+}
+
 /* Memory that stays for the next run. */
 static enum tw_status hold(struct tw_exec *e, size_t n, struct tw_err *err)
 {
     struct tw_back *b = &e->back;
     const size_t slots = e->g->nval * e->planes, reals = e->planes * e->utotal;
 
-    if (!b->needed) {
+    if (!has_fixed(b)) {
+        free_fixed(b);
         b->needed = tw_alloc(e->g->ninstr, sizeof *b->needed);
         b->zero_at = tw_alloc(e->g->nval, sizeof *b->zero_at);
         b->touched = tw_alloc(e->g->nval, sizeof *b->touched);
         b->grad = tw_alloc(slots, sizeof *b->grad);
         b->reals = tw_alloc(reals, e->k->size);
-        e->memory += reals * e->k->size;
+        if (has_fixed(b))
+            e->memory += reals * e->k->size;
     }
     if (n > b->nsum) {
         const size_t held = e->memory - b->nsum * sizeof *b->sums;
@@ -98,7 +115,7 @@ static enum tw_status hold(struct tw_exec *e, size_t n, struct tw_err *err)
             e->memory += n * sizeof *b->sums;
         }
     }
-    return b->needed && b->zero_at && b->touched && b->grad && b->reals && b->sums
+    return has_fixed(b) && b->sums
                ? TW_OK
                : tw_err_set(err, TW_ENOMEM, "out of memory for the gradient of %zu parameters",
                             e->g->layout.n);
@@ -106,11 +123,7 @@ static enum tw_status hold(struct tw_exec *e, size_t n, struct tw_err *err)
 
 void tw_exec_free_back(struct tw_exec *e)
 {
-    free(e->back.needed);
-    free(e->back.zero_at);
-    free(e->back.touched);
-    free(e->back.grad);
-    free(e->back.reals);
+    free_fixed(&e->back);
     free(e->back.sums);
 }
 
