@@ -21,8 +21,8 @@ bool tw_winograd_pays(const struct tw_conv_data *d)
     const size_t tiles = (d->out[1] + 1) / 2 * ((d->out[2] + 1) / 2);
 
     if (d->groups != 1 || d->cin < FEWEST_CHANNELS || d->cout < FEWEST_CHANNELS ||
-        d->window[0] != 1 || d->in[0] != 1 || d->out[0] != 1 || d->pad[0] != 0 || !tiles ||
-        !d->in[1] || !d->in[2])
+        d->window[0] != 1 || d->in[0] != 1 || d->out[0] != 1 || d->pad[0] != 0 || !d->in[1] ||
+        !d->in[2])
         return false;
     for (int i = 1; i < 3; i++)
         if (d->window[i] != 3 || d->stride[i] != 1 || d->dilation[i] != 1)
