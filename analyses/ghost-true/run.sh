@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-3.0-or-later
-# True radii of trained networks beside linearised ones, some minutes on two cores. README.md has the
+# True radii of trained networks beside linearised ones, a minute or so. README.md has the
 # table.
 # usage: run.sh [THALWEG [FOLDER [NETWORK...]]]
 set -eu

@@ -26,22 +26,28 @@ def run(*args):
     return subprocess.run([THALWEG, *args], check=True, capture_output=True, text=True).stdout
 
 
+def train(name, seed):
+    path = f"{OUT}/{name}-{seed}.h5"
+    run("train", "-q", NETS[name], "-d", DATA, "--scale", "0.0625", "--steps", "400", "--lr", "0.005",
+        "--optimizer", "adam", "--batch", "64", "--checkpoint", "every=10", "--seed", str(seed), "-o",
+        path, "--force")
+    return path
+
+
+def ghost(checkpoint):
+    return json.loads(run("ghost", "-q", checkpoint, "--direction", "gradient", "-d", DATA, "--scale",
+                          "0.0625", "--split", "train", "--true", str(SAMPLES), "--json"))["result"]
+
+
 def main():
     print("network   updates   acc %  R/rho_a least, median   R/rho* least to largest   limited by"
           "   first kink/R  not resolved")
     for name in sys.argv[4:] or NETS:
-        runs = []
-        for seed in SEEDS:
-            runs.append(f"{OUT}/{name}-{seed}.h5")
-            run("train", "-q", NETS[name], "-d", DATA, "--scale", "0.0625", "--steps",
-                "400", "--lr", "0.005", "--optimizer", "adam", "--batch", "64", "--checkpoint",
-                "every=10", "--seed", str(seed), "-o", runs[-1], "--force")
+        runs = [train(name, seed) for seed in SEEDS]
         for stage in STAGES:
             found, acc = [], []
             for path in runs:
-                r = json.loads(run("ghost", "-q", f"{path}:{stage}", "--direction", "gradient", "-d", DATA,
-                                   "--scale", "0.0625", "--split", "train", "--true", str(SAMPLES),
-                                   "--json"))["result"]
+                r = ghost(f"{path}:{stage}")
                 found += r["true"]
                 acc.append(100.0 * (1.0 - r["error"]))
             known = [t for t in found if t["state"] == "counted"]
@@ -55,4 +61,5 @@ def main():
                   f"   {len(found) - len(known)}", flush=True)
 
 
-main()
+if __name__ == "__main__":
+    main()
