@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The k-th allocation fails, for every k: node lists and the reference interpreter then say so and
- * keep nothing. The linker puts the functions below in the place of the allocator's. */
+ * keep nothing. The linker puts the functions below in the place of the allocator's: other than
+ * with failing.h, base/alloc.c itself is tested, and every allocation fails under the sanitizers
+ * too. */
 #include "reference_test.h"
 
 #include <stdlib.h>
