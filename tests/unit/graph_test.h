@@ -14,14 +14,14 @@
 
 static struct tw_err nets_err;
 
-static void nets_ok(bool ok)
+static inline void nets_ok(bool ok)
 {
     if (!ok)
         fprintf(stderr, "%s\n", nets_err.msg);
     assert_true(ok);
 }
 
-static struct tw_net *nets_new(void)
+static inline struct tw_net *nets_new(void)
 {
     struct tw_net *net = tw_net_new("test", &nets_err);
 
@@ -31,7 +31,7 @@ static struct tw_net *nets_new(void)
 }
 
 /* An input of float32 with a free batch, of the given extents behind it. */
-static int nets_input(struct tw_net *net, const char *name, int rank, const size_t *dims)
+static inline int nets_input(struct tw_net *net, const char *name, int rank, const size_t *dims)
 {
     int64_t d[TW_MAX_RANK] = { TW_DIM_UNKNOWN };
     int v;
@@ -44,8 +44,8 @@ static int nets_input(struct tw_net *net, const char *name, int rank, const size
 }
 
 /* A parameter with values between lo and hi. */
-static int nets_param(struct tw_net *net, const char *name, int rank, const size_t *dims, double lo,
-                      double hi)
+static inline int nets_param(struct tw_net *net, const char *name, int rank, const size_t *dims,
+                             double lo, double hi)
 {
     struct tw_array a = { 0 };
     struct tw_rng r =
@@ -60,7 +60,7 @@ static int nets_param(struct tw_net *net, const char *name, int rank, const size
     return v;
 }
 
-static int nets_op(struct tw_net *net, const char *op, size_t nin, const int *in)
+static inline int nets_op(struct tw_net *net, const char *op, size_t nin, const int *in)
 {
     int v = tw_net_op(net, op, NULL, nin, in, &nets_err);
 
@@ -68,22 +68,22 @@ static int nets_op(struct tw_net *net, const char *op, size_t nin, const int *in
     return v;
 }
 
-static int nets_op1(struct tw_net *net, const char *op, int a)
+static inline int nets_op1(struct tw_net *net, const char *op, int a)
 {
     return nets_op(net, op, 1, &a);
 }
 
-static int nets_op2(struct tw_net *net, const char *op, int a, int b)
+static inline int nets_op2(struct tw_net *net, const char *op, int a, int b)
 {
     return nets_op(net, op, 2, (const int[]){ a, b });
 }
 
-static int nets_op3(struct tw_net *net, const char *op, int a, int b, int c)
+static inline int nets_op3(struct tw_net *net, const char *op, int a, int b, int c)
 {
     return nets_op(net, op, 3, (const int[]){ a, b, c });
 }
 
-static int nets_ints(struct tw_net *net, const char *name, size_t n, const int64_t *x)
+static inline int nets_ints(struct tw_net *net, const char *name, size_t n, const int64_t *x)
 {
     int v = tw_net_ints(net, name, n, x, &nets_err);
 
@@ -93,8 +93,8 @@ static int nets_ints(struct tw_net *net, const char *name, size_t n, const int64
 
 /* ---- the reference: every node of the list for one sample ------------------------------------ */
 
-static void nets_reference(struct tw_net *net, const struct tw_array *const *inputs, size_t row,
-                           double *out)
+static inline void nets_reference(struct tw_net *net, const struct tw_array *const *inputs,
+                                  size_t row, double *out)
 {
     struct tw_array *value = tw_alloc(net->nvalue, sizeof *value);
     const struct tw_array *last;
@@ -140,7 +140,8 @@ static void nets_reference(struct tw_net *net, const struct tw_array *const *inp
 
 enum { NETS_SAMPLES = 19, NETS_DIRECTIONS = 2 };
 
-static void nets_compare(const char *what, size_t n, const double *a, const double *b, double tol)
+static inline void nets_compare(const char *what, size_t n, const double *a, const double *b,
+                                double tol)
 {
     double scale = 1e-3;
 
@@ -159,7 +160,8 @@ static void nets_compare(const char *what, size_t n, const double *a, const doub
 /* Values against the reference; tangents, gradient and Hessian-vector products of the sum of the
  * first output against central differences; in float, the values again, at one and at several
  * threads, with the same bits. The net is freed. */
-static void nets_check(struct tw_net *net, const struct tw_array *const *inputs, const char *name)
+static inline void nets_check(struct tw_net *net, const struct tw_array *const *inputs,
+                              const char *name)
 {
     struct tw_graph *g = tw_graph_new(net, NULL, &nets_err);
     struct tw_exec *e, *f;
@@ -288,7 +290,7 @@ static void nets_check(struct tw_net *net, const struct tw_array *const *inputs,
 }
 
 /* NETS_SAMPLES rows of reals between lo and hi. */
-static struct tw_array nets_data(int rank, const size_t *dims, double lo, double hi)
+static inline struct tw_array nets_data(int rank, const size_t *dims, double lo, double hi)
 {
     struct tw_array a = { 0 };
     size_t all[TW_MAX_RANK] = { NETS_SAMPLES };
