@@ -184,6 +184,12 @@ report $? 'which is true of every point'
 expect_json 'on a line too' 0 scan a.h5 b.h5 --mesh 101 --tol 0.01 -o bent.h5 --json
 awk -v n="$(value computed)" -v e="$(value stated_error)" 'BEGIN { exit !(n < 40 && e <= 0.01001) }'
 report $? 'takes fewer points'
+[ "$(($(value computed) + $(value interpolated)))" = 101 ] &&
+    [ "$(($(value computed) + $(value beside)))" = "$(value evaluations)" ] && [ "$(value beside)" -gt 0 ]
+report $? 'and every point of the mesh counts once'
+expect_out 'as it does in words' 0 \
+    "^$(value computed) computed, $(value interpolated) interpolated, $(value beside) more computed between" \
+    scan a.h5 b.h5 --mesh 101 --tol 0.01 -o bent.h5
 scan a.h5 b.h5 --mesh 101 -o straight.h5 >/dev/null
 thalweg export bent.h5 --csv bent.csv -q && thalweg export straight.h5 --csv straight.csv -q
 paste -d, bent.csv straight.csv | awk -F, 'NR > 1 {
