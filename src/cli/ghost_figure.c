@@ -38,6 +38,12 @@ static enum tw_status find_envelope(const struct ghost *g, struct envelope *e)
     e->any = false;
     if (!im)
         return tw_err_set(&g->call->err, TW_ENOMEM, "out of memory");
+    if (l->n == 0 || isinf(l->tau)) {
+        free(im);
+        return tw_err_set(&g->call->err, TW_EINVAL, "%s",
+                          l->n ? "there is no step to draw: its length is infinite"
+                               : "there are no zeros to draw: it has no softmax");
+    }
     if (g->exact == TW_GHOST_BOUNDS || !isfinite(l->all.rho.value)) {
         free(im);
         return tw_err_set(&g->call->err, TW_EINVAL, "%s",
@@ -313,6 +319,13 @@ static enum tw_status draw_onsets(const struct ghost *g, const char *path,
     struct tw_str label = { 0 };
     enum tw_status rc;
 
+    if (!g->nonset) {
+        free(x);
+        free(y);
+        return tw_err_set(
+            &g->call->err, TW_EINVAL,
+            "there is no measured damage to draw: 'thalweg ghost --onset' looks for it");
+    }
     for (size_t k = 0; x && y && k < DRAWN; k++) {
         size_t known = 0;
 
