@@ -48,6 +48,15 @@ static enum tw_status bowl_point(void *ctx, size_t i, struct tw_err *err)
     return TW_OK;
 }
 
+static enum tw_status bowl_points(void *ctx, size_t n, const size_t *index, struct tw_err *err)
+{
+    enum tw_status rc = TW_OK;
+
+    for (size_t k = n; k-- > 0 && rc == TW_OK;) /* any order will do */
+        rc = bowl_point(ctx, index[k], err);
+    return rc;
+}
+
 static struct bowl *make_bowl(double (*f)(double x, double y))
 {
     struct bowl *b = tw_alloc(1, sizeof *b);
@@ -71,7 +80,7 @@ static enum tw_status fill(struct bowl *b, double tol, struct tw_surface_report 
                             .field = { b->z },
                             .status = b->status };
 
-    return tw_surface_fill(&s, tol, bowl_point, b, r, NULL);
+    return tw_surface_fill(&s, tol, bowl_points, b, r, NULL);
 }
 
 static double worst(const struct bowl *b, const struct tw_surface_report *r)
