@@ -311,28 +311,63 @@ void tw_parts_release(struct tw_parts *s)
 /* ---- curvature ---------------------------------------------------------------------------------
  */
 
+struct bends {
+    size_t dim;
+    const double *delta;
+    double *product[3]; /* of the ends and the middle; one place where one is worked on */
+    double *bend;
+    enum tw_status rc;
+    struct tw_err *err;
+};
+
+static bool bent(void *ctx, size_t k, const struct tw_err *failure)
+{
+    struct bends *b = ctx;
+
+    if (b->rc == TW_OK && failure)
+        b->rc = tw_err_set(b->err, failure->code, "%s", failure->msg);
+    else if (!failure)
+        b->bend[k] = tw_sum_dot(b->product[k], b->delta, b->dim);
+    return b->rc == TW_OK;
+}
+
+static enum tw_status measure_bends(struct tw_problem *p, struct bends *b, double *slope)
+{
+    static const double weights[3][2] = { { 1.0, 0.0 }, { 0.5, 0.5 }, { 0.0, 1.0 } };
+    const struct tw_vector direction = { .d = b->delta };
+    struct tw_request r[3];
+    struct tw_err why = { 0 };
+    enum tw_status rc;
+
+    for (int k = 0; k < 3; k++)
+        r[k] = (struct tw_request){ .weights = weights[k],
+                                    .ndirections = 1,
+                                    .directions = &direction,
+                                    .slopes = &slope[k],
+                                    .hvp = &b->product[k] };
+    rc = tw_problem_eval_in_order(p, 3, r, bent, b, &why);
+    if (b->rc != TW_OK)
+        return b->rc;
+    return rc == TW_OK ? TW_OK : tw_err_set(b->err, rc, "%s", why.msg);
+}
+
 enum tw_status tw_curvature_guess(struct tw_problem *p, const struct tw_ends *ends,
                                   struct tw_curvature_guess *out, struct tw_err *err)
 {
-    double *delta = tw_alloc(p->dim, sizeof *delta), *product = tw_alloc(p->dim, sizeof *product);
-    const struct tw_vector direction = { .d = delta };
+    const size_t places = p->parallel > 1 ? 3 : 1;
+    double *delta = tw_alloc(p->dim, sizeof *delta);
+    double *product = tw_alloc(p->dim, places * sizeof *product);
+    struct bends b = { .dim = p->dim, .delta = delta, .bend = out->bend, .err = err };
     enum tw_status rc =
         delta && product ? anchor(p, ends, err) : tw_err_set(err, TW_ENOMEM, "out of memory");
     double slope[3] = { 0 };
 
+    for (size_t k = 0; rc == TW_OK && k < 3; k++)
+        b.product[k] = product + k % places * p->dim;
     for (size_t i = 0; rc == TW_OK && i < p->dim; i++)
         delta[i] = (double)ends->params[1][i] - (double)ends->params[0][i];
-    for (int k = 0; k < 3 && rc == TW_OK; k++) {
-        const double t = 0.5 * k;
-        const struct tw_request r = { .weights = (const double[]){ 1.0 - t, t },
-                                      .ndirections = 1,
-                                      .directions = &direction,
-                                      .slopes = &slope[k],
-                                      .hvp = (double *const[]){ product } };
-
-        rc = tw_problem_eval(p, &r, err);
-        out->bend[k] = tw_sum_dot(product, delta, p->dim);
-    }
+    if (rc == TW_OK)
+        rc = measure_bends(p, &b, slope);
     out->slope[0] = slope[0];
     out->slope[1] = slope[2];
     out->by_slopes = (slope[0] - slope[2]) / 8.0;

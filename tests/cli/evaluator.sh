@@ -85,6 +85,19 @@ expect 'by workers that die it is the same' 0 - cmp good.txt mortal.txt
 expect_err 'a point that it needs and that fails' 4 'says: CUDA out of memory' \
     thalweg barrier --evaluator "$(faulty oom)"
 
+# No worker answers before another one is asked for the same, so one point after another would fail.
+expect 'a barrier, and its parts, ask for several points at once' 0 - \
+    thalweg barrier -q --evaluator "$(faulty meet met1)" --workers 3
+cp out met.txt
+expect 'for the same numbers' 0 - cmp good.txt met.txt
+expect 'layers alone and curvature do too' 0 - thalweg barrier -q --evaluator "$(faulty meet met2)" \
+    --workers 2 --no-split --swap --predict
+thalweg scan -q --evaluator "$good" --mesh 101 --tol 1e-4 -o one.h5
+expect 'and a line with a tolerance' 0 - thalweg scan -q --evaluator "$(faulty meet met3)" --workers 3 \
+    --mesh 101 --tol 1e-4 -o three.h5
+thalweg export -q one.h5 --csv=one.csv && thalweg export -q three.h5 --csv=three.csv
+expect 'which is the same too' 0 - cmp one.csv three.csv
+
 # Radii: a softmax of logits 0 and z + a t has its zeros at (+-i pi - z) / a.
 expect_json 'ghost: the step between its checkpoints' 0 \
     thalweg ghost --evaluator "$good" --json --onset 'loss*2,acc-5' -o ghost.h5

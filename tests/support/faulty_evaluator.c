@@ -4,7 +4,7 @@
  *     faulty_evaluator FAULT [FILE [INPUTS SAMPLES]]
  *
  * With a FILE other than "-" only the process that creates it is faulty: who comes after the
- * restart is well. */
+ * restart is well. Of the fault "meet" the FILE is where the workers write what they were asked. */
 #define main example_main
 int example_main(int argc, char **argv);
 #include "../../analyses/evaluator/evaluator.c"
@@ -126,6 +126,33 @@ static int mislead(const char *fault, const struct model *m, const char *line,
     return 1;
 }
 
+/* Whoever is asked for something waits until another worker was asked for the same kind of thing.
+ * 0: nobody was, for so long that nobody will be. */
+static int meets(const char *file, const char *line)
+{
+    const char *op = strstr(line, "\"op\""), *me = getenv("TWEP_WORKER");
+    char mine[64], text[64];
+    FILE *fp = fopen(file, "a");
+
+    if (!fp || !op || !me)
+        return 0;
+    snprintf(mine, sizeof mine, "%.12s %s\n", op, me);
+    fputs(mine, fp);
+    fclose(fp);
+    for (int i = 0; i < 20000; i++) {
+        fp = fopen(file, "r");
+        while (fp && fgets(text, sizeof text, fp))
+            if (!strncmp(text, mine, 12) && strcmp(text, mine)) {
+                fclose(fp);
+                return 1;
+            }
+        if (fp)
+            fclose(fp);
+        nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+    }
+    return 0;
+}
+
 static int once(const char *file)
 {
     const int fd = open(file, O_CREAT | O_EXCL | O_WRONLY, 0600);
@@ -146,7 +173,8 @@ int main(int argc, char **argv)
                        argc > 4 ? strtoul(argv[4], NULL, 10) : 40, NULL, NULL, 1.0 };
     const char *fault = argc > 1 ? argv[1] : "";
     FILE *in = fdopen(3, "r"), *out = fdopen(4, "w");
-    const int faulty = argc < 3 || is(argv[2], "-") || once(argv[2]);
+    const int meet = is(fault, "meet");
+    const int faulty = argc < 3 || meet || is(argv[2], "-") || once(argv[2]);
     const size_t life = 1 + (size_t)getpid() * 2654435761U % 8; /* of "mortal": requests */
     char *line = NULL;
     size_t size = 0;
@@ -171,6 +199,11 @@ int main(int argc, char **argv)
         fflush(stdout);
         if (is(fault, "mortal") && asked > life)
             quit(out, "");
+        if (meet && !asks(line, "map") && !asks(line, "get") && !meets(argv[2], line)) {
+            fprintf(out, "{\"id\":%ld,\"error\":\"nobody else is asked\"}\n",
+                    number(line, "id", 0));
+            r.text[0] = '\0';
+        }
         if (!faulty || asks(line, "map") || asks(line, "get") ||
             (!spoil(fault, line, &r, out) && !mislead(fault, &m, line, &r, out))) {
             fputs(r.text, out);

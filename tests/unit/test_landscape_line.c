@@ -318,6 +318,135 @@ static void whoever_is_told_of_points_can_stop(void **state)
     finish(&l, &c);
 }
 
+/* ---- several points at once --------------------------------------------------------------------
+ */
+
+/* A curve whose points are done together, the last one first. */
+struct crowd {
+    struct curve curve;
+    size_t most; /* requests at once */
+    double bad[2];
+};
+
+static enum tw_status eval_backwards(struct tw_problem *p, size_t n, const struct tw_request *r,
+                                     tw_problem_done_fn *done, void *ctx, struct tw_err *err)
+{
+    struct crowd *c = (struct crowd *)p;
+    bool go_on = true;
+
+    c->most = n > c->most ? n : c->most;
+    for (size_t i = n; i-- > 0;) {
+        const double x = r[i].weights[1];
+        struct tw_request placed = r[i];
+        struct tw_err failure = { 0 };
+
+        placed.at.d = &x;
+        (void)eval_curve(p, &placed, err);
+        if (r[i].correct)
+            *r[i].correct = x;
+        if (x == c->bad[0] || x == c->bad[1])
+            (void)tw_err_set(&failure, TW_EDOMAIN, "bad at %g", x);
+        go_on = done(ctx, i, failure.code == TW_OK ? NULL : &failure) && go_on;
+    }
+    return go_on ? TW_OK : tw_err_set(err, TW_ESTOP, "stopped");
+}
+
+static const struct tw_problem_ops crowd_ops = { eval_curve, free_curve, eval_backwards };
+
+static struct crowd start_crowd(double (*f)(double x), size_t parallel)
+{
+    struct crowd c = { .curve = start(f), .bad = { (double)NAN, (double)NAN } };
+
+    c.curve.base.ops = &crowd_ops;
+    c.curve.base.parallel = parallel;
+    c.curve.base.has_error = true;
+    return c;
+}
+
+enum { ROOM = 60 };
+struct rows {
+    double loss[ROOM], miss[ROOM], weight;
+};
+
+static struct tw_line rows_line(const struct tw_line_options *o, struct rows *rows)
+{
+    struct tw_line l;
+
+    assert_int_equal(tw_line_init(&l, o, NULL), TW_OK);
+    l.samples = 1;
+    l.loss = rows->loss;
+    l.miss = rows->miss;
+    l.weight = &rows->weight;
+    return l;
+}
+
+static void points_asked_for_together_make_the_same_line(void **state)
+{
+    static const struct tw_line_options o[] = {
+        { .hi = 1.0, .tol = 1e-4, .max_points = ROOM },
+        { .hi = 1.0, .tol = 1e-4, .max_points = ROOM, .start = 5 },
+        { .hi = 1.0, .max_points = 41, .even = true },
+    };
+    static const size_t most[] = { 8, 5, 8 }; /* of two at once, four for each */
+
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        struct crowd single = start_crowd(hill, 1), many = start_crowd(hill, 2);
+        struct rows a, b;
+        struct tw_line l = rows_line(&o[i], &a), m = rows_line(&o[i], &b);
+
+        assert_int_equal(tw_line_sample(&l, &single.curve.base, &path, NULL, NULL, NULL), TW_OK);
+        assert_int_equal(tw_line_sample(&m, &many.curve.base, &path, NULL, NULL, NULL), TW_OK);
+        assert_int_equal(single.most, 1);
+        assert_int_equal(many.most, most[i]);
+        assert_int_equal(many.curve.evaluations, l.n);
+        assert_int_equal(m.n, l.n);
+        for (size_t k = 0; k < l.n; k++) {
+            check_ulp(m.point[k].t, l.point[k].t, 0);
+            check_ulp(b.loss[k], hill(m.point[k].t), 0);
+            check_ulp(b.miss[k], 1.0 - m.point[k].t, 0);
+        }
+        tw_problem_free(&single.curve.base);
+        finish(&m, &many.curve);
+        tw_line_release(&l);
+    }
+}
+
+static void of_many_at_once_the_first_that_fails_is_told(void **state)
+{
+    const struct tw_line_options o = { .hi = 1.0, .max_points = ROOM, .start = 9 };
+    struct crowd c = start_crowd(kinks, 2);
+    struct tw_err err = { 0 };
+    struct tw_line l;
+
+    (void)state;
+    c.bad[0] = 0.25; /* after both ends and 0.125 */
+    c.bad[1] = 0.5;
+    assert_int_equal(tw_line_init(&l, &o, NULL), TW_OK);
+    assert_int_equal(tw_line_sample(&l, &c.curve.base, &path, NULL, NULL, &err), TW_EDOMAIN);
+    assert_string_equal(err.msg, "bad at 0.25");
+    assert_int_equal(l.n, 3);
+    finish(&l, &c.curve);
+}
+
+static void what_was_begun_when_stopped_is_in_the_line(void **state)
+{
+    const struct tw_line_options o = { .hi = 1.0, .max_points = ROOM };
+    struct crowd c = start_crowd(kinks, 2);
+    struct tw_err err = { 0 };
+    struct tw_line l;
+    size_t calls = 0;
+
+    (void)state;
+    assert_int_equal(tw_line_init(&l, &o, NULL), TW_OK);
+    assert_int_equal(tw_line_sample(&l, &c.curve.base, &path, stop_at_four, &calls, &err),
+                     TW_ESTOP);
+    assert_int_equal(l.n, 8);
+    assert_int_equal(calls, 8);
+    assert_int_equal(err.code, TW_OK);
+    finish(&l, &c.curve);
+}
+
 static void lines_that_are_none_are_refused(void **state)
 {
     static const struct tw_line_options bad[] = {
@@ -351,6 +480,9 @@ int main(void)
         cmocka_unit_test(an_even_grid_is_just_that),
         cmocka_unit_test(a_line_that_is_full_says_that_it_is_not_good),
         cmocka_unit_test(whoever_is_told_of_points_can_stop),
+        cmocka_unit_test(points_asked_for_together_make_the_same_line),
+        cmocka_unit_test(of_many_at_once_the_first_that_fails_is_told),
+        cmocka_unit_test(what_was_begun_when_stopped_is_in_the_line),
         cmocka_unit_test(lines_that_are_none_are_refused),
     };
 
