@@ -234,28 +234,26 @@ static double error_of(const struct fill *f, size_t i, size_t j)
 }
 
 /* May it be split, and has it a middle? One whose points are neighbours has none. */
-static bool to_test(const struct fill *f, size_t c)
+static bool to_test(const struct fill *f, size_t i, size_t j)
 {
-    const size_t i = c % (f->x.n - 1), j = c / (f->x.n - 1);
-
-    return f->open[c] && (f->x.at[i + 1] - f->x.at[i] > 1 || f->y.at[j + 1] - f->y.at[j] > 1);
+    return f->open[j * (f->x.n - 1) + i] &&
+           (f->x.at[i + 1] - f->x.at[i] > 1 || f->y.at[j + 1] - f->y.at[j] > 1);
 }
 
 /* The middles of all such cells. */
 static enum tw_status test_all(struct fill *f, struct tw_err *err)
 {
-    const size_t nx = f->x.n - 1, cells = nx * (f->y.n - 1);
+    const size_t nx = f->x.n - 1, ny = f->y.n - 1;
     enum tw_status rc;
 
-    for (size_t c = 0; nx && c < cells; c++) {
-        const size_t i = c % nx, j = c / nx;
-
-        if (to_test(f, c))
-            want(f, (f->x.at[i] + f->x.at[i + 1]) / 2, (f->y.at[j] + f->y.at[j + 1]) / 2);
-    }
+    for (size_t j = 0; j < ny; j++)
+        for (size_t i = 0; i < nx; i++)
+            if (to_test(f, i, j))
+                want(f, (f->x.at[i] + f->x.at[i + 1]) / 2, (f->y.at[j] + f->y.at[j + 1]) / 2);
     rc = compute(f, err);
-    for (size_t c = 0; rc == TW_OK && c < cells; c++)
-        f->off[c] = to_test(f, c) ? error_of(f, c % nx, c / nx) : (double)NAN;
+    for (size_t j = 0; rc == TW_OK && j < ny; j++)
+        for (size_t i = 0; i < nx; i++)
+            f->off[j * nx + i] = to_test(f, i, j) ? error_of(f, i, j) : (double)NAN;
     return rc;
 }
 
