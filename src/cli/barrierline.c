@@ -157,7 +157,15 @@ static enum tw_status open_file(struct barrier *b, const char *path)
 /* ---- the line -----------------------------------------------------------------------------------
  */
 
-static enum tw_status new_line(struct barrier *b)
+void barrier_drop_line(struct barrier *b)
+{
+    free(b->line.loss);
+    free(b->line.miss);
+    free(b->line.weight);
+    tw_line_release(&b->line);
+}
+
+enum tw_status barrier_new_line(struct barrier *b)
 {
     const struct barrier_opts *o = b->o;
     const size_t max = o->points ? o->points : o->max_points, n = b->problem->n;
@@ -171,10 +179,7 @@ static enum tw_status new_line(struct barrier *b)
     struct tw_line *l = &b->line;
     enum tw_status rc;
 
-    free(l->loss);
-    free(l->miss);
-    free(l->weight);
-    tw_line_release(l);
+    barrier_drop_line(b);
     rc = tw_line_init(l, &lo, &b->call->err);
     if (rc != TW_OK)
         return rc;
@@ -285,15 +290,27 @@ static enum tw_status describe(struct barrier *b, size_t i, size_t j, struct bar
     return r->objective && r->name[0] && r->name[1] ? TW_OK : no_memory(b);
 }
 
+enum tw_status barrier_heights(struct barrier *b, size_t i, size_t j, struct barrier_result *r)
+{
+    enum tw_status rc = describe(b, i, j, r);
+
+    if (rc == TW_OK)
+        rc = copy_line(b, r);
+    if (rc == TW_OK)
+        rc = measure(b, r);
+    if (rc == TW_OK)
+        decide(b, r);
+    r->evaluations += b->line.n;
+    return rc;
+}
+
 enum tw_status barrier_line(struct barrier *b, size_t i, size_t j, const char *path,
                             struct barrier_result *r)
 {
     static const double from[] = { 1.0, 0.0 }, to[] = { 0.0, 1.0 };
     const struct tw_line_path line = { 2, from, to, NULL };
-    enum tw_status rc = describe(b, i, j, r);
+    enum tw_status rc = barrier_new_line(b);
 
-    if (rc == TW_OK)
-        rc = new_line(b);
     if (rc == TW_OK && path)
         rc = open_file(b, path);
     if (rc == TW_OK)
@@ -303,14 +320,7 @@ enum tw_status barrier_line(struct barrier *b, size_t i, size_t j, const char *p
     if (rc == TW_OK)
         rc = tw_line_sample(&b->line, b->problem, &line, point_done, b, &b->call->err);
     b->stopped = rc == TW_ESTOP;
-    if (rc == TW_OK)
-        rc = copy_line(b, r);
-    if (rc == TW_OK)
-        rc = measure(b, r);
-    if (rc == TW_OK)
-        decide(b, r);
-    r->evaluations += b->line.n;
-    return rc;
+    return rc == TW_OK ? barrier_heights(b, i, j, r) : rc;
 }
 
 /* ---- layers -------------------------------------------------------------------------------------

@@ -226,26 +226,61 @@ static void weights_at(const struct tw_line_path *path, double t, double *weight
     }
 }
 
-/* Points that are asked for together. */
+/* Points that are asked for together, at most `most`. */
 struct sampling {
-    struct tw_line *l;
+    struct tw_problem *p;
     tw_line_done_fn *done;
     void *ctx;
-    double *t, *weights;
+    size_t most;
+    struct tw_line **line; /* (most) each: whose point it is */
+    double *t, *weights;   /* ... (most, nanchors) */
     struct tw_line_point *point;
     struct tw_request *request;
     enum tw_status rc; /* of those that were told */
     struct tw_err *err;
 };
 
-static void ask(struct sampling *s, size_t k, const struct tw_problem *p,
-                const struct tw_line_path *path)
+static enum tw_status prepare(struct sampling *s, const struct tw_line_job *job, size_t n,
+                              struct tw_err *err)
 {
-    struct tw_line *l = s->l;
-    const size_t row = (l->n + k) * l->samples;
+    s->err = err;
+    for (size_t k = 0; k < n; k++) {
+        const struct tw_line *l = job[k].line;
+
+        if ((l->loss || l->miss) && (l->samples != s->p->n || !l->weight))
+            return tw_err_set(err, TW_EINVAL, "room for %zu samples, but the problem has %zu",
+                              l->samples, s->p->n);
+    }
+    s->most = tw_problem_batch(s->p);
+    s->line = tw_alloc(s->most, sizeof(struct tw_line *));
+    s->t = tw_alloc(s->most, sizeof *s->t);
+    s->weights = tw_alloc(s->most, job->path.nanchors * sizeof *s->weights);
+    s->point = tw_alloc(s->most, sizeof *s->point);
+    s->request = tw_alloc(s->most, sizeof *s->request);
+    return s->line && s->t && s->weights && s->point && s->request
+               ? TW_OK
+               : tw_err_set(err, TW_ENOMEM, "out of memory");
+}
+
+static void release(struct sampling *s)
+{
+    free(s->line);
+    free(s->t);
+    free(s->weights);
+    free(s->point);
+    free(s->request);
+}
+
+/* Request k is the next but `ahead` of its line. */
+static void ask(struct sampling *s, size_t k, const struct tw_line_job *job, size_t ahead)
+{
+    struct tw_line *l = job->line;
+    const struct tw_line_path *path = &job->path;
+    const size_t row = (l->n + ahead) * l->samples;
     struct tw_line_point *point = &s->point[k];
     double *weights = s->weights + k * path->nanchors;
 
+    s->line[k] = l;
     weights_at(path, s->t[k], weights);
     *point = (struct tw_line_point){ .t = s->t[k], .slope = (double)NAN };
     s->request[k] = (struct tw_request){
@@ -256,15 +291,15 @@ static void ask(struct sampling *s, size_t k, const struct tw_problem *p,
         .values = &point->values,
         .loss = l->loss ? l->loss + row : NULL,
         .weight = l->weight,
-        .correct = l->miss && p->has_error ? l->miss + row : NULL,
+        .correct = l->miss && s->p->has_error ? l->miss + row : NULL,
     };
 }
 
-/* In the order of the line's points, as their rows are. */
+/* In the order of each line's points, as its rows are. */
 static bool take(void *ctx, size_t k, const struct tw_err *failure)
 {
     struct sampling *s = ctx;
-    struct tw_line *l = s->l;
+    struct tw_line *l = s->line[k];
     double *miss = s->request[k].correct;
     enum tw_status rc;
 
@@ -281,44 +316,51 @@ static bool take(void *ctx, size_t k, const struct tw_err *failure)
     return s->rc == TW_OK;
 }
 
-static enum tw_status sample(struct sampling *s, size_t n, struct tw_problem *p,
-                             const struct tw_line_path *path)
+static enum tw_status sample(struct sampling *s, size_t njob, const struct tw_line_job *job,
+                             size_t *asked)
 {
-    struct tw_err err = { 0 };
-    enum tw_status rc;
+    struct tw_err why = { 0 };
+    size_t n = 0;
+    enum tw_status rc = TW_OK;
 
-    for (size_t k = 0; k < n; k++)
-        ask(s, k, p, path);
-    rc = tw_problem_eval_in_order(p, n, s->request, take, s, &err);
+    for (size_t j = 0; j < njob && n < s->most; j++) {
+        const size_t more = tw_line_next(job[j].line, s->most - n, s->t + n);
+
+        for (size_t k = 0; k < more; k++)
+            ask(s, n + k, &job[j], k);
+        n += more;
+    }
+    *asked = n;
+    if (n > 0)
+        rc = tw_problem_eval_in_order(s->p, n, s->request, take, s, &why);
     if (s->rc != TW_OK)
         return s->rc;
-    return rc == TW_OK ? TW_OK : tw_err_set(s->err, rc, "%s", err.msg);
+    return rc == TW_OK ? TW_OK : tw_err_set(s->err, rc, "%s", why.msg);
 }
 
 enum tw_status tw_line_sample(struct tw_line *l, struct tw_problem *p,
                               const struct tw_line_path *path, tw_line_done_fn *done, void *ctx,
                               struct tw_err *err)
 {
-    const size_t batch = tw_problem_batch(p),
-                 most = batch < l->o.max_points ? batch : l->o.max_points;
-    struct sampling s = { .l = l, .done = done, .ctx = ctx, .err = err };
-    enum tw_status rc = TW_OK;
-    size_t n;
+    const struct tw_line_job job = { l, *path };
+    struct sampling s = { .p = p, .done = done, .ctx = ctx };
+    enum tw_status rc = prepare(&s, &job, 1, err);
+    size_t asked = 1;
 
-    if ((l->loss || l->miss) && (l->samples != p->n || !l->weight))
-        return tw_err_set(err, TW_EINVAL, "room for %zu samples, but the problem has %zu",
-                          l->samples, p->n);
-    s.t = tw_alloc(most, sizeof *s.t);
-    s.weights = tw_alloc(most, path->nanchors * sizeof *s.weights);
-    s.point = tw_alloc(most, sizeof *s.point);
-    s.request = tw_alloc(most, sizeof *s.request);
-    if (!s.t || !s.weights || !s.point || !s.request)
-        rc = tw_err_set(err, TW_ENOMEM, "out of memory");
-    while (rc == TW_OK && (n = tw_line_next(l, most, s.t)) > 0)
-        rc = sample(&s, n, p, path);
-    free(s.t);
-    free(s.weights);
-    free(s.point);
-    free(s.request);
+    while (rc == TW_OK && asked > 0)
+        rc = sample(&s, 1, &job, &asked);
+    release(&s);
+    return rc;
+}
+
+enum tw_status tw_lines_round(size_t n, const struct tw_line_job *job, struct tw_problem *p,
+                              tw_line_done_fn *done, void *ctx, size_t *asked, struct tw_err *err)
+{
+    struct sampling s = { .p = p, .done = done, .ctx = ctx };
+    enum tw_status rc = prepare(&s, job, n, err);
+
+    if (rc == TW_OK)
+        rc = sample(&s, n, job, asked);
+    release(&s);
     return rc;
 }

@@ -97,6 +97,16 @@ expect 'and a line with a tolerance' 0 - thalweg scan -q --evaluator "$(faulty m
     --mesh 101 --tol 1e-4 -o three.h5
 thalweg export -q one.h5 --csv=one.csv && thalweg export -q three.h5 --csv=three.csv
 expect 'which is the same too' 0 - cmp one.csv three.csv
+# A line of three points keeps three workers at most; the fourth is asked only if pairs go side by side.
+thalweg barrier -q --evaluator "$(faulty three asked1)" --no-split --predict --json | sed 's/.*result//' >matrix1
+thalweg barrier -q --evaluator "$(faulty three asked3)" --no-split --predict --json --workers 3 |
+    sed 's/.*result//' >matrix3
+[ -s matrix1 ] && cmp -s matrix1 matrix3
+report $? 'a matrix is the same with three workers'
+expect 'pairs side by side' 0 - thalweg barrier -q --evaluator "$(faulty three asked4)" --no-split \
+    --points 3 --workers 4 -o pairs.h5
+grep -q ' 3$' asked4
+report $? 'keep four workers busy'
 
 # Radii: a softmax of logits 0 and z + a t has its zeros at (+-i pi - z) / a.
 expect_json 'ghost: the step between its checkpoints' 0 \

@@ -412,6 +412,42 @@ static void points_asked_for_together_make_the_same_line(void **state)
     }
 }
 
+static void lines_side_by_side_are_what_they_are_alone(void **state)
+{
+    const struct tw_line_options o = { .hi = 1.0, .tol = 1e-4, .max_points = ROOM };
+    const struct tw_line_path way[] = { path, { 2, to, from, NULL }, { 2, from, from, NULL } };
+    struct crowd c = start_crowd(hill, 4);
+    struct rows rows[3], alone_rows;
+    struct tw_line l[3], alone;
+    struct tw_line_job job[3];
+    size_t asked = 1, most = 0, rounds = 0;
+
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        l[i] = rows_line(&o, &rows[i]);
+        job[i] = (struct tw_line_job){ &l[i], way[i] };
+    }
+    for (; asked > 0; rounds++) {
+        assert_int_equal(tw_lines_round(3, job, &c.curve.base, NULL, NULL, &asked, NULL), TW_OK);
+        most = asked > most ? asked : most;
+    }
+    assert_int_equal(most, 16);
+    for (size_t i = 0; i < 3; i++) {
+        alone = rows_line(&o, &alone_rows);
+        assert_int_equal(tw_line_sample(&alone, &c.curve.base, &way[i], NULL, NULL, NULL), TW_OK);
+        assert_int_equal(l[i].n, alone.n);
+        assert_true(i == 2 || rounds < l[i].n);
+        for (size_t k = 0; k < alone.n; k++) {
+            check_ulp(l[i].point[k].t, alone.point[k].t, 0);
+            check_ulp(rows[i].loss[k], alone_rows.loss[k], 0);
+            check_ulp(rows[i].miss[k], alone_rows.miss[k], 0);
+        }
+        tw_line_release(&l[i]);
+        tw_line_release(&alone);
+    }
+    tw_problem_free(&c.curve.base);
+}
+
 static void of_many_at_once_the_first_that_fails_is_told(void **state)
 {
     const struct tw_line_options o = { .hi = 1.0, .max_points = ROOM, .start = 9 };
@@ -481,6 +517,7 @@ int main(void)
         cmocka_unit_test(a_line_that_is_full_says_that_it_is_not_good),
         cmocka_unit_test(whoever_is_told_of_points_can_stop),
         cmocka_unit_test(points_asked_for_together_make_the_same_line),
+        cmocka_unit_test(lines_side_by_side_are_what_they_are_alone),
         cmocka_unit_test(of_many_at_once_the_first_that_fails_is_told),
         cmocka_unit_test(what_was_begun_when_stopped_is_in_the_line),
         cmocka_unit_test(lines_that_are_none_are_refused),
