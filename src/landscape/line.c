@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Which point of a line to evaluate next, and evaluating it. */
+/* Which points of a line to evaluate next, and evaluating them. */
 #include "line.h"
 
 #include <float.h>
