@@ -356,37 +356,53 @@ static enum tw_status split(struct barrier *b, const struct tw_ends *ends, struc
     return rc;
 }
 
+enum { SWAP_COLUMNS = BARRIER_SWAP_BASES + BARRIER_PILES };
+
+/* Path number i: of a layer alone, or of the first or last ones. */
+static struct tw_swap_job swap_job(const struct barrier_result *r, size_t i, bool *moving)
+{
+    const size_t n = r->ngroup, g = i / SWAP_COLUMNS, column = i % SWAP_COLUMNS;
+    const bool pile = column >= BARRIER_SWAP_BASES, reverse = column > BARRIER_SWAP_BASES;
+
+    for (size_t k = 0; k < n; k++)
+        moving[k] = !pile ? k == g : reverse ? k >= n - 1 - g : k <= g;
+    return (struct tw_swap_job){ moving, pile ? 0 : (int)column,
+                                 pile ? &r->pile[g * BARRIER_PILES + column - BARRIER_SWAP_BASES]
+                                      : &r->swap[g * BARRIER_SWAP_BASES + column] };
+}
+
+/* As many side by side as points are worked on at once. */
 static enum tw_status swap(struct barrier *b, const struct tw_ends *ends, struct barrier_result *r)
 {
     const double whole[2] = { r->value[0][0], r->value[0][r->m - 1] };
     const double tol = 0.01 * fmax(r->barrier[TW_LINE_LOSS][TW_BARRIER_ENTEZARI].value, 1e-3);
-    const size_t n = r->ngroup, columns = BARRIER_SWAP_BASES + BARRIER_PILES;
-    bool *moving = tw_alloc(n, sizeof *moving);
+    const size_t n = r->ngroup, all = n * SWAP_COLUMNS, parallel = b->problem->parallel;
+    const size_t most = parallel < 2 ? 1 : parallel < all ? parallel : all;
+    bool *moving = tw_alloc(most, n * sizeof *moving);
+    struct tw_swap_job *job = tw_alloc(most, sizeof *job);
     struct tw_progress progress;
     enum tw_status rc = TW_OK;
 
     r->swap = tw_alloc(n, BARRIER_SWAP_BASES * sizeof *r->swap);
     r->pile = tw_alloc(n, BARRIER_PILES * sizeof *r->pile);
-    if (!moving || !r->swap || !r->pile)
+    if (!moving || !job || !r->swap || !r->pile)
         rc = no_memory(b);
-    tw_progress_start(&progress, b->call, "layers alone", n * columns);
-    for (size_t i = 0; i < n * columns && rc == TW_OK; i++) {
-        const size_t g = i / columns, column = i % columns;
-        const bool pile = column >= BARRIER_SWAP_BASES, reverse = column > BARRIER_SWAP_BASES;
-        struct tw_swap *out = pile ? &r->pile[g * BARRIER_PILES + column - BARRIER_SWAP_BASES]
-                                   : &r->swap[g * BARRIER_SWAP_BASES + column];
+    tw_progress_start(&progress, b->call, "layers alone", all);
+    for (size_t done = 0; done < all && rc == TW_OK;) {
+        size_t k = 0;
 
-        for (size_t k = 0; k < n; k++)
-            moving[k] = !pile ? k == g : reverse ? k >= n - 1 - g : k <= g;
-        rc = tw_swap_measure(b->problem, ends, &b->groups, moving, pile ? 0 : (int)column, tol, 17,
-                             whole, out, &b->call->err);
-        r->evaluations += out->evaluations;
-        tw_progress_step(&progress, i + 1, NULL);
+        for (; k < most && done < all; k++)
+            job[k] = swap_job(r, done++, moving + k * n);
+        rc = tw_swaps_measure(b->problem, ends, &b->groups, k, job, tol, 17, whole, &b->call->err);
+        while (k-- > 0)
+            r->evaluations += job[k].out->evaluations;
+        tw_progress_step(&progress, done, NULL);
         if (rc == TW_OK && tw_stop_requested())
             rc = TW_ESTOP;
     }
     tw_progress_end(&progress);
     free(moving);
+    free(job);
     return rc;
 }
 

@@ -338,19 +338,26 @@ static enum tw_status sample(struct sampling *s, size_t njob, const struct tw_li
     return rc == TW_OK ? TW_OK : tw_err_set(s->err, rc, "%s", why.msg);
 }
 
+enum tw_status tw_lines_sample(size_t n, const struct tw_line_job *job, struct tw_problem *p,
+                               tw_line_done_fn *done, void *ctx, struct tw_err *err)
+{
+    struct sampling s = { .p = p, .done = done, .ctx = ctx };
+    enum tw_status rc = prepare(&s, job, n, err);
+    size_t asked = 1;
+
+    while (rc == TW_OK && asked > 0)
+        rc = sample(&s, n, job, &asked);
+    release(&s);
+    return rc;
+}
+
 enum tw_status tw_line_sample(struct tw_line *l, struct tw_problem *p,
                               const struct tw_line_path *path, tw_line_done_fn *done, void *ctx,
                               struct tw_err *err)
 {
     const struct tw_line_job job = { l, *path };
-    struct sampling s = { .p = p, .done = done, .ctx = ctx };
-    enum tw_status rc = prepare(&s, &job, 1, err);
-    size_t asked = 1;
 
-    while (rc == TW_OK && asked > 0)
-        rc = sample(&s, 1, &job, &asked);
-    release(&s);
-    return rc;
+    return tw_lines_sample(1, &job, p, done, ctx, err);
 }
 
 enum tw_status tw_lines_round(size_t n, const struct tw_line_job *job, struct tw_problem *p,

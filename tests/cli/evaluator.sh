@@ -90,8 +90,15 @@ expect 'a barrier, and its parts, ask for several points at once' 0 - \
     thalweg barrier -q --evaluator "$(faulty meet met1)" --workers 3
 cp out met.txt
 expect 'for the same numbers' 0 - cmp good.txt met.txt
-expect 'layers alone and curvature do too' 0 - thalweg barrier -q --evaluator "$(faulty meet met2)" \
-    --workers 2 --no-split --swap --predict
+# Lines that begin with 3 points, and with 5 for a layer, keep five workers at most if they are alone.
+thalweg barrier -q --evaluator "$good" --start 3 --no-split --swap --predict --json |
+    sed 's/.*result//' >swap1
+thalweg barrier -q --evaluator "$(faulty meet met2)" --workers 6 --start 3 --no-split --swap --predict \
+    --json | sed 's/.*result//' >swap6
+[ -s swap1 ] && cmp -s swap1 swap6
+report $? 'layers alone and curvature too'
+grep -q ' 5$' met2
+report $? 'and layers side by side'
 thalweg scan -q --evaluator "$good" --mesh 101 --tol 1e-4 -o one.h5
 expect 'and a line with a tolerance' 0 - thalweg scan -q --evaluator "$(faulty meet met3)" --workers 3 \
     --mesh 101 --tol 1e-4 -o three.h5

@@ -107,12 +107,15 @@ enum tw_status tw_line_sample(struct tw_line *l, struct tw_problem *p,
                               struct tw_err *err) TW_CHECKED;
 
 /* Lines between the same anchors, side by side: what each of them asks for next is evaluated
- * together, at most tw_problem_batch points. *asked is how many; 0: all lines have enough.
- * Otherwise as tw_line_sample; each line becomes what it is alone. */
+ * together, at most tw_problem_batch points. Otherwise as tw_line_sample; each line becomes what it
+ * is alone. */
 struct tw_line_job {
     struct tw_line *line;
     struct tw_line_path path;
 };
+enum tw_status tw_lines_sample(size_t n, const struct tw_line_job *job, struct tw_problem *p,
+                               tw_line_done_fn *done, void *ctx, struct tw_err *err) TW_CHECKED;
+/* One round of it. *asked: so many points; 0: all lines have enough. */
 enum tw_status tw_lines_round(size_t n, const struct tw_line_job *job, struct tw_problem *p,
                               tw_line_done_fn *done, void *ctx, size_t *asked,
                               struct tw_err *err) TW_CHECKED;
