@@ -104,6 +104,11 @@ expect 'and a line with a tolerance' 0 - thalweg scan -q --evaluator "$(faulty m
     --mesh 101 --tol 1e-4 -o three.h5
 thalweg export -q one.h5 --csv=one.csv && thalweg export -q three.h5 --csv=three.csv
 expect 'which is the same too' 0 - cmp one.csv three.csv
+thalweg scan -q --evaluator "$(faulty single met4)" --workers 3 --mesh 17x17 --tol 0.1 -o plane3.h5
+thalweg scan -q --evaluator "$(faulty single met4)" --mesh 17x17 --tol 0.1 -o plane1.h5 # they have met
+thalweg export -q plane1.h5 --csv=plane1.csv && thalweg export -q plane3.h5 --csv=plane3.csv
+expect 'so is a plane' 0 - cmp plane1.csv plane3.csv
+
 # A line of three points keeps three workers at most; the fourth is asked only if pairs go side by side.
 thalweg barrier -q --evaluator "$(faulty three asked1)" --no-split --predict --json | sed 's/.*result//' >matrix1
 thalweg barrier -q --evaluator "$(faulty three asked3)" --no-split --predict --json --workers 3 |

@@ -4,8 +4,8 @@
  *     faulty_evaluator FAULT [FILE [INPUTS SAMPLES]]
  *
  * With a FILE other than "-" only the process that creates it is faulty: who comes after the
- * restart is well. Of the faults "meet" and "three" (which has a checkpoint more) the FILE is where
- * the workers write what they were asked. */
+ * restart is well. Of the faults "meet", "single" and "three" (the last with so
+ * many checkpoints) the FILE is where the workers write what they were asked. */
 #define main example_main
 int example_main(int argc, char **argv);
 #include "../../analyses/evaluator/evaluator.c"
@@ -164,7 +164,7 @@ static int meets(const char *file, const char *line)
 }
 
 /* The example has a formula for any number of checkpoints, and says that there are two. */
-static void greet_three(const struct model *m, FILE *out)
+static void greet_as(const struct model *m, char checkpoints, FILE *out)
 {
     static const char two[] = "\"checkpoints\":2";
     struct reply r = { 0 };
@@ -177,7 +177,7 @@ static void greet_three(const struct model *m, FILE *out)
     fclose(fp);
     p = strstr(r.text, two);
     if (p)
-        p[sizeof two - 2] = '3';
+        p[sizeof two - 2] = checkpoints;
     fputs(r.text, out);
     fflush(out);
     free(r.text);
@@ -203,7 +203,8 @@ int main(int argc, char **argv)
                        argc > 4 ? strtoul(argv[4], NULL, 10) : 40, NULL, NULL, 1.0 };
     const char *fault = argc > 1 ? argv[1] : "";
     FILE *in = fdopen(3, "r"), *out = fdopen(4, "w");
-    const int meet = is(fault, "meet"), three = is(fault, "three");
+    const int single = is(fault, "single"), three = is(fault, "three");
+    const int meet = is(fault, "meet") || single;
     const int faulty = argc < 3 || meet || three || is(argv[2], "-") || once(argv[2]);
     const size_t life = 1 + (size_t)getpid() * 2654435761U % 8; /* of "mortal": requests */
     char *line = NULL, text[64];
@@ -211,10 +212,7 @@ int main(int argc, char **argv)
 
     if (!in || !out)
         return 2;
-    if (three)
-        greet_three(&m, out);
-    else
-        greet(&m, out);
+    greet_as(&m, single ? '1' : three ? '3' : '2', out);
     while (getline(&line, &size, in) > 0) {
         struct reply r = { 0 };
         FILE *fp = open_memstream(&r.text, &r.n);

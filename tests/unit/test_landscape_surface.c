@@ -30,7 +30,7 @@ enum { SIDE = 65 };
 struct bowl {
     double x[SIDE], z[SIDE * SIDE], true_z[SIDE * SIDE];
     uint8_t status[SIDE * SIDE];
-    size_t calls, stop_after;
+    size_t calls, stop_after, together; /* together: calls for several points */
 };
 
 static enum tw_status bowl_point(void *ctx, size_t i, struct tw_err *err)
@@ -50,8 +50,10 @@ static enum tw_status bowl_point(void *ctx, size_t i, struct tw_err *err)
 
 static enum tw_status bowl_points(void *ctx, size_t n, const size_t *index, struct tw_err *err)
 {
+    struct bowl *b = ctx;
     enum tw_status rc = TW_OK;
 
+    b->together++;
     for (size_t k = n; k-- > 0 && rc == TW_OK;) /* any order will do */
         rc = bowl_point(ctx, index[k], err);
     return rc;
@@ -124,6 +126,7 @@ static void a_smooth_surface_takes_few_points(void **state)
     assert_int_equal(fill(b, 0.01, &r), TW_OK);
     assert_true(r.log);
     assert_true(r.computed == b->calls && r.computed * 8 < SIDE * SIDE);
+    assert_true(b->together <= 7); /* the first grid; middles and corners of three levels at most */
     assert_int_equal(r.computed + r.interpolated, SIDE * SIDE);
     assert_true(r.error <= 0.01 && worst(b, &r) <= 0.01);
     free(b);
