@@ -147,8 +147,8 @@ enum tw_status matrix_pairs(struct barrier *b, struct barrier_matrix *m,
     while (rc == TW_OK && !over)
         rc = round_of(&p, &over);
     for (size_t k = 0; p.slot && k < p.n; k++) {
-        exchange(&b->line, &p.slot[k].line);
         barrier_drop_line(b);
+        b->line = p.slot[k].line;
     }
     free(p.slot);
     free(p.job);
