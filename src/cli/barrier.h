@@ -78,6 +78,11 @@ struct tw_ends barrier_ends(const struct barrier *b, size_t i, size_t j);
  * stopped, b->stopped set. Then the rest: split, layers alone, curvature. */
 enum tw_status barrier_line(struct barrier *b, size_t i, size_t j, const char *path,
                             struct barrier_result *r) TW_CHECKED;
+/* The parts of it: b->line anew and without points; its heights once it has them. */
+enum tw_status barrier_new_line(struct barrier *b) TW_CHECKED;
+void barrier_drop_line(struct barrier *b);
+enum tw_status barrier_heights(struct barrier *b, size_t i, size_t j,
+                               struct barrier_result *r) TW_CHECKED;
 enum tw_status barrier_layers(struct barrier *b, size_t i, size_t j,
                               struct barrier_result *r) TW_CHECKED;
 /* barrierfile.c */

@@ -355,6 +355,8 @@ enum tw_status barrier_plot(const char *file, const char *kind, const char *path
         return spawn_plot(file, path, fo, err);
     rc = matrix_read(file, &m, err);
     if (rc == TW_OK)
+        rc = barrier_rows_some(&m.rows, file, err);
+    if (rc == TW_OK)
         rc = matrix_figure(&m, m.rows.status[0] && isfinite(m.rows.x[MATRIX_BY_THREE]), path, fo,
                            err);
     matrix_release(&m);

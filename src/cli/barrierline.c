@@ -157,7 +157,15 @@ static enum tw_status open_file(struct barrier *b, const char *path)
 /* ---- the line -----------------------------------------------------------------------------------
  */
 
-static enum tw_status new_line(struct barrier *b)
+void barrier_drop_line(struct barrier *b)
+{
+    free(b->line.loss);
+    free(b->line.miss);
+    free(b->line.weight);
+    tw_line_release(&b->line);
+}
+
+enum tw_status barrier_new_line(struct barrier *b)
 {
     const struct barrier_opts *o = b->o;
     const size_t max = o->points ? o->points : o->max_points, n = b->problem->n;
@@ -171,10 +179,7 @@ static enum tw_status new_line(struct barrier *b)
     struct tw_line *l = &b->line;
     enum tw_status rc;
 
-    free(l->loss);
-    free(l->miss);
-    free(l->weight);
-    tw_line_release(l);
+    barrier_drop_line(b);
     rc = tw_line_init(l, &lo, &b->call->err);
     if (rc != TW_OK)
         return rc;
@@ -285,15 +290,27 @@ static enum tw_status describe(struct barrier *b, size_t i, size_t j, struct bar
     return r->objective && r->name[0] && r->name[1] ? TW_OK : no_memory(b);
 }
 
+enum tw_status barrier_heights(struct barrier *b, size_t i, size_t j, struct barrier_result *r)
+{
+    enum tw_status rc = describe(b, i, j, r);
+
+    if (rc == TW_OK)
+        rc = copy_line(b, r);
+    if (rc == TW_OK)
+        rc = measure(b, r);
+    if (rc == TW_OK)
+        decide(b, r);
+    r->evaluations += b->line.n;
+    return rc;
+}
+
 enum tw_status barrier_line(struct barrier *b, size_t i, size_t j, const char *path,
                             struct barrier_result *r)
 {
     static const double from[] = { 1.0, 0.0 }, to[] = { 0.0, 1.0 };
     const struct tw_line_path line = { 2, from, to, NULL };
-    enum tw_status rc = describe(b, i, j, r);
+    enum tw_status rc = barrier_new_line(b);
 
-    if (rc == TW_OK)
-        rc = new_line(b);
     if (rc == TW_OK && path)
         rc = open_file(b, path);
     if (rc == TW_OK)
@@ -303,14 +320,7 @@ enum tw_status barrier_line(struct barrier *b, size_t i, size_t j, const char *p
     if (rc == TW_OK)
         rc = tw_line_sample(&b->line, b->problem, &line, point_done, b, &b->call->err);
     b->stopped = rc == TW_ESTOP;
-    if (rc == TW_OK)
-        rc = copy_line(b, r);
-    if (rc == TW_OK)
-        rc = measure(b, r);
-    if (rc == TW_OK)
-        decide(b, r);
-    r->evaluations += b->line.n;
-    return rc;
+    return rc == TW_OK ? barrier_heights(b, i, j, r) : rc;
 }
 
 /* ---- layers -------------------------------------------------------------------------------------
@@ -346,37 +356,53 @@ static enum tw_status split(struct barrier *b, const struct tw_ends *ends, struc
     return rc;
 }
 
+enum { SWAP_COLUMNS = BARRIER_SWAP_BASES + BARRIER_PILES };
+
+/* Path number i: of a layer alone, or of the first or last ones. */
+static struct tw_swap_job swap_job(const struct barrier_result *r, size_t i, bool *moving)
+{
+    const size_t n = r->ngroup, g = i / SWAP_COLUMNS, column = i % SWAP_COLUMNS;
+    const bool pile = column >= BARRIER_SWAP_BASES, reverse = column > BARRIER_SWAP_BASES;
+
+    for (size_t k = 0; k < n; k++)
+        moving[k] = !pile ? k == g : reverse ? k >= n - 1 - g : k <= g;
+    return (struct tw_swap_job){ moving, pile ? 0 : (int)column,
+                                 pile ? &r->pile[g * BARRIER_PILES + column - BARRIER_SWAP_BASES]
+                                      : &r->swap[g * BARRIER_SWAP_BASES + column] };
+}
+
+/* As many side by side as points are worked on at once. */
 static enum tw_status swap(struct barrier *b, const struct tw_ends *ends, struct barrier_result *r)
 {
     const double whole[2] = { r->value[0][0], r->value[0][r->m - 1] };
     const double tol = 0.01 * fmax(r->barrier[TW_LINE_LOSS][TW_BARRIER_ENTEZARI].value, 1e-3);
-    const size_t n = r->ngroup, columns = BARRIER_SWAP_BASES + BARRIER_PILES;
-    bool *moving = tw_alloc(n, sizeof *moving);
+    const size_t n = r->ngroup, all = n * SWAP_COLUMNS, parallel = b->problem->parallel;
+    const size_t most = parallel < 2 ? 1 : parallel < all ? parallel : all;
+    bool *moving = tw_alloc(most, n * sizeof *moving);
+    struct tw_swap_job *job = tw_alloc(most, sizeof *job);
     struct tw_progress progress;
     enum tw_status rc = TW_OK;
 
     r->swap = tw_alloc(n, BARRIER_SWAP_BASES * sizeof *r->swap);
     r->pile = tw_alloc(n, BARRIER_PILES * sizeof *r->pile);
-    if (!moving || !r->swap || !r->pile)
+    if (!moving || !job || !r->swap || !r->pile)
         rc = no_memory(b);
-    tw_progress_start(&progress, b->call, "layers alone", n * columns);
-    for (size_t i = 0; i < n * columns && rc == TW_OK; i++) {
-        const size_t g = i / columns, column = i % columns;
-        const bool pile = column >= BARRIER_SWAP_BASES, reverse = column > BARRIER_SWAP_BASES;
-        struct tw_swap *out = pile ? &r->pile[g * BARRIER_PILES + column - BARRIER_SWAP_BASES]
-                                   : &r->swap[g * BARRIER_SWAP_BASES + column];
+    tw_progress_start(&progress, b->call, "layers alone", all);
+    for (size_t done = 0; done < all && rc == TW_OK;) {
+        size_t k = 0;
 
-        for (size_t k = 0; k < n; k++)
-            moving[k] = !pile ? k == g : reverse ? k >= n - 1 - g : k <= g;
-        rc = tw_swap_measure(b->problem, ends, &b->groups, moving, pile ? 0 : (int)column, tol, 17,
-                             whole, out, &b->call->err);
-        r->evaluations += out->evaluations;
-        tw_progress_step(&progress, i + 1, NULL);
+        for (; k < most && done < all; k++)
+            job[k] = swap_job(r, done++, moving + k * n);
+        rc = tw_swaps_measure(b->problem, ends, &b->groups, k, job, tol, 17, whole, &b->call->err);
+        while (k-- > 0)
+            r->evaluations += job[k].out->evaluations;
+        tw_progress_step(&progress, done, NULL);
         if (rc == TW_OK && tw_stop_requested())
             rc = TW_ESTOP;
     }
     tw_progress_end(&progress);
     free(moving);
+    free(job);
     return rc;
 }
 

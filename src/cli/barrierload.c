@@ -184,10 +184,7 @@ void barrier_release(struct barrier *b)
     }
     free(b->params);
     free(b->buffers);
-    free(b->line.loss);
-    free(b->line.miss);
-    free(b->line.weight);
-    tw_line_release(&b->line);
+    barrier_drop_line(b);
     tw_groups_release(&b->groups);
     tw_problem_free(b->problem);
     tw_dataset_release(&b->data);

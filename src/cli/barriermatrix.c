@@ -141,33 +141,41 @@ static void fill_row(const struct barrier *b, size_t i, size_t j, const struct b
     x[MATRIX_EVALUATIONS] = (double)r->evaluations;
 }
 
-static enum tw_status one_pair(struct barrier *b, struct barrier_matrix *m, size_t i, size_t j)
+enum tw_status matrix_pair(struct barrier *b, struct barrier_matrix *m, size_t i, size_t j,
+                           struct barrier_result *r)
 {
     const size_t k = matrix_row(m, i, j);
-    double *x = m->rows.x + k * MATRIX_COLUMNS;
     const struct tw_ends ends = barrier_ends(b, i, j);
+    enum tw_status rc = TW_OK;
+
+    if (b->o->predict) {
+        rc = tw_curvature_guess(b->problem, &ends, &r->guess, &b->call->err);
+        r->has_guess = true;
+    }
+    if (rc != TW_OK)
+        return rc;
+    fill_row(b, i, j, r, m->rows.x + k * MATRIX_COLUMNS);
+    return barrier_rows_done(b, &m->rows, k);
+}
+
+static enum tw_status one_pair(struct barrier *b, struct barrier_matrix *m, size_t i, size_t j)
+{
     struct barrier_result r = { 0 };
-    struct tw_err *err = &b->call->err;
     struct tw_result *file = b->file;
     enum tw_status rc;
 
     b->file = NULL; /* a pair is the unit here: its points are not stored */
     rc = barrier_line(b, i, j, NULL, &r);
     b->file = file;
-    if (rc == TW_OK && b->o->predict) {
-        rc = tw_curvature_guess(b->problem, &ends, &r.guess, err);
-        r.has_guess = true;
-    }
-    if (rc == TW_OK) {
-        fill_row(b, i, j, &r, x);
-        rc = barrier_rows_done(b, &m->rows, k);
-    }
+    if (rc == TW_OK)
+        rc = matrix_pair(b, m, i, j, &r);
     barrier_result_release(&r);
     return rc;
 }
 
 static enum tw_status all_pairs(struct barrier *b, struct barrier_matrix *m)
 {
+    const bool several = b->problem->parallel > 1;
     struct tw_progress progress;
     enum tw_status rc = TW_OK;
     size_t done = 0;
@@ -176,7 +184,9 @@ static enum tw_status all_pairs(struct barrier *b, struct barrier_matrix *m)
     for (size_t k = 0; k < m->pairs; k++)
         progress.base += m->rows.status[k] == 1;
     done = progress.base;
-    for (size_t i = 0; i < m->n && rc == TW_OK; i++)
+    if (several)
+        rc = matrix_pairs(b, m, &progress);
+    for (size_t i = 0; !several && i < m->n && rc == TW_OK; i++)
         for (size_t j = i + 1; j < m->n && rc == TW_OK; j++) {
             if (m->rows.status[matrix_row(m, i, j)])
                 continue;

@@ -41,5 +41,11 @@ void matrix_release(struct barrier_matrix *m);
 void matrix_cluster(struct barrier_matrix *m);
 enum tw_status matrix_figure(const struct barrier_matrix *m, bool predicted, const char *path,
                              const struct tw_figure_opts *fo, struct tw_err *err) TW_CHECKED;
+/* The row of a pair whose line is b->line, and what curvature says of it. */
+enum tw_status matrix_pair(struct barrier *b, struct barrier_matrix *m, size_t i, size_t j,
+                           struct barrier_result *r) TW_CHECKED;
+/* barrierpairs.c: all pairs that are to do, several at once. */
+enum tw_status matrix_pairs(struct barrier *b, struct barrier_matrix *m,
+                            struct tw_progress *progress) TW_CHECKED;
 
 #endif

@@ -67,6 +67,15 @@ enum tw_status barrier_rows_read(const char *path, const char *kind, size_t colu
     return tw_reader_close(&in);
 }
 
+enum tw_status barrier_rows_some(const struct barrier_rows *r, const char *path, struct tw_err *err)
+{
+    for (size_t k = 0; k < r->n; k++)
+        if (r->status[k])
+            return TW_OK;
+    return tw_err_set(err, TW_EFORMAT,
+                      "%s: no pair is computed yet; run the same command again to go on", path);
+}
+
 static enum tw_status go_on(struct barrier *b, struct barrier_rows *r, const char *kind,
                             const char *path)
 {

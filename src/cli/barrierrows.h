@@ -25,5 +25,8 @@ enum tw_status barrier_rows_close(struct barrier *b, enum tw_status rc) TW_CHECK
 enum tw_status barrier_rows_read(const char *path, const char *kind, size_t columns,
                                  struct barrier_rows *r, size_t *nname, char ***name,
                                  struct tw_err *err) TW_CHECKED;
+/* Is there anything to draw? TW_EFORMAT if no row of that file is done. */
+enum tw_status barrier_rows_some(const struct barrier_rows *r, const char *path,
+                                 struct tw_err *err) TW_CHECKED;
 
 #endif

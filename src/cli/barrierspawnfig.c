@@ -214,6 +214,8 @@ enum tw_status spawn_plot(const char *file, const char *path, const struct tw_fi
     enum tw_status rc = barrier_rows_read(file, spawn_kind, SPAWN_COLUMNS, &r, &n, &name, err);
 
     if (rc == TW_OK)
+        rc = barrier_rows_some(&r, file, err);
+    if (rc == TW_OK)
         rc = spawn_figure(&r, path, fo, err);
     for (size_t i = 0; name && i < n; i++)
         free(name[i]);

@@ -239,6 +239,25 @@ static enum tw_status one_kind(struct tw_call *call, char **kind)
     return rc;
 }
 
+/* Is the name a word of the text? */
+static bool has_name(const char *text, const char *name)
+{
+    for (const char *p = text; (p = strstr(p, name)); p++)
+        if ((p == text || p[-1] == ' ') && strchr(" ,:;", p[strlen(name)]))
+            return true;
+    return false;
+}
+
+/* What is wrong with the numbers of a file is said with its name. */
+static enum tw_status name_input(struct tw_call *call, enum tw_status rc)
+{
+    const bool of_numbers = rc == TW_EINVAL || rc == TW_EFORMAT || rc == TW_EDOMAIN;
+
+    if (!of_numbers || call->argc > 1 || has_name(call->err.msg, call->argv[0]))
+        return rc;
+    return tw_err_ctx(&call->err, rc, "%s", call->argv[0]);
+}
+
 static int run(struct tw_call *call)
 {
     const struct plot_opts *o = call->opts;
@@ -270,7 +289,8 @@ static int run(struct tw_call *call)
     tw_cmd_provenance_lines(&prov, &lines);
     tw_figure_cli_opts(&o->figure, call, lines.s, &fo);
     if (rc == TW_OK)
-        rc = kind ? draw_result(call, kind, path, &fo) : draw_logs(call, &curves, path, &fo);
+        rc = name_input(call, kind ? draw_result(call, kind, path, &fo)
+                                   : draw_logs(call, &curves, path, &fo));
     if (rc == TW_OK)
         tw_figure_cli_done(&o->figure, call, "figure", path);
     tw_curves_release(&curves);

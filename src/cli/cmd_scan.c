@@ -76,6 +76,7 @@ static void report_json(const struct scan *s, const struct tw_scan_range *r)
     tw_json_size(j, "points", s->nx * s->ny);
     tw_json_size(j, "computed", r->computed);
     tw_json_size(j, "interpolated", r->interpolated);
+    tw_json_size(j, "beside", r->beside);
     tw_json_size(j, "evaluations", s->evaluations);
     tw_json_size(j, "failed", r->failed);
     tw_json_real(j, "min", r->lo);
@@ -115,9 +116,12 @@ static void report_text(const struct scan *s, const struct tw_scan_range *r)
     if (r->failed)
         tw_str_addf(&t, ", %zu not finite", r->failed);
     tw_str_add(&t, "\n");
-    if (r->interpolated)
-        tw_str_addf(&t, "%zu computed, %zu interpolated; off by up to %.2g %% of the range\n",
-                    r->computed, r->interpolated, 100.0 * out->stated_error);
+    if (r->interpolated) {
+        tw_str_addf(&t, "%zu computed, %zu interpolated", r->computed, r->interpolated);
+        if (r->beside)
+            tw_str_addf(&t, ", %zu more computed between them", r->beside);
+        tw_str_addf(&t, "; off by up to %.2g %% of the range\n", 100.0 * out->stated_error);
+    }
     if (out->off_plane) {
         double off = 0.0, far = 0.0;
 

@@ -292,7 +292,7 @@ static enum tw_status set_up(struct train_work *w)
     if (rc == TW_OK)
         rc = train_data_load(call, w->o, ctx, &w->data, &w->prov);
     if (rc != TW_OK)
-        return rc;
+        return train_blame_inputs(w, rc);
     w->job = tw_alloc(w->plan.n, sizeof *w->job);
     if (!w->job)
         return tw_err_set(&call->err, TW_ENOMEM, "out of memory");
@@ -309,7 +309,7 @@ static enum tw_status set_up(struct train_work *w)
             drop_validation(&w->job[i]);
     }
     (void)tw_stop_requested(); /* from the moment that there is a file, a signal is heard */
-    return rc == TW_OK ? train_file_open(w) : rc;
+    return rc == TW_OK ? train_file_open(w) : train_blame_inputs(w, rc);
 }
 
 static void release(struct train_work *w)

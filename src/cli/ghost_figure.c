@@ -9,7 +9,7 @@
 
 /* ---- one direction: the zeros -------------------------------------------------------------- */
 
-enum { CIRCLE = 181, TRUTHS = 512 };
+enum { CIRCLE = 181 };
 
 /* A half circle about 0. */
 static void circle(double radius, double *x, double *y)
@@ -38,6 +38,12 @@ static enum tw_status find_envelope(const struct ghost *g, struct envelope *e)
     e->any = false;
     if (!im)
         return tw_err_set(&g->call->err, TW_ENOMEM, "out of memory");
+    if (l->n == 0 || isinf(l->tau)) {
+        free(im);
+        return tw_err_set(&g->call->err, TW_EINVAL, "%s",
+                          l->n ? "there is no step to draw: its length is infinite"
+                               : "there are no zeros to draw: it has no softmax");
+    }
     if (g->exact == TW_GHOST_BOUNDS || !isfinite(l->all.rho.value)) {
         free(im);
         return tw_err_set(&g->call->err, TW_EINVAL, "%s",
@@ -61,6 +67,30 @@ static enum tw_status find_envelope(const struct ghost *g, struct envelope *e)
     return TW_OK;
 }
 
+/* What --true found, as one more layer; *places are its numbers, which the caller frees. */
+static enum tw_status add_truths(const struct ghost *g, size_t *n, struct tw_figure_layer *layer,
+                                 double **places)
+{
+    const struct ghost_line *l = &g->line[0];
+    double *x = *places = tw_alloc(l->ntruth, 2 * sizeof *x);
+
+    if (!x)
+        return tw_err_set(&g->call->err, TW_ENOMEM, "out of memory");
+    for (size_t i = 0; i < l->ntruth; i++) {
+        x[i] = l->truth[i].t.re;
+        x[l->ntruth + i] = l->truth[i].t.im;
+    }
+    if (l->ntruth)
+        layer[(*n)++] = (struct tw_figure_layer){ .mark = TW_FIGURE_POINTS,
+                                                  .name = "true",
+                                                  .n = l->ntruth,
+                                                  .x = x,
+                                                  .y = x + l->ntruth,
+                                                  .colour = 1,
+                                                  .shape = 1 };
+    return TW_OK;
+}
+
 /* Zeros beyond a few times the median would squash the near ones. */
 static enum tw_status draw_zeros(const struct ghost *g, const char *path,
                                  const struct tw_figure_opts *fo)
@@ -72,8 +102,7 @@ static enum tw_status draw_zeros(const struct ghost *g, const char *path,
     const double high = fmin(reach, fmax(fmax(1.25 * tw_ghost_quantile(l->im, l->n, 0.98),
                                               1.1 * fmax(l->all.rho.value, isnan(tau) ? 0.0 : tau)),
                                          0.3 * reach));
-    const size_t truths = l->ntruth < TRUTHS ? l->ntruth : TRUTHS;
-    double x[3][CIRCLE], y[3][CIRCLE], re[TRUTHS], im[TRUTHS];
+    double x[3][CIRCLE], y[3][CIRCLE];
     struct envelope e;
     struct tw_figure_layer layer[6] = {
         { .mark = TW_FIGURE_BAND,
@@ -120,8 +149,12 @@ static enum tw_status draw_zeros(const struct ghost *g, const char *path,
                                  .equal = true,
                                  .n = isnan(tau) ? 4 : 5,
                                  .layers = layer };
-    const enum tw_status rc = find_envelope(g, &e);
+    double *places;
+    enum tw_status rc = find_envelope(g, &e);
 
+    if (rc != TW_OK)
+        return rc;
+    rc = add_truths(g, &f.n, layer, &places);
     if (rc != TW_OK)
         return rc;
     layer[0].n = e.any ? BINS : 0;
@@ -129,19 +162,9 @@ static enum tw_status draw_zeros(const struct ghost *g, const char *path,
     circle(l->all.rho.value, x[0], y[0]);
     circle(l->all.rho_a.value, x[1], y[1]);
     circle(tau, x[2], y[2]);
-    for (size_t i = 0; i < truths; i++) {
-        re[i] = l->truth[i].t.re;
-        im[i] = l->truth[i].t.im;
-    }
-    if (truths)
-        layer[f.n++] = (struct tw_figure_layer){ .mark = TW_FIGURE_POINTS,
-                                                 .name = "true",
-                                                 .n = truths,
-                                                 .x = re,
-                                                 .y = im,
-                                                 .colour = 1,
-                                                 .shape = 1 };
-    return tw_figure_plane(path, &f, fo, &g->call->err);
+    rc = tw_figure_plane(path, &f, fo, &g->call->err);
+    free(places);
+    return rc;
 }
 
 /* ---- layers -------------------------------------------------------------------------------- */
@@ -313,6 +336,13 @@ static enum tw_status draw_onsets(const struct ghost *g, const char *path,
     struct tw_str label = { 0 };
     enum tw_status rc;
 
+    if (!g->nonset) {
+        free(x);
+        free(y);
+        return tw_err_set(
+            &g->call->err, TW_EINVAL,
+            "there is no measured damage to draw: 'thalweg ghost --onset' looks for it");
+    }
     for (size_t k = 0; x && y && k < DRAWN; k++) {
         size_t known = 0;
 

@@ -158,13 +158,13 @@ static const char *state_name(const struct ghost_truth *t)
 
 void tw_ghost_truths_print(const struct ghost_line *l)
 {
-    static const char *const head[] = { "sample",     "true radius", "/ its rho_a",
-                                        "/ its rho*", "limited by",  "first kink" };
+    static const char *const head[] = { "sample",     "true radius", "/ its rho_a", "/ its rho*",
+                                        "limited by", "first kink",  "state" };
     const double least = tw_ghost_truth_least(l);
     struct tw_table t = { 0 };
     size_t open = 0;
 
-    tw_table_head(&t, head, 6);
+    tw_table_head(&t, head, 7);
     for (size_t k = 0; k < l->ntruth; k++) {
         const struct ghost_truth *x = &l->truth[k];
         struct tw_str by = { 0 };
@@ -176,6 +176,7 @@ void tw_ghost_truths_print(const struct ghost_line *l)
         tw_table_real(&t, "%.3g", x->t.radius / l->rho[x->softmax]);
         tw_table_text(&t, by.s ? by.s : "?");
         tw_table_real(&t, "%.3g", x->t.kink);
+        tw_table_text(&t, state_name(x));
         tw_str_release(&by);
         open += x->t.state == TW_GHOST_TRUE_OPEN;
     }
@@ -223,6 +224,11 @@ static double row_of(const struct ghost_line *l, const struct ghost_truth *x)
 {
     return (double)l->row[x->softmax];
 }
+static double state_of(const struct ghost_line *l, const struct ghost_truth *x)
+{
+    (void)l;
+    return (double)x->t.state;
+}
 static double radius_of(const struct ghost_line *l, const struct ghost_truth *x)
 {
     (void)l;
@@ -254,6 +260,7 @@ static const struct {
     double (*of)(const struct ghost_line *l, const struct ghost_truth *x);
 } columns[] = {
     { "/true/row", "", "row of the data set (of its split), from 0", row_of },
+    { "/true/state", "", "0 counted, 1 beyond what was searched, 2 open: not resolved", state_of },
     { "/true/radius", "parameter length", "modulus of the nearest singularity", radius_of },
     { "/true/low", "parameter length", "no singularity is nearer, by count", low_of },
     { "/true/re", "parameter length", "real part of the singularity", re_of },

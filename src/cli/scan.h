@@ -77,9 +77,13 @@ void scan_paths_json(const struct scan *s, struct tw_json *j);
 /* scan_points.c: open or continue the file and compute what is missing. */
 enum tw_status scan_open(struct scan *s) TW_CHECKED;
 enum tw_status scan_run(struct scan *s) TW_CHECKED;
-/* The values at a point; a failed one (of an evaluator) is NaN, and said. */
-enum tw_status scan_value_at(struct scan *s, double x, double y,
-                             struct tw_values *values) TW_CHECKED;
+/* The values at n places of a line, at most SCAN_AT_ONCE, are asked for together and taken in their
+ * order; those of a failed one (of an evaluator) are NaN, and that is said. TW_ESTOP: stopped, and
+ * what was begun is taken. */
+enum { SCAN_AT_ONCE = 64 };
+typedef enum tw_status scan_take_fn(void *ctx, double x, const struct tw_values *values);
+enum tw_status scan_along(struct scan *s, size_t n, const double *x, scan_take_fn *each,
+                          void *ctx) TW_CHECKED;
 /* scan_line.c: --tol on a line. */
 enum tw_status scan_line(struct scan *s) TW_CHECKED;
 /* --target-error: how many samples give it at the checkpoint that needs most. */

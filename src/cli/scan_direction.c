@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Directions from a file and into one, as the program loss-landscape keeps them. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,14 +60,30 @@ static enum tw_status read_tensor(struct scan *s, const struct tw_named_list *li
     fits = a && a->rank == p->rank && a->n == p->n;
     for (int d = 0; fits && d < p->rank; d++)
         fits = a->dims[d] == p->dims[d];
+    if (!a)
+        return tw_err_set(
+            &s->call->err, TW_EFORMAT,
+            "%s has no data set %.10s/%zu for the network's parameter %s: give a file "
+            "with the data sets 0 to %zu in that group, one for each parameter in the "
+            "network's order",
+            s->o->direction_file, group[axis], k, p->name, s->problem->layout->nparam - 1);
     if (!fits)
         return tw_err_set(&s->call->err, TW_EFORMAT,
-                          "%s: %.10s/%zu %s of %s; tensors must be the network's parameters in "
-                          "their order",
-                          s->o->direction_file, group[axis], k,
-                          a ? "has not the shape" : "is missing, that", p->name);
-    for (size_t i = 0; i < p->n; i++)
-        s->anchor[axis + 1][p->offset + i] = (float)tw_array_real(a, i);
+                          "%s: %.10s/%zu has not the shape of %s; tensors must be the network's "
+                          "parameters in their order",
+                          s->o->direction_file, group[axis], k, p->name);
+    for (size_t i = 0; i < p->n; i++) {
+        const float x = (float)tw_array_real(a, i);
+
+        if (!isfinite(x))
+            return tw_err_set(
+                &s->call->err, TW_EFORMAT,
+                "%s: number %zu of %.10s/%zu (parameter %s) is %s, and directions are "
+                "made of finite numbers of float32: write the file anew",
+                s->o->direction_file, i, group[axis], k, p->name,
+                isnan(x) ? "NaN" : "infinite or too large");
+        s->anchor[axis + 1][p->offset + i] = x;
+    }
     return TW_OK;
 }
 

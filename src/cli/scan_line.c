@@ -48,35 +48,49 @@ static enum tw_status keep(struct scan *s, size_t k, const struct tw_line_point 
     return tw_scan_write_at(s->file, &s->out, k, &s->call->err);
 }
 
+struct taking {
+    struct scan *s;
+    struct tw_line *l;
+};
+
+static enum tw_status take(void *ctx, double x, const struct tw_values *values)
+{
+    const struct taking *g = ctx;
+    struct scan *s = g->s;
+    const struct tw_line_point p = { .t = x, .values = *values, .slope = NAN };
+    enum tw_status rc = tw_line_add(g->l, &p, &s->call->err);
+
+    if (rc == TW_OK)
+        rc = keep(s, g->l->n - 1, &p);
+    s->evaluations++;
+    tw_progress_step(&s->progress, g->l->n, NULL);
+    return rc;
+}
+
 /* Points until the curve is known. The tolerance follows the range that was seen, so that it is a
  * function of the points there are. */
 static enum tw_status sample(struct scan *s, struct tw_line *l)
 {
-    struct tw_err *err = &s->call->err;
+    const size_t batch = tw_problem_batch(s->problem);
+    struct taking taking = { s, l };
+    double x[SCAN_AT_ONCE];
     enum tw_status rc = TW_OK;
-    double t;
 
     for (size_t k = 0; rc == TW_OK && k < s->out.nat && s->out.at_done[k]; k++) {
         const struct tw_line_point p = point_of(&s->out, k);
 
-        rc = tw_line_add(l, &p, err);
+        rc = tw_line_add(l, &p, &s->call->err);
     }
     while (rc == TW_OK) {
-        struct tw_line_point p = { .slope = NAN };
+        size_t n;
 
         l->o.tol = s->o->tol * range_of(l);
-        if (!tw_line_next(l, &t))
+        n = tw_line_next(l, batch < SCAN_AT_ONCE ? batch : SCAN_AT_ONCE, x);
+        if (n == 0)
             break;
         if (s->evaluations && tw_stop_requested())
             return TW_ESTOP;
-        p.t = t;
-        rc = scan_value_at(s, t, 0.0, &p.values);
-        if (rc == TW_OK)
-            rc = tw_line_add(l, &p, err);
-        if (rc == TW_OK)
-            rc = keep(s, l->n - 1, &p);
-        s->evaluations++;
-        tw_progress_step(&s->progress, l->n, NULL);
+        rc = scan_along(s, n, x, take, &taking);
     }
     return rc;
 }

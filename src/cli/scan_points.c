@@ -173,28 +173,58 @@ static void weights_at(const struct scan *s, size_t i, double weights[TW_CHART_A
     tw_chart_weights(&s->chart, s->out.x[i % s->nx], s->out.y[i / s->nx], weights);
 }
 
-enum tw_status scan_value_at(struct scan *s, double x, double y, struct tw_values *values)
+struct along {
+    struct scan *s;
+    const double *x;
+    struct tw_values values[SCAN_AT_ONCE];
+    scan_take_fn *each;
+    void *ctx;
+    enum tw_status rc;
+};
+
+static bool done_along(void *ctx, size_t k, const struct tw_err *failure)
 {
     static const struct tw_values none = { .loss = { NAN, NAN, NAN }, .error = { NAN, NAN, NAN } };
-    double weights[TW_CHART_ANCHORS];
-    struct tw_err why = { 0 };
-    enum tw_status rc;
+    struct along *a = ctx;
 
-    tw_chart_weights(&s->chart, x, y, weights);
-    rc = evaluate(s, weights, values, NULL, &why);
-    if (rc == TW_OK)
-        return TW_OK;
-    if (rc != TW_EDOMAIN)
-        return tw_err_set(&s->call->err, rc, "%s", why.msg);
-    tw_cmd_warn(s->call, "%s", why.msg);
-    *values = none;
-    return TW_OK;
+    if (a->rc != TW_OK)
+        return false;
+    if (failure)
+        tw_cmd_warn(a->s->call, "%s", failure->msg);
+    a->rc = a->each(a->ctx, a->x[k], failure ? &none : &a->values[k]);
+    return a->rc == TW_OK && !tw_stop_requested();
 }
 
-/* One point, as tw_surface_fill asks for it. */
-static enum tw_status compute(void *ctx, size_t i, struct tw_err *err)
+enum tw_status scan_along(struct scan *s, size_t n, const double *x, scan_take_fn *each, void *ctx)
 {
-    struct scan *s = ctx;
+    struct along a = { .s = s, .x = x, .each = each, .ctx = ctx };
+    struct tw_request request[SCAN_AT_ONCE] = { 0 };
+    double weights[SCAN_AT_ONCE][TW_CHART_ANCHORS];
+    struct tw_err why = { 0 };
+    enum tw_status rc = TW_OK;
+
+    for (size_t k = 0; k < n; k++) {
+        tw_chart_weights(&s->chart, x[k], 0.0, weights[k]);
+        request[k] = (struct tw_request){ .weights = weights[k], .values = &a.values[k] };
+    }
+    if (!s->training)
+        rc = tw_problem_eval_in_order(s->problem, n, request, done_along, &a, &why);
+    for (size_t k = 0; s->training && k < n && rc == TW_OK; k++) {
+        struct tw_err failure = { 0 };
+
+        rc = evaluate(s, weights[k], &a.values[k], NULL, &failure);
+        if (rc != TW_OK && rc != TW_EDOMAIN)
+            return tw_err_set(&s->call->err, rc, "%s", failure.msg);
+        rc = done_along(&a, k, rc == TW_OK ? NULL : &failure) || k + 1 == n ? TW_OK : TW_ESTOP;
+    }
+    if (a.rc != TW_OK)
+        return a.rc;
+    return rc == TW_OK || rc == TW_ESTOP ? rc : tw_err_set(&s->call->err, rc, "%s", why.msg);
+}
+
+/* One point. */
+static enum tw_status compute(struct scan *s, size_t i, struct tw_err *err)
+{
     double weights[TW_CHART_ANCHORS];
     struct tw_err why = { 0 };
     struct tw_values values, *extra = s->extra_values;
@@ -253,10 +283,10 @@ static enum tw_status compute_block(struct block *b)
     return b->rc != TW_OK ? b->rc : rc;
 }
 
-/* All that are missing, in that order. Statistics that are taken anew make two passes of each. */
-static enum tw_status compute_in(struct scan *s, const size_t *order)
+/* Those of n points that are missing, in that order. Statistics that are taken anew make two passes
+ * of each. */
+static enum tw_status compute_in(struct scan *s, size_t n, const size_t *order)
 {
-    const size_t n = s->nx * s->ny;
     size_t at[BLOCK];
     struct tw_request request[BLOCK];
     struct tw_values values[BLOCK];
@@ -284,9 +314,18 @@ static enum tw_status compute_all(struct scan *s)
                               : tw_err_set(&s->call->err, TW_ENOMEM, "out of memory");
 
     if (rc == TW_OK)
-        rc = compute_in(s, order);
+        rc = compute_in(s, s->nx * s->ny, order);
     free(order);
     return rc;
+}
+
+/* As tw_surface_fill asks for them. */
+static enum tw_status compute_some(void *ctx, size_t n, const size_t *index, struct tw_err *err)
+{
+    struct scan *s = ctx;
+
+    (void)err; /* the call's, as it is */
+    return s->evaluations && tw_stop_requested() ? TW_ESTOP : compute_in(s, n, index);
 }
 
 static enum tw_status fill(struct scan *s)
@@ -300,7 +339,7 @@ static enum tw_status fill(struct scan *s)
         if (s->out.field[k] && !(k % 2 && s->problem->n < 2))
             surface.field[surface.nfield++] = s->out.field[k];
     surface.status = s->out.status;
-    rc = tw_surface_fill(&surface, s->o->tol, compute, s, &report, &s->call->err);
+    rc = tw_surface_fill(&surface, s->o->tol, compute_some, s, &report, &s->call->err);
     if (rc != TW_OK)
         return rc;
     s->out.stated_error = report.error;

@@ -282,6 +282,12 @@ static enum tw_status draw_line(const struct tw_scan *s, const char *path,
 enum tw_status tw_scan_draw(const struct tw_scan *s, enum tw_scan_figure kind, const char *path,
                             const struct tw_figure_opts *o, struct tw_err *err)
 {
+    const struct tw_scan_range r = tw_scan_range_of(s);
+
+    if (r.computed + r.interpolated == 0)
+        return tw_err_set(
+            err, TW_EINVAL,
+            "no point has a loss yet; the command that made it goes on where it ended");
     if (s->ny == 1)
         return draw_line(s, path, o, err);
     return draw_plane(s, kind == TW_SCAN_FIGURE_SURFACE, path, o, err);

@@ -128,13 +128,12 @@ struct tw_scan_range tw_scan_range_of(const struct tw_scan *s)
 {
     struct tw_scan_range r = { .lo = NAN, .hi = NAN, .largest_se = NAN };
 
-    for (size_t k = 0; k < s->nat; k++)
-        r.computed += s->at_done[k];
+    size_t sampled = 0;
 
     for (size_t i = 0; i < s->nx * s->ny; i++) {
         const double v = s->field[SCAN_LOSS][i];
 
-        r.computed += !s->nat && (s->status[i] == TW_POINT_DONE || s->status[i] == TW_POINT_FAILED);
+        r.computed += s->status[i] == TW_POINT_DONE || s->status[i] == TW_POINT_FAILED;
         r.interpolated += s->status[i] == TW_POINT_INTERPOLATED;
         r.failed += s->status[i] == TW_POINT_FAILED;
         if (s->status[i] == TW_POINT_TODO || !isfinite(v))
@@ -150,6 +149,11 @@ struct tw_scan_range tw_scan_range_of(const struct tw_scan *s)
             r.at_hi = i;
         }
     }
+    for (size_t k = 0; k < s->nat; k++)
+        sampled += s->at_done[k] != 0;
+    if (r.computed + r.interpolated == 0) /* a line whose mesh is not filled yet */
+        r.computed = sampled;
+    r.beside = sampled > r.computed ? sampled - r.computed : 0;
     return r;
 }
 

@@ -78,7 +78,8 @@ const char *tw_scan_kind(const struct tw_scan *s);
 struct tw_scan_range {
     double lo, hi, largest_se;
     size_t at_lo, at_hi;                   /* indices */
-    size_t computed, interpolated, failed; /* a line with --tol is computed beside its mesh */
+    size_t computed, interpolated, failed; /* of the mesh */
+    size_t beside; /* a line with --tol is computed between the points of its mesh too */
 };
 struct tw_scan_range tw_scan_range_of(const struct tw_scan *s);
 

@@ -60,7 +60,12 @@ static enum tw_status from_loss_landscape(const struct tw_named_list *l, struct 
     const size_t nx = x->n, ny = y ? y->n : 1;
     enum tw_status rc;
 
-    if (nx < 2 || (y && ny < 2) || loss->n / nx != ny || loss->n % nx || (acc && acc->n != loss->n))
+    if (nx < 2 || (y && ny < 2))
+        return tw_err_set(err, TW_EFORMAT,
+                          "%zu x %zu coordinates make no surface, which has 2 x 2 points or more "
+                          "(a line: 2 x 1)",
+                          nx, ny);
+    if (loss->n / nx != ny || loss->n % nx || (acc && acc->n != loss->n))
         return tw_err_set(err, TW_EFORMAT, "%zu values do not fit %zu x %zu coordinates", loss->n,
                           nx, ny);
     rc = tw_scan_make(s, nx, ny, acc != NULL, err);

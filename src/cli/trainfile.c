@@ -75,6 +75,58 @@ static bool is_file_of(const char *path, const char *checkpoint)
            (checkpoint[n] == '\0' || checkpoint[n] == ':');
 }
 
+/* What a run was made from, as its file has it. */
+struct inputs {
+    size_t n;
+    char **path, **digest; /* (n) */
+};
+
+static void free_texts(char **texts, size_t n)
+{
+    for (size_t i = 0; texts && i < n; i++)
+        free(texts[i]);
+    free(texts);
+}
+
+static enum tw_status read_inputs(const char *path, struct inputs *in, struct tw_err *err)
+{
+    struct tw_result *r = tw_result_open(path, "train", err);
+    enum tw_status rc = r ? TW_OK : err->code;
+    size_t n = 0;
+
+    *in = (struct inputs){ 0 };
+    if (rc == TW_OK)
+        rc = tw_result_get_texts(r, "/provenance/input_paths", &in->n, &in->path, err);
+    if (rc == TW_OK)
+        rc = tw_result_get_texts(r, "/provenance/input_digests", &n, &in->digest, err);
+    if (rc == TW_OK && n != in->n)
+        rc = tw_err_set(err, TW_EFORMAT,
+                        "%s: /provenance has %zu paths of inputs and %zu digests, so that nothing "
+                        "tells whether they are the same; use --force to replace it",
+                        path, in->n, n);
+    tw_result_done(r);
+    if (rc != TW_OK) {
+        free_texts(in->path, in->n);
+        free_texts(in->digest, n);
+        *in = (struct inputs){ 0 };
+    }
+    return rc;
+}
+
+static void inputs_release(struct inputs *in)
+{
+    free_texts(in->path, in->n);
+    free_texts(in->digest, in->n);
+}
+
+static enum tw_status changed(const char *path, const char *input, struct tw_err *err)
+{
+    return tw_err_set(err, TW_EIO,
+                      "%s exists, and was made when %s held something else; use --force to "
+                      "replace it",
+                      path, input);
+}
+
 /* What the run was made from must be the same still. The weights that it began with are in its
  * state: who goes on by the file alone, wants these. */
 static enum tw_status same_input(struct train_work *w, const char *path, const char *input,
@@ -85,10 +137,7 @@ static enum tw_status same_input(struct train_work *w, const char *path, const c
     if (!now || !strcmp(now, digest))
         return TW_OK;
     if (!w->resumed || !is_file_of(input, w->o->weights))
-        return tw_err_set(&w->call->err, TW_EIO,
-                          "%s exists, and was made when %s held something else; use --force to "
-                          "replace it",
-                          path, input);
+        return changed(path, input, &w->call->err);
     tw_cmd_warn(w->call, "%s holds other weights than %s began with; it goes on with its own",
                 input, path);
     return TW_OK;
@@ -96,26 +145,32 @@ static enum tw_status same_input(struct train_work *w, const char *path, const c
 
 static enum tw_status same_inputs(struct train_work *w, const char *path)
 {
-    struct tw_err *err = &w->call->err;
-    struct tw_result *r = tw_result_open(path, "train", err);
-    char **input = NULL, **digest = NULL;
-    size_t n = 0, m = 0;
-    enum tw_status rc = r ? TW_OK : err->code;
+    struct inputs in;
+    enum tw_status rc = read_inputs(path, &in, &w->call->err);
 
-    if (rc == TW_OK)
-        rc = tw_result_get_texts(r, "/provenance/input_paths", &n, &input, err);
-    if (rc == TW_OK)
-        rc = tw_result_get_texts(r, "/provenance/input_digests", &m, &digest, err);
-    tw_result_done(r);
-    for (size_t i = 0; i < n && i < m && rc == TW_OK; i++)
-        rc = same_input(w, path, input[i], digest[i]);
-    for (size_t i = 0; i < n; i++)
-        free(input[i]);
-    for (size_t i = 0; i < m; i++)
-        free(digest[i]);
-    free(input);
-    free(digest);
+    for (size_t i = 0; i < in.n && rc == TW_OK; i++)
+        rc = same_input(w, path, in.path[i], in.digest[i]);
+    inputs_release(&in);
     return rc;
+}
+
+enum tw_status train_blame_inputs(struct train_work *w, enum tw_status why)
+{
+    const char *path = w->call->common.output;
+    struct tw_err err = { 0 }, ignored = { 0 };
+    struct inputs in;
+    char now[TW_DIGEST_HEX];
+
+    if (!train_goes_on(w->call) || read_inputs(path, &in, &ignored) != TW_OK)
+        return why;
+    for (size_t i = 0; i < in.n && err.code == TW_OK; i++)
+        if (!is_file_of(in.path[i], w->o->weights) &&
+            tw_digest_file(in.path[i], now, NULL) == TW_OK && strcmp(now, in.digest[i]) != 0)
+            (void)changed(path, in.path[i], &err);
+    inputs_release(&in);
+    if (err.code != TW_OK)
+        w->call->err = err;
+    return w->call->err.code;
 }
 
 /* An output that is there: the same work, to be gone on with? */

@@ -68,6 +68,41 @@ struct fig_range fig_robust_range(double *low, double *high, size_t n, const dou
     return r;
 }
 
+enum tw_status fig_axis_fit(struct fig_axis *a, const char *label, struct tw_err *err)
+{
+    /* The ratio of a log axis, and somewhat more, is a double; gnuplot's own limits are near. */
+    static const double log_end = 1e100, large = 1e300, small = 1e-290, narrow = 1e-9;
+    const double lo = a->lo, hi = a->hi, size = fmax(fabs(lo), fabs(hi));
+
+    label = label ? label : "y";
+    if (a->log) {
+        a->lo = fmax(lo, 1.0 / log_end);
+        a->hi = fmin(hi, log_end);
+        if (!(a->hi > a->lo) && hi > lo)
+            return tw_err_set(err, TW_EINVAL,
+                              "'%s' goes from %.3g to %.3g, and a log axis from %g to %g: scale it "
+                              "first",
+                              label, lo, hi, 1.0 / log_end, log_end);
+    } else if (!(size <= large) || hi - lo < small) {
+        return tw_err_set(err, TW_EINVAL,
+                          "'%s' goes from %.3g to %.3g, too %s to draw: scale it first", label, lo,
+                          hi, size <= large ? "small" : "large");
+    }
+    if (!(a->hi - a->lo >= narrow * fmax(fabs(a->lo), fabs(a->hi))))
+        return tw_err_set(err, TW_EINVAL,
+                          "'%s' goes from %.17g to %.17g, too little to draw: take a number from "
+                          "it first",
+                          label, lo, hi);
+    return TW_OK;
+}
+
+int fig_digits(const struct fig_axis *a, int least)
+{
+    const double share = (a->hi - a->lo) / fmax(fabs(a->lo), fabs(a->hi));
+
+    return (int)fmax(least, 3.0 - floor(log10(share)));
+}
+
 /* The next smaller round number. */
 static double finer(double m)
 {
@@ -174,6 +209,25 @@ static void list_ticks(struct tw_str *gp, double lo, double hi, double step, dou
     }
 }
 
+/* Does a label of a linear axis take too many digits to be written without a power of ten? Then
+ * *digits come after the point before it. */
+static bool wants_power(double lo, double hi, const struct fig_ticks *t, int *digits)
+{
+    enum { MOST = 12 };
+    const double largest = floor(log10(fmax(fabs(lo), fabs(hi))) + 1e-9);
+
+    *digits = (int)fmax(largest - floor(log10(t->step) + 1e-9), 0.0);
+    return fmax(largest, 0.0) + 1.0 + t->decimals > MOST;
+}
+
+/* How many decades lie between two labels. */
+static int decade_step(double lo, double hi, double labels)
+{
+    const double decades = log10(hi / lo), by = decades / labels;
+
+    return decades <= 2.0 * labels ? 1 : by <= 5.0 ? 5 : (int)(10.0 * ceil(0.1 * by));
+}
+
 /* Are 0.01, 0.1, 1, 10, 100, 1000 the labels, which read more easily than powers? */
 static bool plain_decades(double lo, double hi)
 {
@@ -186,24 +240,32 @@ void fig_set_ticks(struct tw_str *gp, char axis, const struct fig_axis *a, doubl
     const bool tex = page->tex;
     double want = fmin(fmax(length / room, 2.0), 8.0), lo = a->lo / unit, hi = a->hi / unit;
     struct fig_ticks t = fig_ticks(lo, hi, want, axis == 'x' ? 2 : 3);
+    int digits;
 
     if (!a->log) {
         if (t.minor > 2 && length * t.step / (hi - lo) < 0.07 * t.minor)
             t.minor = 1;
-        tw_str_addf(gp, "set %ctics %.6g; set m%ctics %d; set format %c \"%s%%.%df%s\"\n", axis,
-                    t.step, axis, t.minor, axis, tex ? "$" : "", t.decimals, tex ? "$" : "");
+        tw_str_addf(gp, "set %ctics %.6g; set m%ctics %d; set format %c ", axis, t.step, axis,
+                    t.minor, axis);
+        if (wants_power(lo, hi, &t, &digits))
+            tw_str_addf(gp, tex ? "'$%%.%dt\\cdot 10^{%%T}$'\n" : "'%%.%dt·10^{%%T}'\n", digits);
+        else
+            tw_str_addf(gp, "\"%s%%.%df%s\"\n", tex ? "$" : "", t.decimals, tex ? "$" : "");
         return;
     }
     tw_str_addf(gp, "set logscale %c; ", axis);
-    if (hi / lo > 50.0)
+    if (hi / lo > 50.0) {
+        const int step = decade_step(lo, hi, length / room);
+        const double first = step * floor((log10(lo) + 1e-9) / step);
+
         /* Without a start gnuplot counts decades from the end of the range, and labels them wrong.
          */
-        tw_str_addf(gp, "set %ctics %.0e, 10; set m%ctics 10; set format %c \"%s\"\n", axis,
-                    pow(10.0, floor(log10(lo) + 1e-9)), axis, axis,
+        tw_str_addf(gp, "set %ctics %.0e, %g; set m%ctics 10; set format %c \"%s\"\n", axis,
+                    pow(10.0, first), pow(10.0, step), axis, axis,
                     plain_decades(lo, hi) ? "%g"
                     : tex                 ? "$10^{%L}$"
                                           : "10^{%L}");
-    else {
+    } else {
         tw_str_addf(gp, "set format %c \"%%g\"; unset m%ctics; set %ctics (", axis, axis, axis);
         list_ticks(gp, lo, hi, t.step, axis == 'x' ? (page->fs - 1.0) / 72.0 / length : 0.0, tex);
         tw_str_add(gp, ")\n");
@@ -229,7 +291,7 @@ double fig_tick_width(const struct fig_axis *a, double want)
     struct fig_ticks t = fig_ticks(a->lo, a->hi, fmin(fmax(want, 2.0), 8.0), 3);
     double first = ceil(a->lo / t.step) * t.step, last = floor(a->hi / t.step) * t.step;
     double largest = fmax(fabs(first), fabs(last));
-    int whole = largest >= 10.0 ? (int)floor(log10(largest) + 1e-9) + 1 : 1;
+    int whole = largest >= 10.0 ? (int)floor(log10(largest) + 1e-9) + 1 : 1, digits;
 
     if (a->log && a->hi / a->lo > 50.0 && !plain_decades(a->lo, a->hi))
         return 2.2; /* 10 to a power */
@@ -237,8 +299,13 @@ double fig_tick_width(const struct fig_axis *a, double want)
         return fmax(0.5 * (floor(log10(a->hi)) + 1.0), a->lo <= 0.01  ? 1.75
                                                        : a->lo <= 0.1 ? 1.25
                                                                       : 0.0);
+    if (a->log && (a->lo < 1e-12 || a->hi > 1e12)) /* 2e-100 */
+        return 3.0;
     if (a->log && a->lo < 1.0) /* 1, 2, 5 of the lowest decade */
         t.decimals = (int)fmax(t.decimals, ceil(-log10(a->lo)));
+
+    if (!a->log && wants_power(a->lo, a->hi, &t, &digits)) /* 1.25·10 to a power */
+        return 0.5 * digits + 3.6 + (first < 0.0 ? 0.56 : 0.0);
 
     /* Digits are half an em wide in nearly every text face. */
     return 0.5 * (whole + t.decimals) + (t.decimals ? 0.25 : 0.0) + (first < 0.0 ? 0.56 : 0.0);

@@ -31,7 +31,7 @@ static void widen(struct fig_axis *a, size_t n, const double *x)
         }
 }
 
-static void range_x(struct curves_plan *p)
+static enum tw_status range_x(struct curves_plan *p, struct tw_err *err)
 {
     struct fig_axis a = { HUGE_VAL, -HUGE_VAL, p->f->log_x };
 
@@ -45,10 +45,13 @@ static void range_x(struct curves_plan *p)
     }
     if (!a.log && a.lo > 0.0 && a.lo < 0.15 * a.hi)
         a.lo = 0.0; /* training starts at 0, though logs start late */
+    if (fig_axis_fit(&a, p->f->x_label ? p->f->x_label : "x", err) != TW_OK)
+        return TW_EINVAL;
     p->x_unit = a.log ? 1.0 : fig_unit(a.hi, &p->x_unit_name);
     if (a.log)
         p->x_unit_name = "";
     p->x = a;
+    return TW_OK;
 }
 
 /* Lowest and highest of what each column of the page shows. */
@@ -93,7 +96,7 @@ static enum tw_status range_y(struct curves_plan *p, struct tw_err *err)
     p->y = (struct fig_axis){ r.lo, r.hi, f->log_y };
     p->left_out = r.left_out;
     free(must);
-    return TW_OK;
+    return fig_axis_fit(&p->y, f->y_label, err);
 }
 
 /* ---- the low panels ------------------------------------------------------------------------ */
@@ -244,8 +247,9 @@ enum tw_status curves_plan_init(struct curves_plan *p, const struct tw_figure_cu
     p->c = tw_alloc(f->n + 1, sizeof *p->c);
     if (!p->c)
         return tw_err_set(err, TW_ENOMEM, "out of memory");
-    range_x(p);
-    st = range_y(p, err);
+    st = range_x(p, err);
+    if (st == TW_OK)
+        st = range_y(p, err);
     for (size_t i = 0; i < f->n && st == TW_OK; i++) {
         plan_role(p, i);
         if (f->show_residuals)

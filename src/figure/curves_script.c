@@ -137,8 +137,10 @@ static void variables(const struct curves_plan *p, struct tw_str *s)
 
     arrays(s, p);
     tw_str_addf(s, "DOT = %.2g * TW_LW; DOT_KEY = 0.32 * TW_LW    # marker sizes\n", dot);
-    tw_str_addf(s, "XMIN = %.8g; XMAX = %.8g; XUNIT = %.0e\n", p->x.lo, p->x.hi, p->x_unit);
-    tw_str_addf(s, "YMIN = %.6g; YMAX = %.6g", p->y.lo, p->y.hi);
+    tw_str_addf(s, "XMIN = %.*g; XMAX = %.*g; XUNIT = %.0e\n", fig_digits(&p->x, 8), p->x.lo,
+                fig_digits(&p->x, 8), p->x.hi, p->x_unit);
+    tw_str_addf(s, "YMIN = %.*g; YMAX = %.*g", fig_digits(&p->y, 6), p->y.lo, fig_digits(&p->y, 6),
+                p->y.hi);
     if (p->left_out > 0.0)
         tw_str_addf(s, "    # leaves out the steepest part, %.2g%% of the width",
                     100.0 * p->left_out);

@@ -80,6 +80,12 @@ struct fig_range {
  * low and high. */
 struct fig_range fig_robust_range(double *low, double *high, size_t n, const double *must,
                                   size_t nmust, bool log);
+/* Makes the axis one that can be drawn: a log axis ends at 1e-100 and 1e100. TW_EINVAL where
+ * nothing is left of it, or a linear one is too short, or its numbers are too large or too small;
+ * `label` (NULL: "y") names it. */
+enum tw_status fig_axis_fit(struct fig_axis *a, const char *label, struct tw_err *err) TW_CHECKED;
+/* Significant digits, at least so many, that tell the ends of the axis apart. */
+int fig_digits(const struct fig_axis *a, int least);
 /* Ticks at multiples of a 1-2-5 step, about `want` of them, `least` if it can be. */
 struct fig_ticks {
     double step;

@@ -68,6 +68,9 @@ static enum tw_status ranges(struct plane_plan *p, struct tw_err *err)
                           f->log_x || f->log_y ? " above zero, as log axes need" : "");
     settle(&p->x, f->x_lo, f->x_hi);
     settle(&p->y, f->y_lo, f->y_hi);
+    if (fig_axis_fit(&p->x, f->x_label ? f->x_label : "x", err) != TW_OK ||
+        fig_axis_fit(&p->y, f->y_label, err) != TW_OK)
+        return TW_EINVAL;
     p->x_unit_name = "";
     p->x_unit = f->log_x ? 1.0 : fig_unit(p->x.hi, &p->x_unit_name);
     return TW_OK;
@@ -325,8 +328,8 @@ static void axes(struct tw_str *gp, const struct plane_plan *p)
     if (p->f->whole_y && p->y.hi - p->y.lo < 12.0) /* else steps are 2 and more */
         tw_str_add(gp, "set ytics 1; set mytics 1; set format y \"%g\"\n");
     if (p->above || p->below)
-        tw_str_addf(gp, "set xrange [XMIN / XUNIT:XMAX / XUNIT]; set yrange [%.8g:%.8g]\n", p->y.lo,
-                    p->y.hi);
+        tw_str_addf(gp, "set xrange [XMIN / XUNIT:XMAX / XUNIT]; set yrange [%.*g:%.*g]\n",
+                    fig_digits(&p->y, 8), p->y.lo, fig_digits(&p->y, 8), p->y.hi);
     else
         tw_str_add(gp, "set xrange [XMIN / XUNIT:XMAX / XUNIT]; set yrange [YMIN:YMAX]\n");
     if (p->below)
@@ -372,13 +375,14 @@ static void script(const struct plane_plan *p, size_t n, struct fig_files *files
     for (size_t i = 0; i < p->f->n; i++)
         points += p->f->layers[i].mark == TW_FIGURE_POINTS ? p->f->layers[i].n : 0;
     tw_str_addf(&vars,
-                "DOT = %.2g * TW_LW    # marker size\nXMIN = %.8g; XMAX = %.8g; XUNIT = %.0e\n",
+                "DOT = %.2g * TW_LW    # marker size\nXMIN = %.*g; XMAX = %.*g; XUNIT = %.0e\n",
                 points < 40    ? 0.36
                 : points < 400 ? 0.26
                                : 0.16,
-                p->x.lo, p->x.hi, p->x_unit);
+                fig_digits(&p->x, 8), p->x.lo, fig_digits(&p->x, 8), p->x.hi, p->x_unit);
     if (n == 1)
-        tw_str_addf(&vars, "YMIN = %.8g; YMAX = %.8g\n", p->y.lo, p->y.hi);
+        tw_str_addf(&vars, "YMIN = %.*g; YMAX = %.*g\n", fig_digits(&p->y, 8), p->y.lo,
+                    fig_digits(&p->y, 8), p->y.hi);
     fig_head(files, &p->page, opts, p->f->title ? p->f->title : "Runs and their law",
              vars.s ? vars.s : "");
     gp->failed = gp->failed || vars.failed;

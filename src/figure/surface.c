@@ -53,6 +53,9 @@ static enum tw_status survey(struct surface_plan *p, struct tw_err *err)
     p->log = p->lo > 0.0 && p->hi > 30.0 * p->lo;
     if (p->hi == p->lo)
         p->hi += fmax(1e-9, 1e-6 * fabs(p->lo));
+    if (!p->log && fig_axis_fit(&(struct fig_axis){ p->lo, p->hi, false },
+                                p->f->z_label ? p->f->z_label : "z", err) != TW_OK)
+        return TW_EINVAL;
     if (p->log)
         log_levels(p);
     else

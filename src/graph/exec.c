@@ -112,7 +112,7 @@ static void copy(const struct tw_exec *e, size_t n, const float *from, void *to)
 /* Numbers of one tensor into its place in a plane; none of both: zeros. */
 static void put(struct tw_exec *e, size_t n, const float *f, const double *d, void *to)
 {
-    if (e->k->size == sizeof *f && !d && f) {
+    if (n && e->k->size == sizeof *f && !d && f) {
         copy(e, n, f, to);
         return;
     }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Which point of a line to evaluate next, and evaluating it. */
+/* Which points of a line to evaluate next, and evaluating them. */
 #include "line.h"
 
 #include <float.h>
@@ -166,32 +166,41 @@ static enum tw_line_curve last_curve(const struct tw_line *l)
     return l->o.error_tol > 0.0 ? TW_LINE_ERROR : TW_LINE_LOSS;
 }
 
-bool tw_line_next(const struct tw_line *l, double *t)
+/* What is missing of the first grid. Both ends come first: whoever looks on sees what the line is
+ * between. */
+static size_t missing(const struct tw_line *l, size_t most, double *t)
 {
     const size_t first = l->o.even ? l->o.max_points : l->o.start;
+    size_t n = 0;
 
-    if (l->n == l->o.max_points)
-        return false;
-    /* Both ends come first: whoever looks on sees what the line is between. */
-    for (size_t k = 0; k < first; k++) {
-        *t = grid(l, k == 1 ? first - 1 : k > 1 ? k - 1 : k, first);
-        if (!has(l, *t))
-            return true;
+    for (size_t k = 0; k < first && n < most; k++) {
+        t[n] = grid(l, k == 1 ? first - 1 : k > 1 ? k - 1 : k, first);
+        n += has(l, t[n]) ? 0U : 1U;
     }
-    for (int c = TW_LINE_LOSS; !l->o.even && c <= (int)last_curve(l); c++) {
+    return n;
+}
+
+size_t tw_line_next(const struct tw_line *l, size_t most, double *t)
+{
+    const size_t room = l->o.max_points - l->n;
+    const size_t n = missing(l, most < room ? most : room, t);
+
+    if (n || !room || l->o.even)
+        return n;
+    for (int c = TW_LINE_LOSS; c <= (int)last_curve(l); c++) {
         double error;
         const size_t k = worst_piece(l, (enum tw_line_curve)c, &error);
 
         if (k < l->n) {
             *t = cut(l, k, error);
-            return true;
+            return 1;
         }
     }
-    for (int c = TW_LINE_LOSS; !l->o.even && c <= (int)last_curve(l); c++)
+    for (int c = TW_LINE_LOSS; c <= (int)last_curve(l); c++)
         if (missed_top(l, (enum tw_line_curve)c, true, t) ||
             missed_top(l, (enum tw_line_curve)c, false, t))
-            return true;
-    return false;
+            return 1;
+    return 0;
 }
 
 bool tw_line_converged(const struct tw_line *l)
@@ -217,51 +226,148 @@ static void weights_at(const struct tw_line_path *path, double t, double *weight
     }
 }
 
-static enum tw_status evaluate(struct tw_line *l, struct tw_problem *p,
-                               const struct tw_line_path *path, double t, double *weights,
-                               struct tw_err *err)
+/* Points that are asked for together, at most `most`. */
+struct sampling {
+    struct tw_problem *p;
+    tw_line_done_fn *done;
+    void *ctx;
+    size_t most;
+    struct tw_line **line; /* (most) each: whose point it is */
+    double *t, *weights;   /* ... (most, nanchors) */
+    struct tw_line_point *point;
+    struct tw_request *request;
+    enum tw_status rc; /* of those that were told */
+    struct tw_err *err;
+};
+
+static enum tw_status prepare(struct sampling *s, const struct tw_line_job *job, size_t n,
+                              struct tw_err *err)
 {
-    const size_t row = l->n * l->samples, n = l->samples;
-    struct tw_line_point point = { .t = t, .slope = (double)NAN };
-    double *miss = l->miss && p->has_error ? l->miss + row : NULL;
-    const struct tw_request r = {
+    s->err = err;
+    for (size_t k = 0; k < n; k++) {
+        const struct tw_line *l = job[k].line;
+
+        if ((l->loss || l->miss) && (l->samples != s->p->n || !l->weight))
+            return tw_err_set(err, TW_EINVAL, "room for %zu samples, but the problem has %zu",
+                              l->samples, s->p->n);
+    }
+    s->most = tw_problem_batch(s->p);
+    s->line = tw_alloc(s->most, sizeof(struct tw_line *));
+    s->t = tw_alloc(s->most, sizeof *s->t);
+    s->weights = tw_alloc(s->most, job->path.nanchors * sizeof *s->weights);
+    s->point = tw_alloc(s->most, sizeof *s->point);
+    s->request = tw_alloc(s->most, sizeof *s->request);
+    return s->line && s->t && s->weights && s->point && s->request
+               ? TW_OK
+               : tw_err_set(err, TW_ENOMEM, "out of memory");
+}
+
+static void release(struct sampling *s)
+{
+    free(s->line);
+    free(s->t);
+    free(s->weights);
+    free(s->point);
+    free(s->request);
+}
+
+/* Request k is the next but `ahead` of its line. */
+static void ask(struct sampling *s, size_t k, const struct tw_line_job *job, size_t ahead)
+{
+    struct tw_line *l = job->line;
+    const struct tw_line_path *path = &job->path;
+    const size_t row = (l->n + ahead) * l->samples;
+    struct tw_line_point *point = &s->point[k];
+    double *weights = s->weights + k * path->nanchors;
+
+    s->line[k] = l;
+    weights_at(path, s->t[k], weights);
+    *point = (struct tw_line_point){ .t = s->t[k], .slope = (double)NAN };
+    s->request[k] = (struct tw_request){
         .weights = weights,
         .ndirections = path->direction ? 1 : 0,
         .directions = path->direction,
-        .slopes = path->direction ? &point.slope : NULL,
-        .values = &point.values,
+        .slopes = path->direction ? &point->slope : NULL,
+        .values = &point->values,
         .loss = l->loss ? l->loss + row : NULL,
         .weight = l->weight,
-        .correct = miss,
+        .correct = l->miss && s->p->has_error ? l->miss + row : NULL,
     };
+}
+
+/* In the order of each line's points, as its rows are. */
+static bool take(void *ctx, size_t k, const struct tw_err *failure)
+{
+    struct sampling *s = ctx;
+    struct tw_line *l = s->line[k];
+    double *miss = s->request[k].correct;
     enum tw_status rc;
 
-    weights_at(path, t, weights);
-    rc = tw_problem_eval(p, &r, err);
-    for (size_t i = 0; rc == TW_OK && miss && i < n; i++)
+    if (s->rc != TW_OK && s->rc != TW_ESTOP)
+        return false;
+    for (size_t i = 0; !failure && miss && i < l->samples; i++)
         miss[i] = l->weight[i] - miss[i];
-    return rc == TW_OK ? tw_line_add(l, &point, err) : rc;
+    rc = failure ? tw_err_set(s->err, failure->code, "%s", failure->msg)
+                 : tw_line_add(l, &s->point[k], s->err);
+    if (rc == TW_OK && s->done)
+        rc = s->done(s->ctx, l, l->n - 1, s->err);
+    if (rc != TW_OK)
+        s->rc = rc;
+    return s->rc == TW_OK;
+}
+
+static enum tw_status sample(struct sampling *s, size_t njob, const struct tw_line_job *job,
+                             size_t *asked)
+{
+    struct tw_err why = { 0 };
+    size_t n = 0;
+    enum tw_status rc = TW_OK;
+
+    for (size_t j = 0; j < njob && n < s->most; j++) {
+        const size_t more = tw_line_next(job[j].line, s->most - n, s->t + n);
+
+        for (size_t k = 0; k < more; k++)
+            ask(s, n + k, &job[j], k);
+        n += more;
+    }
+    *asked = n;
+    if (n > 0)
+        rc = tw_problem_eval_in_order(s->p, n, s->request, take, s, &why);
+    if (s->rc != TW_OK)
+        return s->rc;
+    return rc == TW_OK ? TW_OK : tw_err_set(s->err, rc, "%s", why.msg);
+}
+
+enum tw_status tw_lines_sample(size_t n, const struct tw_line_job *job, struct tw_problem *p,
+                               tw_line_done_fn *done, void *ctx, struct tw_err *err)
+{
+    struct sampling s = { .p = p, .done = done, .ctx = ctx };
+    enum tw_status rc = prepare(&s, job, n, err);
+    size_t asked = 1;
+
+    while (rc == TW_OK && asked > 0)
+        rc = sample(&s, n, job, &asked);
+    release(&s);
+    return rc;
 }
 
 enum tw_status tw_line_sample(struct tw_line *l, struct tw_problem *p,
                               const struct tw_line_path *path, tw_line_done_fn *done, void *ctx,
                               struct tw_err *err)
 {
-    double *weights;
-    enum tw_status rc = TW_OK;
-    double t;
+    const struct tw_line_job job = { l, *path };
 
-    if ((l->loss || l->miss) && (l->samples != p->n || !l->weight))
-        return tw_err_set(err, TW_EINVAL, "room for %zu samples, but the problem has %zu",
-                          l->samples, p->n);
-    weights = tw_alloc(path->nanchors, sizeof *weights);
-    if (!weights)
-        return tw_err_set(err, TW_ENOMEM, "out of memory");
-    while (rc == TW_OK && tw_line_next(l, &t)) {
-        rc = evaluate(l, p, path, t, weights, err);
-        if (rc == TW_OK && done)
-            rc = done(ctx, l, l->n - 1, err);
-    }
-    free(weights);
+    return tw_lines_sample(1, &job, p, done, ctx, err);
+}
+
+enum tw_status tw_lines_round(size_t n, const struct tw_line_job *job, struct tw_problem *p,
+                              tw_line_done_fn *done, void *ctx, size_t *asked, struct tw_err *err)
+{
+    struct sampling s = { .p = p, .done = done, .ctx = ctx };
+    enum tw_status rc = prepare(&s, job, n, err);
+
+    if (rc == TW_OK)
+        rc = sample(&s, n, job, asked);
+    release(&s);
     return rc;
 }

@@ -79,7 +79,7 @@ enum tw_status tw_grid_order(size_t nx, size_t ny, size_t *order, struct tw_err 
 struct fill {
     struct tw_surface *s;
     double tol;
-    tw_surface_point *point;
+    tw_surface_points *points;
     void *ctx;
     struct tw_surface_report *r;
     struct nodes x, y;
@@ -89,10 +89,11 @@ struct fill {
     bool logs[TW_SURFACE_FIELDS];
     double least[TW_SURFACE_FIELDS]; /* what stands for values that have no logarithm */
     gsl_interp2d *spline[TW_SURFACE_FIELDS];
-    bool *seen;   /* of each point: asked for. What an earlier run computed beyond is not there */
-    bool *open;   /* of each cell: may still be split */
-    bool *opened; /* of each cell of the next level */
-    double *off;  /* of each cell: the error at its middle; NaN: not computed */
+    bool *seen; /* of each point: asked for. What an earlier run computed beyond is not there */
+    size_t *wanted, nwanted; /* points to ask for together */
+    bool *open;              /* of each cell: may still be split */
+    bool *opened;            /* of each cell of the next level */
+    double *off;             /* of each cell: the error at its middle; NaN: not computed */
 };
 
 static double into(const struct fill *f, size_t field, double v)
@@ -187,12 +188,21 @@ static bool known(const struct fill *f, size_t index)
     return f->seen[index];
 }
 
-static enum tw_status compute(struct fill *f, size_t ix, size_t iy, struct tw_err *err)
+static void want(struct fill *f, size_t ix, size_t iy)
 {
     const size_t index = iy * f->s->nx + ix;
 
+    if (!f->seen[index])
+        f->wanted[f->nwanted++] = index;
     f->seen[index] = true;
-    return f->point(f->ctx, index, err);
+}
+
+static enum tw_status compute(struct fill *f, struct tw_err *err)
+{
+    const size_t n = f->nwanted;
+
+    f->nwanted = 0;
+    return n ? f->points(f->ctx, n, f->wanted, err) : TW_OK;
 }
 
 static bool corner_failed(const struct fill *f, size_t i, size_t j)
@@ -208,40 +218,42 @@ static bool corner_failed(const struct fill *f, size_t i, size_t j)
 static const double MARGIN = 1.5;
 
 /* A cell's error by its middle, as a share of the range; huge where something is not finite. */
-static enum tw_status test(struct fill *f, size_t i, size_t j, double *off, struct tw_err *err)
+static double error_of(const struct fill *f, size_t i, size_t j)
 {
     const size_t ix = (f->x.at[i] + f->x.at[i + 1]) / 2, iy = (f->y.at[j] + f->y.at[j + 1]) / 2;
     const size_t index = iy * f->s->nx + ix;
-    const double z = spline_at(f, 0, ix, iy);
+    const double z = spline_at(f, 0, ix, iy), v = f->s->field[0][index];
     const struct tw_surface_report *r = f->r;
-    enum tw_status rc = compute(f, ix, iy, err);
-    const double v = f->s->field[0][index];
     const double range = r->log ? log(r->hi / r->lo) : r->hi - r->lo;
 
-    if (rc != TW_OK)
-        return rc;
     if (f->s->status[index] == TW_POINT_FAILED || corner_failed(f, i, j))
-        *off = HUGE_VAL;
-    else if (r->log) /* so the spline is one of logarithms */
-        *off = MARGIN * fabs(z - into(f, 0, v)) / range;
-    else
-        *off = range > 0.0 ? MARGIN * fabs(out_of(f, 0, z) - v) / range : 0.0;
-    return TW_OK;
+        return HUGE_VAL;
+    if (r->log) /* so the spline is one of logarithms */
+        return MARGIN * fabs(z - into(f, 0, v)) / range;
+    return range > 0.0 ? MARGIN * fabs(out_of(f, 0, z) - v) / range : 0.0;
 }
 
-/* The middles of all cells that may be split. One whose points are neighbours has none. */
+/* May it be split, and has it a middle? One whose points are neighbours has none. */
+static bool to_test(const struct fill *f, size_t i, size_t j)
+{
+    return f->open[j * (f->x.n - 1) + i] &&
+           (f->x.at[i + 1] - f->x.at[i] > 1 || f->y.at[j + 1] - f->y.at[j] > 1);
+}
+
+/* The middles of all such cells. */
 static enum tw_status test_all(struct fill *f, struct tw_err *err)
 {
     const size_t nx = f->x.n - 1, ny = f->y.n - 1;
-    enum tw_status rc = TW_OK;
+    enum tw_status rc;
 
-    for (size_t c = 0; rc == TW_OK && nx && c < nx * ny; c++) {
-        const size_t i = c % nx, j = c / nx;
-
-        f->off[c] = NAN;
-        if (f->open[c] && (f->x.at[i + 1] - f->x.at[i] > 1 || f->y.at[j + 1] - f->y.at[j] > 1))
-            rc = test(f, i, j, &f->off[c], err);
-    }
+    for (size_t j = 0; j < ny; j++)
+        for (size_t i = 0; i < nx; i++)
+            if (to_test(f, i, j))
+                want(f, (f->x.at[i] + f->x.at[i + 1]) / 2, (f->y.at[j] + f->y.at[j + 1]) / 2);
+    rc = compute(f, err);
+    for (size_t j = 0; rc == TW_OK && j < ny; j++)
+        for (size_t i = 0; i < nx; i++)
+            f->off[j * nx + i] = to_test(f, i, j) ? error_of(f, i, j) : (double)NAN;
     return rc;
 }
 
@@ -287,10 +299,9 @@ static enum tw_status fill_nodes(struct fill *f, const struct nodes *x, const st
                                  struct tw_err *err)
 {
     const size_t nx = x->n, ny = y->n;
-    enum tw_status rc = TW_OK;
 
     for (size_t j = 0; j < ny; j++)
-        for (size_t i = 0; rc == TW_OK && i < nx; i++) {
+        for (size_t i = 0; i < nx; i++) {
             bool corner = false;
 
             for (size_t k = 0; k < 4; k++) {
@@ -299,11 +310,11 @@ static enum tw_status fill_nodes(struct fill *f, const struct nodes *x, const st
                 corner = corner || (a < nx - 1 && b < ny - 1 && f->opened[b * (nx - 1) + a]);
             }
             if (corner)
-                rc = compute(f, x->at[i], y->at[j], err);
+                want(f, x->at[i], y->at[j]);
             else if (!known(f, y->at[j] * f->s->nx + x->at[i]))
                 interpolate(f, x->at[i], y->at[j]);
         }
-    return rc;
+    return compute(f, err);
 }
 
 static bool any_open(const struct fill *f)
@@ -357,7 +368,7 @@ static enum tw_status refine(struct fill *f, struct nodes *x, struct nodes *y, s
 static enum tw_status start(struct fill *f, struct tw_err *err)
 {
     enum { COARSE = 9 }; /* nodes of an axis to begin with, at least */
-    enum tw_status rc = TW_OK;
+    enum tw_status rc;
     bool more = true;
 
     ends(&f->x, f->s->nx);
@@ -367,8 +378,9 @@ static enum tw_status start(struct fill *f, struct tw_err *err)
     for (more = true; more && f->y.n < COARSE;)
         more = halve(&f->y, f->scratch);
     for (size_t j = 0; j < f->y.n; j++)
-        for (size_t i = 0; rc == TW_OK && i < f->x.n; i++)
-            rc = compute(f, f->x.at[i], f->y.at[j], err);
+        for (size_t i = 0; i < f->x.n; i++)
+            want(f, f->x.at[i], f->y.at[j]);
+    rc = compute(f, err);
     for (size_t c = 0; rc == TW_OK && c < (f->x.n - 1) * (f->y.n - 1); c++)
         f->open[c] = true;
     return rc;
@@ -391,11 +403,11 @@ static enum tw_status finish(struct fill *f, struct tw_err *err)
     return rc;
 }
 
-enum tw_status tw_surface_fill(struct tw_surface *s, double tol, tw_surface_point *point, void *ctx,
-                               struct tw_surface_report *r, struct tw_err *err)
+enum tw_status tw_surface_fill(struct tw_surface *s, double tol, tw_surface_points *points,
+                               void *ctx, struct tw_surface_report *r, struct tw_err *err)
 {
     const size_t n = s->nx * s->ny, most = s->nx > s->ny ? s->nx : s->ny;
-    struct fill f = { .s = s, .tol = tol, .point = point, .ctx = ctx, .r = r };
+    struct fill f = { .s = s, .tol = tol, .points = points, .ctx = ctx, .r = r };
     struct nodes x = { 0, tw_alloc(most, sizeof *x.at) }, y = { 0, tw_alloc(most, sizeof *y.at) };
     enum tw_status rc;
     bool good;
@@ -406,12 +418,13 @@ enum tw_status tw_surface_fill(struct tw_surface *s, double tol, tw_surface_poin
     f.scratch = tw_alloc(most, sizeof *f.scratch);
     f.node_x = tw_alloc(most, sizeof *f.node_x);
     f.node_y = tw_alloc(most, sizeof *f.node_y);
+    f.wanted = tw_alloc(n, sizeof *f.wanted);
     f.seen = tw_alloc(n, sizeof *f.seen);
     f.open = tw_alloc(n, sizeof *f.open);
     f.opened = tw_alloc(n, sizeof *f.opened);
     f.off = tw_alloc(n, sizeof *f.off);
-    good = x.at && y.at && f.x.at && f.y.at && f.scratch && f.node_x && f.node_y && f.seen &&
-           f.open && f.opened && f.off;
+    good = x.at && y.at && f.x.at && f.y.at && f.scratch && f.node_x && f.node_y && f.wanted &&
+           f.seen && f.open && f.opened && f.off;
     for (size_t k = 0; k < s->nfield; k++) {
         f.node_z[k] = tw_alloc(n, sizeof *f.node_z[k]);
         good = good && f.node_z[k];
@@ -434,6 +447,7 @@ enum tw_status tw_surface_fill(struct tw_surface *s, double tol, tw_surface_poin
     free(f.scratch);
     free(f.node_x);
     free(f.node_y);
+    free(f.wanted);
     free(f.seen);
     free(f.open);
     free(f.opened);

@@ -54,6 +54,61 @@ enum tw_status tw_problem_eval_many(struct tw_problem *p, size_t n, const struct
     return TW_OK;
 }
 
+/* ---- in order ---------------------------------------------------------------------------------
+ */
+
+struct turn {
+    bool over, failed;
+    struct tw_err why;
+};
+struct queue {
+    tw_problem_done_fn *done;
+    void *ctx;
+    size_t n, next; /* whose turn it is */
+    struct turn *turn;
+    bool stopped;
+};
+
+static bool in_turn(void *ctx, size_t i, const struct tw_err *failure)
+{
+    struct queue *q = ctx;
+
+    q->turn[i].over = true;
+    q->turn[i].failed = failure != NULL;
+    if (failure)
+        q->turn[i].why = *failure;
+    for (; q->next < q->n && q->turn[q->next].over; q->next++) {
+        const struct turn *t = &q->turn[q->next];
+
+        if (!q->done(q->ctx, q->next, t->failed ? &t->why : NULL))
+            q->stopped = true;
+    }
+    return !q->stopped;
+}
+
+enum tw_status tw_problem_eval_in_order(struct tw_problem *p, size_t n, const struct tw_request *r,
+                                        tw_problem_done_fn *done, void *ctx, struct tw_err *err)
+{
+    struct queue q = { .done = done, .ctx = ctx, .n = n };
+    enum tw_status rc;
+
+    if (!p->ops->eval_many || n < 2)
+        return tw_problem_eval_many(p, n, r, done, ctx, err);
+    q.turn = tw_alloc(n, sizeof *q.turn);
+    if (!q.turn)
+        return tw_err_set(err, TW_ENOMEM, "out of memory");
+    rc = tw_problem_eval_many(p, n, r, in_turn, &q, err);
+    free(q.turn);
+    return rc;
+}
+
+size_t tw_problem_batch(const struct tw_problem *p)
+{
+    enum { EACH = 4 };
+
+    return p->parallel > 1 ? EACH * p->parallel : 1;
+}
+
 void tw_problem_free(struct tw_problem *p)
 {
     if (!p)

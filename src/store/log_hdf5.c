@@ -209,6 +209,16 @@ static enum tw_status read_runs(struct log_table *t, const struct tw_h5_items *i
     return rc;
 }
 
+/* A run that was stopped before its first row. */
+static bool is_empty(const struct tw_log *log)
+{
+    for (size_t r = 0; r < log->nruns; r++)
+        for (size_t i = 0; i < log->runs[r].nseries; i++)
+            if (log->runs[r].series[i].n)
+                return false;
+    return true;
+}
+
 enum tw_status log_hdf5_read(struct log_table *t, const char *path, const struct log_text *image,
                              struct tw_err *err)
 {
@@ -224,6 +234,10 @@ enum tw_status log_hdf5_read(struct log_table *t, const char *path, const struct
         rc = tw_err_set(err, TW_EFORMAT,
                         "an HDF5 file without /runs or /log: not a training run ('thalweg info' "
                         "shows what is in it)");
+    if (rc == TW_OK && is_empty(t->log))
+        rc = tw_err_set(err, TW_EFORMAT,
+                        "no step is logged in it yet; the command that made it goes on where it "
+                        "ended");
     tw_h5_items_release(&items);
     return rc;
 }

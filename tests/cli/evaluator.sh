@@ -85,6 +85,41 @@ expect 'by workers that die it is the same' 0 - cmp good.txt mortal.txt
 expect_err 'a point that it needs and that fails' 4 'says: CUDA out of memory' \
     thalweg barrier --evaluator "$(faulty oom)"
 
+# No worker answers before another one is asked for the same, so one point after another would fail.
+expect 'a barrier, and its parts, ask for several points at once' 0 - \
+    thalweg barrier -q --evaluator "$(faulty meet met1)" --workers 3
+cp out met.txt
+expect 'for the same numbers' 0 - cmp good.txt met.txt
+# Lines that begin with 3 points, and with 5 for a layer, keep five workers at most if they are alone.
+thalweg barrier -q --evaluator "$good" --start 3 --no-split --swap --predict --json |
+    sed 's/.*result//' >swap1
+thalweg barrier -q --evaluator "$(faulty meet met2)" --workers 6 --start 3 --no-split --swap --predict \
+    --json | sed 's/.*result//' >swap6
+[ -s swap1 ] && cmp -s swap1 swap6
+report $? 'layers alone and curvature too'
+grep -q ' 5$' met2
+report $? 'and layers side by side'
+thalweg scan -q --evaluator "$good" --mesh 101 --tol 1e-4 -o one.h5
+expect 'and a line with a tolerance' 0 - thalweg scan -q --evaluator "$(faulty meet met3)" --workers 3 \
+    --mesh 101 --tol 1e-4 -o three.h5
+thalweg export -q one.h5 --csv=one.csv && thalweg export -q three.h5 --csv=three.csv
+expect 'which is the same too' 0 - cmp one.csv three.csv
+thalweg scan -q --evaluator "$(faulty single met4)" --workers 3 --mesh 17x17 --tol 0.1 -o plane3.h5
+thalweg scan -q --evaluator "$(faulty single met4)" --mesh 17x17 --tol 0.1 -o plane1.h5 # they have met
+thalweg export -q plane1.h5 --csv=plane1.csv && thalweg export -q plane3.h5 --csv=plane3.csv
+expect 'so is a plane' 0 - cmp plane1.csv plane3.csv
+
+# A line of three points keeps three workers at most; the fourth is asked only if pairs go side by side.
+thalweg barrier -q --evaluator "$(faulty three asked1)" --no-split --predict --json | sed 's/.*result//' >matrix1
+thalweg barrier -q --evaluator "$(faulty three asked3)" --no-split --predict --json --workers 3 |
+    sed 's/.*result//' >matrix3
+[ -s matrix1 ] && cmp -s matrix1 matrix3
+report $? 'a matrix is the same with three workers'
+expect 'pairs side by side' 0 - thalweg barrier -q --evaluator "$(faulty three asked4)" --no-split \
+    --points 3 --workers 4 -o pairs.h5
+grep -q ' 3$' asked4
+report $? 'keep four workers busy'
+
 # Radii: a softmax of logits 0 and z + a t has its zeros at (+-i pi - z) / a.
 expect_json 'ghost: the step between its checkpoints' 0 \
     thalweg ghost --evaluator "$good" --json --onset 'loss*2,acc-5' -o ghost.h5

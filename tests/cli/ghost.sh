@@ -45,9 +45,27 @@ awk -v a="$(value rho_a)" -v b="$(value rho_a threads1)" \
 report $? 'doubles rho_a'
 
 # The network as it is.
-expect_out 'true radii' 0 '^ +133 +6\.15[0-9]* +3\.88 +1\.2 +the softmax +2\.99$' \
+expect_out 'true radii' 0 '^ +133 +6\.15[0-9]* +3\.88 +1\.2 +the softmax +2\.99 +counted$' \
     ghost "$one" "$two" --tau 0.05 --true 3 -o true.h5 --plot true.svg
 expect_out 'are in the file' 0 '^/true/radius *float64 *1 x 3' thalweg info true.h5
+expect_out 'and how each was found' 0 '^/true/state *float64 *1 x 3' thalweg info true.h5
+if /usr/bin/python3 -c 'import h5py' 2>/dev/null; then
+    cp true.h5 many.h5
+    /usr/bin/python3 - <<'PY'
+import h5py, numpy as np
+with h5py.File("many.h5", "r+") as f:
+    for name in "re", "im":
+        x, kept = f["true/" + name][()], dict(f["true/" + name].attrs)
+        del f["true/" + name]
+        f["true/" + name] = np.repeat(x, 200, axis=1)
+        f["true/" + name].attrs.update(kept)
+PY
+    expect 'many of them' 0 - thalweg plot -q many.h5 -o many.svg
+    [ "$(sed -n '/^# layer 6: true/,$p' many.dat | grep -c '^ *[0-9-]')" = 600 ]
+    report $? 'are all drawn'
+else
+    skip 'many of them' 'no python3-h5py'
+fi
 ln() { thalweg ghost -q -m 'mlp(64,16,16,10,act=gelu,norm=layer)' -d "$data/digits.h5" --scale 0.0625 --limit 60 "$@"; }
 expect_out 'the linearised bound is none of random weights under layer normalisation' 0 \
     'least true radius is 0\.[0-9]* times rho_a: the linearised bound is no bound of the true loss' \

@@ -38,6 +38,22 @@ for c in $(thalweg help | sed -n 's/^  \([a-z][a-z-]*\) .*/\1/p'); do
     [ -z "$wrong" ] || echo "# no such option:$wrong" >&2
 done
 
+# Keys that the code writes, and those of the page's section.
+for c in scan barrier ghost; do
+    section "$root/src/man/thalweg-$c.1.scd" JSON | grep -o '[a-z0-9_]*[a-z0-9]' | sed 's/^_//' >"$tmp/told"
+    absent=
+    sed -n 's/.*tw_json_[a-z]*(j, "\([a-z0-9_]*\)".*/\1/p' "$root/src/cli/cmd_$c.c" \
+        "$root/src/cli/$c"*.c | sort -u >"$tmp/keys"
+    while read -r key; do
+        grep -qx "$key" "$tmp/told" || absent="$absent $key"
+    done <"$tmp/keys"
+    [ -s "$tmp/keys" ] && [ -z "$absent" ]
+    report $? "$c: its page has every key of its JSON"
+    [ -z "$absent" ] || echo "# absent from src/man/thalweg-$c.1.scd:$absent" >&2
+done
+section "$root/src/man/thalweg-scan.1.scd" JSON | tr '\n' ' ' | grep -q 'chart. ([^)]*directions'
+report $? 'scan: directions from a file are one of its charts'
+
 for source in "$root"/src/man/*.scd; do
     name=$(basename "$source" .scd)
     page=$build/man/$name

@@ -42,6 +42,72 @@ if /usr/bin/python3 -c 'import h5py' 2>/dev/null; then
 else
     skip 'a result of another kind' 'no python3-h5py'
 fi
+
+# ---- files that are not finished, or whose numbers make no figure --------------------------------
+if /usr/bin/python3 -c 'import h5py' 2>/dev/null; then
+    net() { c=$1 && shift && thalweg "$c" -q --data "$data/digits.h5" --scale 0.0625 --threads 1 "$@" >/dev/null; }
+    net train 'mlp(64,4,10)' --lr 0.1 --steps 2 --checkpoint every=1 --spawn 0 -o pair.h5
+    net scan pair.h5:a:last --mesh 3x3 --limit 20 -o plane.h5
+    net barrier --spawned pair.h5 --limit 20 -o spawned.h5
+    net barrier pair.h5:a:1 pair.h5:a:last pair.h5:b:last --limit 20 -o matrix.h5
+    net ghost pair.h5:a:1 pair.h5:a:last --limit 20 -o ghost.h5
+    net ghost pair.h5:a:1 --direction random:2 --onset 'loss*2' --limit 20 -o damage.h5
+    cat >spoil.py <<'PY'
+import h5py, numpy as np, shutil
+def spoil(source, name, change):
+    shutil.copy(source + ".h5", name + ".h5")
+    with h5py.File(name + ".h5", "r+") as f:
+        change(f)
+def put(f, name, x):
+    kept = dict(f[name].attrs)
+    del f[name]
+    f[name] = x
+    for k in kept:
+        f[name].attrs[k] = kept[k]
+def undone(f): # as a kill before the first row leaves it
+    f["status"][...] = 0
+def no_steps(f):
+    for run in f["runs"].values():
+        run["log/status"][...] = 0
+def no_softmax(f):
+    for name, x in list(f["softmax"].items()):
+        put(f, "softmax/" + name, np.zeros(x.shape[:-1] + (0,)))
+def endless(f):
+    f["line/tau"][...] = np.inf
+def near(f):
+    f["loss"][...] = 1 + 1e-15 * np.arange(9).reshape(3, 3)
+spoil("spawned", "spawned0", undone)
+spoil("matrix", "matrix0", undone)
+spoil("plane", "plane0", undone)
+spoil("plane", "near", near)
+spoil("pair", "pair0", no_steps)
+spoil("damage", "onsets", lambda f: f.__delitem__("onset"))
+spoil("ghost", "softmax", no_softmax)
+spoil("ghost", "endless", endless)
+with h5py.File("surface10.h5", "w") as f:
+    f["xcoordinates"], f["ycoordinates"] = np.zeros(1), np.zeros(0)
+    f["train_loss"], f["train_acc"] = np.zeros((1, 0)), np.zeros((1, 0))
+PY
+    /usr/bin/python3 spoil.py || exit 1
+    again='run the same command again to go on'
+    says 'spawned runs without a pair' 3 "plot: spawned0.h5: no pair is computed yet; $again" plot spawned0.h5
+    says 'a matrix without a pair' 3 "plot: matrix0.h5: no pair is computed yet; $again" plot matrix0.h5
+    says 'a plane without a point' 2 'plot: plane0.h5: no point has a loss yet; ' plot plane0.h5
+    says 'a run without a step' 3 'plot: pair0.h5: no step is logged in it yet; ' plot pair0.h5
+    says 'damage without onsets' 2 'plot: onsets.h5: there is no measured damage' plot onsets.h5
+    says 'zeros without a softmax' 2 'plot: softmax.h5: there are no zeros to draw: it has no softmax' plot softmax.h5
+    says 'a step without an end' 2 'plot: endless.h5: there is no step to draw: its length is infinite' plot endless.h5
+    says 'a surface without points' 3 'plot: surface10.h5: 1 x 0 coordinates make no surface' plot surface10.h5
+    says 'a surface of one height, but for rounding' 2 "plot: near.h5: 'loss' goes from 1 to 1.000000000000008, too little" \
+        plot near.h5
+else
+    skip 'files that make no figure' 'no python3-h5py'
+fi
+awk 'BEGIN { print "step,loss"; for (i = 1; i < 9; i++) print i "," i "e-308" }' >least.csv
+says 'numbers too small for gnuplot' 2 "plot: least.csv: 'loss' goes from 7.2e-309 to 8.28e-308, too small" \
+    plot least.csv
+says 'also on a log axis' 2 'and a log axis from 1e-100 to 1e+100: scale it first' \
+    plot least.csv --log-y
 says 'a missing folder' 3 'nowhere/x.svg: no file can be made in nowhere' plot fit.h5 -o nowhere/x.svg
 [ -z "$(find . -name '*.gp' -o -name '*.dat')" ]
 report $? 'nothing was drawn so far'
@@ -106,6 +172,16 @@ for n in constant-seed1 cosine-long-seed1 wsdcon-seed1; do
     report $? "each is named: $n"
 done
 expect 'the law of a forecast has its bands' 0 - grep -q 'wsd-seed1' forecast-svg.gp
+
+# ---- numbers that are very small, very large, or both ------------------------------------------------
+awk 'BEGIN { print "step,loss"; for (i = 1; i < 9; i++) print i "," i "e-100" }' >small.csv
+awk 'BEGIN { print "step,loss"; for (i = -320; i < 309; i += 20) print i + 321 ",1e" i }' >wide.csv
+expect 'small numbers' 0 - plot small.csv -o small.svg
+expect 'have powers of ten on the axis' 0 - grep -q "set format y '%.0t·10^{%T}'" small.gp
+expect 'also on a log axis' 0 - plot small.csv -o small-log.svg --log-y
+expect 'numbers from the least to the largest' 0 - plot wide.csv -o wide.svg --log-y
+expect 'have labels that lie apart' 0 - grep -q '^set logscale y; set ytics 1e-120, 1e+40;' wide.gp
+expect 'and a range that gnuplot can draw' 0 - grep -q '^YMIN = 1e-100; YMAX = 1e+100' wide.gp
 
 # ---- the side files make the figure again, with gnuplot alone --------------------------------------------
 for name in fit-svg forecast-svg cosine-seed1-svg; do

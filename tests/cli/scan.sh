@@ -59,6 +59,35 @@ expect_err 'those of another network' 3 'has 4 tensors, but the network has 8' \
     scan "$root/tests/samples/pairs/deep-1.h5" --mesh 5 --direction-file dir1.h5 -o x.h5
 expect_err 'nor of other shapes' 3 'xdirection/0 has not the shape of fc1.weight' \
     scan --model 'mlp(64,16,10)' --mesh 5 --direction-file dir1.h5 -o x.h5
+if /usr/bin/python3 -c 'import h5py' 2>/dev/null; then
+    cat >spoil.py <<'PY'
+import h5py, shutil
+for name, where, bad in (("nan", (3, 5), "nan"), ("inf", (31, 63), "-inf"), ("huge", (0, 1), "1e39")):
+    shutil.copy("dir1.h5", name + "-dir.h5")
+    with h5py.File(name + "-dir.h5", "r+") as f:
+        a = f["xdirection/0"][()].astype("f8")
+        a[where] = float(bad)
+        del f["xdirection/0"]
+        f["xdirection/0"] = a
+shutil.copy("dir1.h5", "gap-dir.h5")
+with h5py.File("gap-dir.h5", "r+") as f:
+    f.move("xdirection/3", "xdirection/4")
+PY
+    /usr/bin/python3 spoil.py || exit 1
+    expect_err 'no direction has a NaN' 3 'nan-dir.h5: number 197 of xdirection/0 .*fc1.weight.* is NaN' \
+        scan a.h5 --mesh 5 --direction-file nan-dir.h5 -o x.h5
+    expect_err 'nor an infinite number' 3 'inf-dir.h5: number 2047 of xdirection/0 .* is infinite' \
+        scan a.h5 --mesh 5 --direction-file inf-dir.h5 -o x.h5
+    expect_err 'also as the float32 that it becomes' 3 'huge-dir.h5: number 1 of xdirection/0 .*too large' \
+        scan a.h5 --mesh 5 --direction-file huge-dir.h5 -o x.h5
+    expect_err 'a gap in the numbers is named' 3 \
+        'gap-dir.h5 has no data set xdirection/3 for the network.s parameter fc2.bias: .* 0 to 3' \
+        scan a.h5 --mesh 5 --direction-file gap-dir.h5 -o x.h5
+    [ ! -e x.h5 ]
+    report $? 'and none of them leaves a file'
+else
+    skip 'spoilt directions' 'no python3-h5py'
+fi
 expect_err 'nor between checkpoints' 2 'from one checkpoint' scan a.h5 b.h5 --direction-file dir.h5 -o x.h5
 
 # Planes.
@@ -155,6 +184,12 @@ report $? 'which is true of every point'
 expect_json 'on a line too' 0 scan a.h5 b.h5 --mesh 101 --tol 0.01 -o bent.h5 --json
 awk -v n="$(value computed)" -v e="$(value stated_error)" 'BEGIN { exit !(n < 40 && e <= 0.01001) }'
 report $? 'takes fewer points'
+[ "$(($(value computed) + $(value interpolated)))" = 101 ] &&
+    [ "$(($(value computed) + $(value beside)))" = "$(value evaluations)" ] && [ "$(value beside)" -gt 0 ]
+report $? 'and every point of the mesh counts once'
+expect_out 'as it does in words' 0 \
+    "^$(value computed) computed, $(value interpolated) interpolated, $(value beside) more computed between" \
+    scan a.h5 b.h5 --mesh 101 --tol 0.01 -o bent.h5
 scan a.h5 b.h5 --mesh 101 -o straight.h5 >/dev/null
 thalweg export bent.h5 --csv bent.csv -q && thalweg export straight.h5 --csv straight.csv -q
 paste -d, bent.csv straight.csv | awk -F, 'NR > 1 {

@@ -85,6 +85,22 @@ mine() { thalweg train "$net" -q -d mine.h5 --scale 0.0625 --lr 1e-3 --steps 2 -
 expect 'a run on data' 0 - mine
 chmod u+w mine.h5 && printf 'x' >>mine.h5
 expect_err 'that have changed since' 3 'was made when mine.h5 held something else' mine
+if /usr/bin/python3 -c 'import h5py' 2>/dev/null; then
+    cp "$digits" mine.h5
+    /usr/bin/python3 - <<'PY'
+import h5py
+with h5py.File("mine-run.h5", "r+") as f:
+    x = f["provenance/input_digests"]
+    few, kept = x[:-1], dict(x.attrs)
+    del f["provenance/input_digests"]
+    f["provenance"].create_dataset("input_digests", data=few, dtype=h5py.string_dtype())
+    f["provenance/input_digests"].attrs.update(kept)
+PY
+    expect_err 'without the digest of an input' 3 \
+        'mine-run.h5: /provenance has 1 paths of inputs and 0 digests, .*use --force' mine
+else
+    skip 'without the digest of an input' 'no python3-h5py'
+fi
 mkdir kills && cd kills || exit 1
 [ -n "${TW_WRAP:-}" ] || expect_out 'kill -9 loses nothing that was finished' 0 '0 times something' \
     sh "$here/support/trainkill.sh" 4 0.4 "$net" --data "$digits" --scale 0.0625 \
@@ -188,7 +204,14 @@ for part in 0.2 first:0.2 none; do
     grep -q '^ *4 "loss"' losses
     report $? "tokens in files of their own are as those of a text, validation $part"
 done
+expect 'a run on tokens' 0 - thalweg train "$gpt" -q -d tokens.bin --lr 3e-3 --steps 2 -o tokens.h5
 printf '\310\0' >>tokens.bin
+for way in "$gpt -q -d tokens.bin --lr 3e-3 --steps 2 -o tokens.h5" '--resume tokens.h5'; do
+    # shellcheck disable=SC2086 # words
+    expect_err "that got another since it was begun (${way%% *})" 3 \
+        'train: tokens.h5 exists, and was made when tokens.bin held something else; use --force' \
+        thalweg train $way
+done
 expect_err 'one that the network has not' 3 \
     'tokens.bin: token 3000 is 200, but the network has 128 classes.*vocab=201 takes all' \
     thalweg train "$gpt" -d tokens.bin --lr 1 --steps 1 -o x.h5

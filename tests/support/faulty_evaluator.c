@@ -4,7 +4,8 @@
  *     faulty_evaluator FAULT [FILE [INPUTS SAMPLES]]
  *
  * With a FILE other than "-" only the process that creates it is faulty: who comes after the
- * restart is well. */
+ * restart is well. Of the faults "meet", "single" and "three" (the last with so
+ * many checkpoints) the FILE is where the workers write what they were asked. */
 #define main example_main
 int example_main(int argc, char **argv);
 #include "../../analyses/evaluator/evaluator.c"
@@ -126,6 +127,62 @@ static int mislead(const char *fault, const struct model *m, const char *line,
     return 1;
 }
 
+/* What was asked of whom, a line in the file and in `mine`. */
+static int note(const char *file, const char *line, char mine[64])
+{
+    const char *op = strstr(line, "\"op\""), *me = getenv("TWEP_WORKER");
+    FILE *fp = fopen(file, "a");
+
+    if (!fp || !op || !me)
+        return 0;
+    snprintf(mine, 64, "%.12s %s\n", op, me);
+    fputs(mine, fp);
+    return fclose(fp) == 0;
+}
+
+/* Whoever is asked for something waits until another worker was asked for the same kind of thing.
+ * 0: nobody was, for so long that nobody will be. */
+static int meets(const char *file, const char *line)
+{
+    char mine[64], text[64];
+
+    if (!note(file, line, mine))
+        return 0;
+    for (int i = 0; i < 20000; i++) {
+        FILE *fp = fopen(file, "r");
+
+        while (fp && fgets(text, sizeof text, fp))
+            if (!strncmp(text, mine, 12) && strcmp(text, mine)) {
+                fclose(fp);
+                return 1;
+            }
+        if (fp)
+            fclose(fp);
+        nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+    }
+    return 0;
+}
+
+/* The example has a formula for any number of checkpoints, and says that there are two. */
+static void greet_as(const struct model *m, char checkpoints, FILE *out)
+{
+    static const char two[] = "\"checkpoints\":2";
+    struct reply r = { 0 };
+    FILE *fp = open_memstream(&r.text, &r.n);
+    char *p;
+
+    if (!fp)
+        return;
+    greet(m, fp);
+    fclose(fp);
+    p = strstr(r.text, two);
+    if (p)
+        p[sizeof two - 2] = checkpoints;
+    fputs(r.text, out);
+    fflush(out);
+    free(r.text);
+}
+
 static int once(const char *file)
 {
     const int fd = open(file, O_CREAT | O_EXCL | O_WRONLY, 0600);
@@ -146,14 +203,16 @@ int main(int argc, char **argv)
                        argc > 4 ? strtoul(argv[4], NULL, 10) : 40, NULL, NULL, 1.0 };
     const char *fault = argc > 1 ? argv[1] : "";
     FILE *in = fdopen(3, "r"), *out = fdopen(4, "w");
-    const int faulty = argc < 3 || is(argv[2], "-") || once(argv[2]);
+    const int single = is(fault, "single"), three = is(fault, "three");
+    const int meet = is(fault, "meet") || single;
+    const int faulty = argc < 3 || meet || three || is(argv[2], "-") || once(argv[2]);
     const size_t life = 1 + (size_t)getpid() * 2654435761U % 8; /* of "mortal": requests */
-    char *line = NULL;
+    char *line = NULL, text[64];
     size_t size = 0;
 
     if (!in || !out)
         return 2;
-    greet(&m, out);
+    greet_as(&m, single ? '1' : three ? '3' : '2', out);
     while (getline(&line, &size, in) > 0) {
         struct reply r = { 0 };
         FILE *fp = open_memstream(&r.text, &r.n);
@@ -171,6 +230,13 @@ int main(int argc, char **argv)
         fflush(stdout);
         if (is(fault, "mortal") && asked > life)
             quit(out, "");
+        if (three && !asks(line, "map") && !asks(line, "get") && !note(argv[2], line, text))
+            break;
+        if (meet && !asks(line, "map") && !asks(line, "get") && !meets(argv[2], line)) {
+            fprintf(out, "{\"id\":%ld,\"error\":\"nobody else is asked\"}\n",
+                    number(line, "id", 0));
+            r.text[0] = '\0';
+        }
         if (!faulty || asks(line, "map") || asks(line, "get") ||
             (!spoil(fault, line, &r, out) && !mislead(fault, &m, line, &r, out))) {
             fputs(r.text, out);

@@ -112,7 +112,63 @@ static void test_log_ticks(void **state)
     tw_str_clear(&t);
     fig_set_ticks(&t, 'y', &c, 1.0, 1.3, 0.3, &page);
     assert_null(strstr(t.s, "''"));
+    /* Hundreds of decades have labels that lie apart. */
+    tw_str_clear(&t);
+    fig_set_ticks(&t, 'y', &(struct fig_axis){ 3e-90, 4e80, true }, 1.0, 1.5, 0.3, &page);
+    assert_non_null(strstr(t.s, "set ytics 1e-120, 1e+40;"));
     tw_str_release(&t);
+}
+
+/* A label of many digits has a power of ten instead. */
+static void test_linear_ticks(void **state)
+{
+    const struct fig_axis tiny = { -1e-100, 2.1e-99, false }, usual = { 0.0, 1.2e7, false };
+    const struct fig_page page = { .fs = 8.0 }, tex = { .fs = 8.0, .tex = true };
+    struct tw_str t = { 0 };
+
+    (void)state;
+    fig_set_ticks(&t, 'y', &tiny, 1.0, 1.5, 0.3, &page);
+    assert_non_null(strstr(t.s, "set ytics 5e-100; "));
+    assert_non_null(strstr(t.s, "set format y '%.1t·10^{%T}'\n"));
+    tw_str_clear(&t);
+    fig_set_ticks(&t, 'y', &tiny, 1.0, 1.5, 0.3, &tex);
+    assert_non_null(strstr(t.s, "set format y '$%.1t\\cdot 10^{%T}$'\n"));
+    check_close(fig_tick_width(&tiny, 5.0), 4.1, 1e-12, 0);
+    tw_str_clear(&t);
+    fig_set_ticks(&t, 'y', &usual, 1.0, 1.5, 0.3, &page);
+    assert_non_null(strstr(t.s, "set format y \"%.0f\"\n"));
+    tw_str_release(&t);
+}
+
+static void test_axes_that_cannot_be_drawn(void **state)
+{
+    static const struct {
+        struct fig_axis axis;
+        const char *text;
+    } bad[] = {
+        { { 1e-308, 1e-307, true }, "'loss' goes from 1e-308 to 1e-307, and a log axis" },
+        { { 1e200, HUGE_VAL, true }, "from 1e+200 to inf, and a log axis" },
+        { { 1.0, 1.0 + 1e-12, true }, "too little to draw" },
+        { { 5e-324, 1e-322, false }, "too small to draw" },
+        { { -1.7e308, 1.7e308, false }, "too large to draw" },
+        { { -HUGE_VAL, HUGE_VAL, false }, "from -inf to inf, too large to draw" },
+        { { 1e15, 1e15 + 20.0, false }, "to 1000000000000020, too little to draw" },
+    };
+    struct fig_axis wide = { 5e-324, 1.7e308, true }, thin = { 1e6, 1e6 + 0.02, false };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        struct fig_axis a = bad[i].axis;
+        struct tw_err err = { 0 };
+
+        assert_int_equal(fig_axis_fit(&a, "loss", &err), TW_EINVAL);
+        assert_non_null(strstr(err.msg, bad[i].text));
+    }
+    assert_int_equal(fig_axis_fit(&wide, NULL, NULL), TW_OK);
+    assert_true(wide.lo == 1e-100 && wide.hi == 1e100);
+    assert_int_equal(fig_axis_fit(&thin, NULL, NULL), TW_OK);
+    assert_int_equal(fig_digits(&thin, 6), 11);
+    assert_int_equal(fig_digits(&wide, 6), 6);
 }
 
 static void test_ranges_and_ticks(void **state)
@@ -211,6 +267,8 @@ int main(void)
         cmocka_unit_test(test_symbols),
         cmocka_unit_test(test_thinning),
         cmocka_unit_test(test_log_ticks),
+        cmocka_unit_test(test_linear_ticks),
+        cmocka_unit_test(test_axes_that_cannot_be_drawn),
         cmocka_unit_test(test_ranges_and_ticks),
         cmocka_unit_test(test_venues_match_the_option),
         cmocka_unit_test(test_options_of_a_command),

@@ -4,6 +4,8 @@
  * Taylor coefficients; kinks. */
 #include <stdlib.h>
 
+#include "folder.h"
+#include "ghost.h"
 #include "num.h"
 #include "thalweg/ghost_batch.h"
 #include "thalweg/ghost_inside.h"
@@ -486,13 +488,65 @@ static void threads_and_positions(void **state)
     tear_down(&s);
 }
 
+/* Rows of which something nearer may exist are told from the others, on the terminal and in the
+ * file. */
+static void states_are_told(void **state)
+{
+    struct ghost_truth truth[3] = { { .softmax = 0, .where = "", .what = "the softmax" },
+                                    { .softmax = 1, .where = "", .what = "nothing found" },
+                                    { .softmax = 2, .where = "", .what = "not resolved" } };
+    double near[3] = { 1.0, 1.0, 1.0 };
+    size_t row[3] = { 10, 20, 30 }, dims[2] = { 1, 3 };
+    struct ghost_line line = {
+        .tau = (double)NAN, .n = 3, .rho_a = near, .rho = near, .row = row, .ntruth = 3
+    };
+    struct tw_call call = { 0 };
+    const struct ghost g = { .call = &call, .nline = 1, .line = &line };
+    struct tw_result *r;
+    struct tw_reader in;
+    const int out = dup(1);
+    char text[2000] = "";
+    double *x;
+    FILE *f;
+
+    (void)state;
+    for (size_t k = 0; k < 3; k++)
+        truth[k].t = (struct tw_ghost_true){ .state = (enum tw_ghost_true_state)k, .radius = 2.0 };
+    line.truth = truth;
+    line.all.rho_a.value = 1.0;
+    (void)fflush(stdout);
+    f = freopen(in_folder("table"), "w+", stdout);
+    assert_true(f && out >= 0);
+    tw_ghost_truths_print(&line);
+    rewind(f);
+    text[fread(text, 1, sizeof text - 1, f)] = '\0';
+    (void)dup2(out, 1);
+    (void)close(out);
+    assert_non_null(strstr(text, "first kink  state"));
+    assert_non_null(strstr(text, "the softmax             0  counted\n"));
+    assert_non_null(strstr(text, "nothing found           0  beyond\n"));
+    assert_non_null(strstr(text, "not resolved            0  open\n"));
+
+    r = tw_result_create(in_folder("x.h5"), "ghost", TW_RESULT_ATOMIC, true, NULL, &failure);
+    assert_non_null(r);
+    assert_int_equal(tw_ghost_truths_put(&g, r), TW_OK);
+    assert_int_equal(tw_result_close(r, &failure), TW_OK);
+    in = tw_reader_open(in_folder("x.h5"), "ghost", &failure);
+    x = tw_reader_reals(&in, "/true/state", 2, dims);
+    assert_non_null(x);
+    for (size_t k = 0; k < 3; k++)
+        assert_true(x[k] == (double)k);
+    free(x);
+    assert_int_equal(tw_reader_close(&in), TW_OK);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(linear_logits),          cmocka_unit_test(quadratic_logits),
         cmocka_unit_test(poles_and_variances),    cmocka_unit_test(nothing_to_find),
         cmocka_unit_test(growth_of_coefficients), cmocka_unit_test(first_kink),
-        cmocka_unit_test(threads_and_positions),
+        cmocka_unit_test(threads_and_positions),  folder_test(states_are_told),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

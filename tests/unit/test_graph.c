@@ -928,6 +928,40 @@ static void batch_norm_goes_into_the_convolution(void **state)
     tw_array_release(&x);
 }
 
+/* Parameters without a number, at a point of floats. */
+static void parameters_of_no_size(void **state)
+{
+    struct tw_net *net = nets_new();
+    const int y = nets_op2(net, "MatMul", nets_input(net, "x", 1, DIMS(0)),
+                           nets_param(net, "w", 2, DIMS(0, 4), -1, 1));
+    struct tw_array x = nets_data(1, DIMS(0), -1, 1);
+    double out[NETS_SAMPLES * 4];
+    const float point[1] = { 0.0F };
+    struct tw_graph *g;
+    struct tw_exec *e;
+
+    (void)state;
+    nets_ok(tw_net_output(net, y, &nets_err) == TW_OK);
+    g = tw_graph_new(net, NULL, &nets_err);
+    nets_ok(g != NULL);
+    assert_int_equal(tw_graph_layout(g)->n, 0);
+    e = tw_exec_new(g, &(struct tw_exec_options){ .threads = 2 }, &nets_err);
+    nets_ok(e != NULL);
+    tw_exec_set(e, point, NULL);
+    memset(out, 1, sizeof out);
+    nets_ok(tw_exec_run(e,
+                        &(struct tw_exec_run){ .n = NETS_SAMPLES,
+                                               .inputs = (const struct tw_array *const[]){ &x },
+                                               .outputs = (double *[]){ out } },
+                        &nets_err) == TW_OK);
+    for (size_t k = 0; k < NETS_SAMPLES * 4; k++)
+        assert_true(out[k] == 0.0);
+    tw_exec_free(e);
+    tw_graph_free(g);
+    tw_net_free(net);
+    tw_array_release(&x);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -952,6 +986,7 @@ int main(void)
         cmocka_unit_test(head_with_its_loss),
         cmocka_unit_test(batch_norm_from_the_batch),
         cmocka_unit_test(gauss_newton_products),
+        cmocka_unit_test(parameters_of_no_size),
         cmocka_unit_test(batch_norm_goes_into_the_convolution),
     };
 

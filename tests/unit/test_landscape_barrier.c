@@ -398,9 +398,9 @@ static void a_layer_that_does_not_move_has_no_part(void **state)
     const struct tw_param *w = tw_layout_find(s.p->layout, "fc2.weight"),
                           *b = tw_layout_find(s.p->layout, "fc2.bias");
     const struct tw_ends ends = { { s.a, s.b }, { NULL, NULL } };
-    const bool first[] = { true, false };
+    const bool first[] = { true, false }, last[] = { false, true };
     struct tw_parts parts;
-    struct tw_swap swap;
+    struct tw_swap swap, two[2];
     double whole[2];
 
     (void)state;
@@ -416,8 +416,16 @@ static void a_layer_that_does_not_move_has_no_part(void **state)
     sample(&s, 1e-4);
     whole[0] = tw_line_at(&s.l, TW_LINE_LOSS, 0.0);
     whole[1] = tw_line_at(&s.l, TW_LINE_LOSS, 1.0);
-    assert_int_equal(tw_swap_measure(s.p, &ends, &s.g, first, 0, 1e-4, 100, whole, &swap, NULL),
+    assert_int_equal(tw_swaps_measure(s.p, &ends, &s.g, 1, &(struct tw_swap_job){ first, 0, &swap },
+                                      1e-4, 100, whole, NULL),
                      TW_OK);
+    assert_int_equal(
+        tw_swaps_measure(s.p, &ends, &s.g, 2,
+                         (struct tw_swap_job[]){ { last, 1, &two[0] }, { first, 0, &two[1] } },
+                         1e-4, 100, whole, NULL),
+        TW_OK);
+    assert_memory_equal(&two[1], &swap, sizeof swap); /* whoever is beside it */
+    check_close(two[0].barrier, 0.0, 0.0, 1e-12);
     check_close(swap.middle, parts.whole, 0.0, 1e-4);
     check_close(swap.published, parts.whole, 0.0, 1e-4);
     tw_parts_release(&parts);

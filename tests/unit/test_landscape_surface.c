@@ -30,7 +30,7 @@ enum { SIDE = 65 };
 struct bowl {
     double x[SIDE], z[SIDE * SIDE], true_z[SIDE * SIDE];
     uint8_t status[SIDE * SIDE];
-    size_t calls, stop_after;
+    size_t calls, stop_after, together; /* together: calls for several points */
 };
 
 static enum tw_status bowl_point(void *ctx, size_t i, struct tw_err *err)
@@ -46,6 +46,17 @@ static enum tw_status bowl_point(void *ctx, size_t i, struct tw_err *err)
     b->z[i] = b->true_z[i];
     b->status[i] = isfinite(b->z[i]) ? TW_POINT_DONE : TW_POINT_FAILED;
     return TW_OK;
+}
+
+static enum tw_status bowl_points(void *ctx, size_t n, const size_t *index, struct tw_err *err)
+{
+    struct bowl *b = ctx;
+    enum tw_status rc = TW_OK;
+
+    b->together++;
+    for (size_t k = n; k-- > 0 && rc == TW_OK;) /* any order will do */
+        rc = bowl_point(ctx, index[k], err);
+    return rc;
 }
 
 static struct bowl *make_bowl(double (*f)(double x, double y))
@@ -71,7 +82,7 @@ static enum tw_status fill(struct bowl *b, double tol, struct tw_surface_report 
                             .field = { b->z },
                             .status = b->status };
 
-    return tw_surface_fill(&s, tol, bowl_point, b, r, NULL);
+    return tw_surface_fill(&s, tol, bowl_points, b, r, NULL);
 }
 
 static double worst(const struct bowl *b, const struct tw_surface_report *r)
@@ -115,6 +126,7 @@ static void a_smooth_surface_takes_few_points(void **state)
     assert_int_equal(fill(b, 0.01, &r), TW_OK);
     assert_true(r.log);
     assert_true(r.computed == b->calls && r.computed * 8 < SIDE * SIDE);
+    assert_true(b->together <= 7); /* the first grid; middles and corners of three levels at most */
     assert_int_equal(r.computed + r.interpolated, SIDE * SIDE);
     assert_true(r.error <= 0.01 && worst(b, &r) <= 0.01);
     free(b);

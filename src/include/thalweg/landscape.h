@@ -153,8 +153,10 @@ struct tw_surface {
     double *field[TW_SURFACE_FIELDS]; /* ny * nx each; the first decides */
     uint8_t *status;                  /* ny * nx, enum tw_point_status */
 };
-/* Compute the fields and the status of a point unless its status says that it is done. */
-typedef enum tw_status tw_surface_point(void *ctx, size_t index, struct tw_err *err);
+/* Compute the fields and the status of n points, in any order, unless their status says that they
+ * are done. */
+typedef enum tw_status tw_surface_points(void *ctx, size_t n, const size_t *index,
+                                         struct tw_err *err);
 struct tw_surface_report {
     size_t computed, interpolated;
     bool log;      /* the error is one of logarithms */
@@ -162,8 +164,9 @@ struct tw_surface_report {
     size_t tested; /* such middles */
     double lo, hi; /* least and largest finite value computed */
 };
-/* TW_ENOMEM, or what `point` returns. */
-enum tw_status tw_surface_fill(struct tw_surface *s, double tol, tw_surface_point *point, void *ctx,
-                               struct tw_surface_report *r, struct tw_err *err) TW_CHECKED;
+/* TW_ENOMEM, or what `points` returns. */
+enum tw_status tw_surface_fill(struct tw_surface *s, double tol, tw_surface_points *points,
+                               void *ctx, struct tw_surface_report *r,
+                               struct tw_err *err) TW_CHECKED;
 
 #endif

@@ -64,8 +64,10 @@ enum tw_status tw_line_init(struct tw_line *l, const struct tw_line_options *o,
                             struct tw_err *err) TW_CHECKED;
 void tw_line_release(struct tw_line *l);
 
-/* The t to evaluate next; false: the line is known well enough, or there is no room. */
-bool tw_line_next(const struct tw_line *l, double *t) TW_CHECKED;
+/* The places to evaluate next, in this order, into t; at most `most` >= 1 of them. Several only
+ * where no value could change which come next: on the first grid. 0: the line is known well enough,
+ * or there is no room. */
+size_t tw_line_next(const struct tw_line *l, size_t most, double *t) TW_CHECKED;
 /* Take a point (evaluated, or read from a file). TW_EINVAL: beyond the capacity, or one there is.
  */
 enum tw_status tw_line_add(struct tw_line *l, const struct tw_line_point *p,
@@ -93,14 +95,29 @@ struct tw_line_path {
     const struct tw_vector *direction;
 };
 /* Told of each point once it is in the line, to store it; not TW_OK ends the sampling and is
- * returned: TW_ESTOP to stop early. */
+ * returned: TW_ESTOP to stop early, after which it is still told of points that were begun. */
 typedef enum tw_status tw_line_done_fn(void *ctx, const struct tw_line *l, size_t point,
                                        struct tw_err *err);
-/* Evaluates until tw_line_next has enough; also goes on with a line that has points already. done
- * may be NULL. Needs room for l->samples = the problem's n in loss, miss and weight where they are
- * not NULL. */
+/* Evaluates until tw_line_next has enough, tw_problem_batch points at once where it names so many;
+ * also goes on with a line that has points already. A point that fails ends it, once those before
+ * it are in the line. done may be NULL. Needs room for l->samples = the problem's n in loss, miss
+ * and weight where they are not NULL. */
 enum tw_status tw_line_sample(struct tw_line *l, struct tw_problem *p,
                               const struct tw_line_path *path, tw_line_done_fn *done, void *ctx,
+                              struct tw_err *err) TW_CHECKED;
+
+/* Lines between the same anchors, side by side: what each of them asks for next is evaluated
+ * together, at most tw_problem_batch points. Otherwise as tw_line_sample; each line becomes what it
+ * is alone. */
+struct tw_line_job {
+    struct tw_line *line;
+    struct tw_line_path path;
+};
+enum tw_status tw_lines_sample(size_t n, const struct tw_line_job *job, struct tw_problem *p,
+                               tw_line_done_fn *done, void *ctx, struct tw_err *err) TW_CHECKED;
+/* One round of it. *asked: so many points; 0: all lines have enough. */
+enum tw_status tw_lines_round(size_t n, const struct tw_line_job *job, struct tw_problem *p,
+                              tw_line_done_fn *done, void *ctx, size_t *asked,
                               struct tw_err *err) TW_CHECKED;
 
 #endif

@@ -67,8 +67,6 @@ void tw_parts_release(struct tw_parts *s);
 /* ---- layers alone -----------------------------------------------------------------------------
  */
 
-/* The path on which the groups of `moving` go from their values at end 0 to those at end 1, and all
- * others stay as at end `base`. */
 struct tw_swap {
     double barrier, t; /* Entezari's, over that path's own chord */
     double middle;     /* L at its middle less the mean of its own ends */
@@ -78,12 +76,19 @@ struct tw_swap {
     double published;
     size_t evaluations;
 };
-/* whole_ends: L at both ends of the whole line. The line has 5 to max_points points. Sets anchors.
- */
-enum tw_status tw_swap_measure(struct tw_problem *p, const struct tw_ends *ends,
-                               const struct tw_groups *g, const bool *moving, int base, double tol,
-                               size_t max_points, const double whole_ends[2], struct tw_swap *out,
-                               struct tw_err *err) TW_CHECKED;
+/* The path on which the groups of `moving` go from their values at end 0 to those at end 1, and all
+ * others stay as at end `base`. */
+struct tw_swap_job {
+    const bool *moving; /* (groups) */
+    int base;
+    struct tw_swap *out;
+};
+/* n such paths side by side, all of whose ends are in memory. whole_ends: L at both ends of the
+ * whole line. Each has 5 to max_points points. Sets anchors. */
+enum tw_status tw_swaps_measure(struct tw_problem *p, const struct tw_ends *ends,
+                                const struct tw_groups *g, size_t n, const struct tw_swap_job *job,
+                                double tol, size_t max_points, const double whole_ends[2],
+                                struct tw_err *err) TW_CHECKED;
 
 /* ---- curvature's guess ------------------------------------------------------------------------
  */

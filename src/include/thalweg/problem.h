@@ -110,13 +110,24 @@ enum tw_status tw_problem_eval(struct tw_problem *p, const struct tw_request *r,
                                struct tw_err *err) TW_CHECKED;
 /*
  * n requests, each with places of its own for its results; they are done in any order. done
- * (NULL: not wanted) hears of each. A request that fails with TW_EDOMAIN is a failed point: done
- * hears why, and the others go on; any other failure ends it. TW_ESTOP if done returned false: what
- * was begun has been finished and told. Without done the first failure of all is returned.
+ * (NULL: not wanted) hears of each, and before another one's results are written: so requests
+ * without directions, and all where one is worked on at once, may share places whose contents
+ * `done` uses up. A request that fails with
+ * TW_EDOMAIN is a failed point: done hears why, and the others go on; any other failure ends it.
+ * TW_ESTOP if done returned false: what was begun has been finished and told. Without done the
+ * first failure of all is returned.
  */
 enum tw_status tw_problem_eval_many(struct tw_problem *p, size_t n, const struct tw_request *r,
                                     tw_problem_done_fn *done, void *ctx,
                                     struct tw_err *err) TW_CHECKED;
+/* The same, but done (which must be given) hears of the requests in their order: what is done early
+ * waits for its turn. After it returned false it still hears of those that were begun. */
+enum tw_status tw_problem_eval_in_order(struct tw_problem *p, size_t n, const struct tw_request *r,
+                                        tw_problem_done_fn *done, void *ctx,
+                                        struct tw_err *err) TW_CHECKED;
+/* How many requests to hand over at once where there are more: several for each that is worked on,
+ * so that nobody waits, and few enough that a kill costs little. 1 where only one is worked on. */
+size_t tw_problem_batch(const struct tw_problem *p);
 void tw_problem_free(struct tw_problem *p);
 
 /*
