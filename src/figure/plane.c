@@ -91,6 +91,7 @@ static bool has_points(const struct tw_figure_layer *l)
 static void place_key(struct plane_plan *p)
 {
     size_t longest = 0, columns;
+    double fit; /* none, where the page is hardly wider than the ticks' labels */
 
     for (size_t i = 0; i < p->f->n; i++)
         if (p->f->layers[i].name && has_points(&p->f->layers[i])) {
@@ -101,9 +102,9 @@ static void place_key(struct plane_plan *p)
         }
     if (p->entries == 0)
         return;
-    columns = (size_t)((p->page.w - p->left - 0.1) /
-                       (fig_text_width(&p->page, longest) + 4.4 * (p->page.fs - 1.0) / 72.0));
-    columns = columns < 1 ? 1 : columns > p->entries ? p->entries : columns;
+    fit = (p->page.w - p->left - 0.1) /
+          (fig_text_width(&p->page, longest) + 4.4 * (p->page.fs - 1.0) / 72.0);
+    columns = fit < 2.0 ? 1 : fit > (double)p->entries ? p->entries : (size_t)fit;
     p->rows = (p->entries + columns - 1) / columns;
 }
 
