@@ -31,8 +31,14 @@ void tw_digest_mem(const void *p, size_t n, char hex[TW_DIGEST_HEX])
 
 enum tw_status tw_digest_file(const char *path, char hex[TW_DIGEST_HEX], struct tw_err *err)
 {
+    return tw_digest_until(path, NULL, NULL, hex, err);
+}
+
+enum tw_status tw_digest_until(const char *path, bool (*stop)(void *ctx), void *ctx,
+                               char hex[TW_DIGEST_HEX], struct tw_err *err)
+{
     enum { BLOCK = 1 << 16 };
-    struct sha256_ctx ctx;
+    struct sha256_ctx sha;
     enum tw_status rc = TW_OK;
     FILE *fp = fopen(path, "rb");
     uint8_t *buf;
@@ -45,12 +51,12 @@ enum tw_status tw_digest_file(const char *path, char hex[TW_DIGEST_HEX], struct 
         (void)fclose(fp);
         return tw_err_set(err, TW_ENOMEM, "%s: out of memory", path);
     }
-    sha256_init(&ctx);
-    while ((n = fread(buf, 1, BLOCK, fp)) > 0)
-        sha256_update(&ctx, n, buf);
+    sha256_init(&sha);
+    while (!(stop && stop(ctx)) && (n = fread(buf, 1, BLOCK, fp)) > 0)
+        sha256_update(&sha, n, buf);
     if (ferror(fp))
         rc = tw_err_set(err, TW_EIO, "%s: %s", path, strerror(errno));
-    finish(&ctx, hex);
+    finish(&sha, hex);
     free(buf);
     (void)fclose(fp);
     return rc;

@@ -102,7 +102,7 @@ static enum tw_status told(void *ctx, const struct tw_line *l, size_t point, str
 static enum tw_status round_of(struct pairs *p, bool *over)
 {
     const size_t models = p->m->n;
-    size_t n = 0, asked;
+    size_t n = 0;
     double t;
     enum tw_status rc = TW_OK;
 
@@ -118,10 +118,14 @@ static enum tw_status round_of(struct pairs *p, bool *over)
     }
     *over = n == 0;
     if (rc == TW_OK && n > 0)
-        rc = tw_lines_round(n, p->job, p->b->problem, told, NULL, &asked, &p->b->call->err);
-    for (size_t k = 0; k < p->n && rc == TW_OK; k++)
-        if (p->slot[k].used && tw_line_next(&p->slot[k].line, 1, &t) == 0)
-            rc = finish(p, &p->slot[k]);
+        rc = tw_lines_round(n, p->job, p->b->problem, told, NULL, NULL, &p->b->call->err);
+    /* Whatever became of the others, a whole line is a pair that is kept. */
+    for (size_t k = 0; k < p->n; k++)
+        if (p->slot[k].used && tw_line_next(&p->slot[k].line, 1, &t) == 0) {
+            const enum tw_status st = finish(p, &p->slot[k]);
+
+            rc = rc == TW_OK ? st : rc;
+        }
     return rc;
 }
 

@@ -289,8 +289,9 @@ static enum tw_status set_up(struct train_work *w)
         rc = train_plan_make(call, w->o, opts, &w->plan);
     if (rc == TW_OK)
         rc = find_ctx(w, &ctx);
-    if (rc == TW_OK)
-        rc = train_data_load(call, w->o, ctx, &w->data, &w->prov);
+    if (rc != TW_OK)
+        return rc;
+    rc = train_data_load(call, w->o, ctx, &w->data, &w->prov);
     if (rc != TW_OK)
         return train_blame_inputs(w, rc);
     w->job = tw_alloc(w->plan.n, sizeof *w->job);

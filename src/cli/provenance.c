@@ -2,6 +2,7 @@
 #include "provenance.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -48,13 +49,21 @@ struct digest_ahead {
     char hex[TW_DIGEST_HEX];
     enum tw_status rc;
     struct tw_err err;
+    atomic_bool unwanted;
 };
+
+static bool is_unwanted(void *ctx)
+{
+    struct digest_ahead *a = ctx;
+
+    return atomic_load(&a->unwanted);
+}
 
 static void *digest(void *ctx)
 {
     struct digest_ahead *a = ctx;
 
-    a->rc = tw_digest_file(a->path, a->hex, &a->err);
+    a->rc = tw_digest_until(a->path, is_unwanted, a, a->hex, &a->err);
     return NULL;
 }
 
@@ -76,8 +85,10 @@ static enum tw_status end_ahead(struct tw_cmd_provenance *p, char *hex, struct t
 
 static void drop_ahead(struct tw_cmd_provenance *p)
 {
-    if (p->ahead)
-        (void)end_ahead(p, NULL, NULL);
+    if (!p->ahead)
+        return;
+    atomic_store(&p->ahead->unwanted, true);
+    (void)end_ahead(p, NULL, NULL);
 }
 
 static bool is_input(const struct tw_cmd_provenance *p, const char *path)

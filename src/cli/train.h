@@ -178,8 +178,8 @@ enum tw_status train_work_run(struct train_work *w) TW_CHECKED;
 bool train_goes_on(const struct tw_call *call);
 /* The options that a file was made with, one a line; the caller frees them. */
 enum tw_status train_options_read(const char *path, char **record, struct tw_err *err) TW_CHECKED;
-/* What to say where work that was to go on could not be set up, for that reason: if an input has
- * changed since its file was begun, then this. */
+/* What to say where work that was to go on could not be set up, for that reason: if data, labels, a
+ * network or weights that it reads have changed since its file was begun, then this. */
 enum tw_status train_blame_inputs(struct train_work *w, enum tw_status why) TW_CHECKED;
 /* Make w->file, or open it and take the states of the runs, if it is of the same work. */
 enum tw_status train_file_open(struct train_work *w) TW_CHECKED;

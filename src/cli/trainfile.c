@@ -154,6 +154,22 @@ static enum tw_status same_inputs(struct train_work *w, const char *path)
     return rc;
 }
 
+/* Does this call read it as well? What a folder is made of lies below its name. */
+static bool reads(const struct train_work *w, const char *input)
+{
+    const struct train_opts *o = w->o;
+    const char *const names[] = { o->net.data, o->net.labels, o->validation, o->net.model };
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        const char *name = names[i] ? tw_store_data_path(names[i]) : NULL;
+        const size_t n = name ? strlen(name) : 0;
+
+        if (n && !strncmp(input, name, n) && (!input[n] || input[n] == '/' || name[n - 1] == '/'))
+            return true;
+    }
+    return !w->resumed && is_file_of(input, o->weights);
+}
+
 enum tw_status train_blame_inputs(struct train_work *w, enum tw_status why)
 {
     const char *path = w->call->common.output;
@@ -164,8 +180,8 @@ enum tw_status train_blame_inputs(struct train_work *w, enum tw_status why)
     if (!train_goes_on(w->call) || read_inputs(path, &in, &ignored) != TW_OK)
         return why;
     for (size_t i = 0; i < in.n && err.code == TW_OK; i++)
-        if (!is_file_of(in.path[i], w->o->weights) &&
-            tw_digest_file(in.path[i], now, NULL) == TW_OK && strcmp(now, in.digest[i]) != 0)
+        if (reads(w, in.path[i]) && tw_digest_file(in.path[i], now, NULL) == TW_OK &&
+            strcmp(now, in.digest[i]) != 0)
             (void)changed(path, in.path[i], &err);
     inputs_release(&in);
     if (err.code != TW_OK)

@@ -247,10 +247,13 @@ void fig_set_ticks(struct tw_str *gp, char axis, const struct fig_axis *a, doubl
             t.minor = 1;
         tw_str_addf(gp, "set %ctics %.6g; set m%ctics %d; set format %c ", axis, t.step, axis,
                     t.minor, axis);
-        if (wants_power(lo, hi, &t, &digits))
+        if (wants_power(lo, hi, &t, &digits)) {
             tw_str_addf(gp, tex ? "'$%%.%dt\\cdot 10^{%%T}$'\n" : "'%%.%dt·10^{%%T}'\n", digits);
-        else
+            if (lo <= 0.0 && hi >= 0.0) /* which gnuplot would call 0 times a power, too */
+                tw_str_addf(gp, "set %ctics add (\"0\" 0)\n", axis);
+        } else {
             tw_str_addf(gp, "\"%s%%.%df%s\"\n", tex ? "$" : "", t.decimals, tex ? "$" : "");
+        }
         return;
     }
     tw_str_addf(gp, "set logscale %c; ", axis);

@@ -286,7 +286,7 @@ static enum tw_status missing(struct match *m, const struct tw_param *p, bool is
     bool needed = !is_buffer || is_statistic(last);
     enum tw_match_what what = needed ? TW_MATCH_MISSING : TW_MATCH_KEPT;
 
-    if (match_ignored(p->name))
+    if (is_buffer && match_ignored(p->name))
         return TW_OK;
     return match_add(&m->report->list[what], "%s", p->name) ? TW_OK : no_memory(m);
 }

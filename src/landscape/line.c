@@ -290,7 +290,7 @@ static void ask(struct sampling *s, size_t k, const struct tw_line_job *job, siz
         .slopes = path->direction ? &point->slope : NULL,
         .values = &point->values,
         .loss = l->loss ? l->loss + row : NULL,
-        .weight = l->weight,
+        .weight = l->weight, /* the same at every point */
         .correct = l->miss && s->p->has_error ? l->miss + row : NULL,
     };
 }
@@ -303,7 +303,7 @@ static bool take(void *ctx, size_t k, const struct tw_err *failure)
     double *miss = s->request[k].correct;
     enum tw_status rc;
 
-    if (s->rc != TW_OK && s->rc != TW_ESTOP)
+    if (s->rc != TW_OK && (s->rc != TW_ESTOP || failure))
         return false;
     for (size_t i = 0; !failure && miss && i < l->samples; i++)
         miss[i] = l->weight[i] - miss[i];
@@ -330,7 +330,8 @@ static enum tw_status sample(struct sampling *s, size_t njob, const struct tw_li
             ask(s, n + k, &job[j], k);
         n += more;
     }
-    *asked = n;
+    if (asked)
+        *asked = n;
     if (n > 0)
         rc = tw_problem_eval_in_order(s->p, n, s->request, take, s, &why);
     if (s->rc != TW_OK)
@@ -366,6 +367,8 @@ enum tw_status tw_lines_round(size_t n, const struct tw_line_job *job, struct tw
     struct sampling s = { .p = p, .done = done, .ctx = ctx };
     enum tw_status rc = prepare(&s, job, n, err);
 
+    if (asked)
+        *asked = 0;
     if (rc == TW_OK)
         rc = sample(&s, n, job, asked);
     release(&s);

@@ -52,7 +52,7 @@ static enum tw_status make(struct paths *s, const struct tw_problem *p,
     s->buffers = tw_alloc(m, sizeof *s->buffers);
     if (!s->ends || !s->line || !s->job || !s->unit || !s->anchor || !s->buffers)
         return tw_err_set(err, TW_ENOMEM, "out of memory");
-    for (size_t i = 0; i < m && rc == TW_OK; i++) {
+    for (size_t i = 0; i < m; i++) {
         struct path_ends *e = &s->ends[i / 2];
 
         e->params[i % 2] = tw_alloc(p->dim, sizeof *e->params[0]);

@@ -153,8 +153,9 @@ static void gemm_panel(const struct gemm_tile *t, size_t rows, const real *a, co
 static void gemm_block(const struct tw_gemm *g, const struct gemm_tile *t, size_t k0, bool last,
                        size_t n, const long *xcol, const long *ycol)
 {
-    const bool small = g->m * t->k * sizeof(real) <= GEMM_SMALL_A;
-    const size_t group = small ? (g->m % TW_PANEL && g->m < TW_PANEL ? GEMM_WIDEST : 6) : n;
+    const size_t m = g->whole ? g->whole : g->m;
+    const bool small = m * t->k * sizeof(real) <= GEMM_SMALL_A;
+    const size_t group = small ? (m % TW_PANEL && m < TW_PANEL ? GEMM_WIDEST : 6) : n;
     const int act = last && !t->relu ? g->act : TW_U_COPY;
 
     for (size_t v = 0; v < n;) {

@@ -227,6 +227,7 @@ static void team_gemm_rows(const struct tw_gemm *g, struct part t)
     struct tw_gemm m = *g;
 
     m.m = t.to - t.from;
+    m.whole = g->m;
     m.a = (const real *)g->a + t.from * g->k;
     m.bias = g->bias ? (const real *)g->bias + t.from : NULL;
     m.moff = g->moff ? g->moff + t.from : NULL;
@@ -257,26 +258,20 @@ static void team_winograd_pack(size_t m, size_t k, const void *a, long sm, long 
     tw_team_wait();
 }
 
-/* Rows of whole panels after which others begin that meet none of them. */
-static inline size_t team_apart(const struct tw_gemm *g)
-{
-    size_t unit = g->apart;
-
-    while (unit % TW_PANEL)
-        unit += g->apart;
-    return unit;
-}
-
-/* Columns, so that threads keep to their positions, or panels of rows where there are more. */
+/* Columns, so that threads keep to their positions, or panels of rows where there are more; where
+ * rows may meet, those of whole panels after which others begin that meet none of them. */
 static void team_gemm(const struct tw_gemm *g)
 {
     const size_t n[4] = { g->m, g->nc[0], g->nc[1], g->nc[2] };
     const long s[4] = { g->mstride, g->yc[0], g->yc[1], g->yc[2] };
     const size_t panels = (g->m + TW_PANEL - 1) / TW_PANEL;
     const int d = g->moff ? -1 : team_level(3, g->nc, g->yc);
+    size_t unit = g->apart;
 
-    if (g->moff && g->apart)
-        team_gemm_rows(g, team_part(g->m, team_apart(g)));
+    while (unit % TW_PANEL)
+        unit += g->apart;
+    if (g->moff && unit)
+        team_gemm_rows(g, team_part(g->m, unit));
     else if (g->moff || !g->mstride || !apart(4, n, s))
         team_gemm_rows(g, team_whole(g->m));
     else if (d >= 0 && (g->nc[d] >= 4 * tw_team_of() || g->nc[d] >= panels))

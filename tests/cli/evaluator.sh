@@ -104,7 +104,10 @@ expect 'and a line with a tolerance' 0 - thalweg scan -q --evaluator "$(faulty m
     --mesh 101 --tol 1e-4 -o three.h5
 thalweg export -q one.h5 --csv=one.csv && thalweg export -q three.h5 --csv=three.csv
 expect 'which is the same too' 0 - cmp one.csv three.csv
-thalweg scan -q --evaluator "$(faulty single met4)" --workers 3 --mesh 17x17 --tol 0.1 -o plane3.h5
+expect 'and a plane' 0 - thalweg scan -q --evaluator "$(faulty single met4)" --workers 3 \
+    --mesh 17x17 --tol 0.1 -o plane3.h5
+[ ! -s "$tmp/err" ]
+report $? 'no point of which fails'
 thalweg scan -q --evaluator "$(faulty single met4)" --mesh 17x17 --tol 0.1 -o plane1.h5 # they have met
 thalweg export -q plane1.h5 --csv=plane1.csv && thalweg export -q plane3.h5 --csv=plane3.csv
 expect 'so is a plane' 0 - cmp plane1.csv plane3.csv
@@ -119,6 +122,9 @@ expect 'pairs side by side' 0 - thalweg barrier -q --evaluator "$(faulty three a
     --points 3 --workers 4 -o pairs.h5
 grep -q ' 3$' asked4
 report $? 'keep four workers busy'
+expect_err 'a pair that fails' 4 'a gap' thalweg barrier -q --evaluator "$(faulty gap asked5)" \
+    --no-split --points 3 --workers 3 -o gap.h5
+expect_out 'leaves those beside it' 0 '^points *2 done' thalweg info gap.h5
 
 # Radii: a softmax of logits 0 and z + a t has its zeros at (+-i pi - z) / a.
 expect_json 'ghost: the step between its checkpoints' 0 \

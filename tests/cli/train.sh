@@ -85,6 +85,10 @@ mine() { thalweg train "$net" -q -d mine.h5 --scale 0.0625 --lr 1e-3 --steps 2 -
 expect 'a run on data' 0 - mine
 chmod u+w mine.h5 && printf 'x' >>mine.h5
 expect_err 'that have changed since' 3 'was made when mine.h5 held something else' mine
+expect_err 'which is not why a command is wrong' 2 "no network 'mpl'" thalweg train 'mpl(64,16,10)' -q \
+    -d mine.h5 --scale 0.0625 --lr 1e-3 --steps 2 -o mine-run.h5
+expect_err 'nor why other data are' 3 'nosuch.h5: No such file' thalweg train "$net" -q -d nosuch.h5 \
+    --scale 0.0625 --lr 1e-3 --steps 2 -o mine-run.h5
 if /usr/bin/python3 -c 'import h5py' 2>/dev/null; then
     cp "$digits" mine.h5
     /usr/bin/python3 - <<'PY'

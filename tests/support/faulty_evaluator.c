@@ -4,8 +4,8 @@
  *     faulty_evaluator FAULT [FILE [INPUTS SAMPLES]]
  *
  * With a FILE other than "-" only the process that creates it is faulty: who comes after the
- * restart is well. Of the faults "meet", "single" and "three" (the last with so
- * many checkpoints) the FILE is where the workers write what they were asked. */
+ * restart is well. Of the faults "meet", "single", "three" and "gap" (the last two with three
+ * checkpoints) the FILE is where the workers write what they were asked. */
 #define main example_main
 int example_main(int argc, char **argv);
 #include "../../analyses/evaluator/evaluator.c"
@@ -117,6 +117,8 @@ static int mislead(const char *fault, const struct model *m, const char *line,
         fprintf(out, "{\"id\":%ld,\"loss\":0.5}\n", number(line, "id", 0));
     else if (is(fault, "oom") && m->at[0] > 0.0)
         fprintf(out, "{\"id\":%ld,\"error\":\"CUDA out of memory\"}\n", number(line, "id", 0));
+    else if (is(fault, "gap") && m->at[0] > -0.45 && m->at[0] < -0.3) /* on the last pair alone */
+        fprintf(out, "{\"id\":%ld,\"error\":\"a gap\"}\n", number(line, "id", 0));
     else
         return 0;
     if (grad || hvp || is(fault, "logits"))
@@ -144,9 +146,10 @@ static int note(const char *file, const char *line, char mine[64])
  * 0: nobody was, for so long that nobody will be. */
 static int meets(const char *file, const char *line)
 {
+    static int alone; /* nor will anybody the next time */
     char mine[64], text[64];
 
-    if (!note(file, line, mine))
+    if (alone || !note(file, line, mine))
         return 0;
     for (int i = 0; i < 20000; i++) {
         FILE *fp = fopen(file, "r");
@@ -160,6 +163,7 @@ static int meets(const char *file, const char *line)
             fclose(fp);
         nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
     }
+    alone = 1;
     return 0;
 }
 
@@ -203,7 +207,7 @@ int main(int argc, char **argv)
                        argc > 4 ? strtoul(argv[4], NULL, 10) : 40, NULL, NULL, 1.0 };
     const char *fault = argc > 1 ? argv[1] : "";
     FILE *in = fdopen(3, "r"), *out = fdopen(4, "w");
-    const int single = is(fault, "single"), three = is(fault, "three");
+    const int single = is(fault, "single"), three = is(fault, "three") || is(fault, "gap");
     const int meet = is(fault, "meet") || single;
     const int faulty = argc < 3 || meet || three || is(argv[2], "-") || once(argv[2]);
     const size_t life = 1 + (size_t)getpid() * 2654435761U % 8; /* of "mortal": requests */

@@ -71,7 +71,8 @@ static void check_shared(const char *spec, struct tw_dataset *d, size_t n)
 
 static void threads_share_a_tile(void **state)
 {
-    struct tw_dataset text = few_rows(16, true, 300), images = few_rows(784, false, 10);
+    struct tw_dataset text = few_rows(16, true, 300), images = few_rows(784, false, 10),
+                      coloured = few_rows(3072, false, 10);
 
     (void)state;
     for (size_t i = 0; i < 3; i++) {
@@ -80,6 +81,9 @@ static void threads_share_a_tile(void **state)
         check_shared("gpt(layers=1,d=64,heads=2,ctx=16,vocab=300)", &text, n[i]);
         check_shared("mlp(784,512,10)", &images, n[i]);
     }
+    check_shared("lenet", &images, 5);
+    check_shared("resnet20(norm=none)", &coloured, 4);
+    tw_dataset_release(&coloured);
     tw_dataset_release(&text);
     tw_dataset_release(&images);
 }

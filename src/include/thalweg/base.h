@@ -182,5 +182,8 @@ enum { TW_DIGEST_HEX = 65 }; /* "64 hex digits" + NUL */
 void tw_digest_mem(const void *p, size_t n, char hex[TW_DIGEST_HEX]);
 enum tw_status tw_digest_file(const char *path, char hex[TW_DIGEST_HEX],
                               struct tw_err *err) TW_CHECKED;
+/* The same; ends, with a digest that means nothing, when stop (asked between blocks) says so. */
+enum tw_status tw_digest_until(const char *path, bool (*stop)(void *ctx), void *ctx,
+                               char hex[TW_DIGEST_HEX], struct tw_err *err) TW_CHECKED;
 
 #endif

@@ -95,7 +95,8 @@ struct tw_line_path {
     const struct tw_vector *direction;
 };
 /* Told of each point once it is in the line, to store it; not TW_OK ends the sampling and is
- * returned: TW_ESTOP to stop early, after which it is still told of points that were begun. */
+ * returned: TW_ESTOP to stop early, after which it is still told of points that were begun, as
+ * far as none fails. */
 typedef enum tw_status tw_line_done_fn(void *ctx, const struct tw_line *l, size_t point,
                                        struct tw_err *err);
 /* Evaluates until tw_line_next has enough, tw_problem_batch points at once where it names so many;
@@ -106,16 +107,16 @@ enum tw_status tw_line_sample(struct tw_line *l, struct tw_problem *p,
                               const struct tw_line_path *path, tw_line_done_fn *done, void *ctx,
                               struct tw_err *err) TW_CHECKED;
 
-/* Lines between the same anchors, side by side: what each of them asks for next is evaluated
- * together, at most tw_problem_batch points. Otherwise as tw_line_sample; each line becomes what it
- * is alone. */
+/* n >= 1 lines between the same anchors (so many in each path), side by side: what each of them
+ * asks for next is evaluated together, at most tw_problem_batch points. Otherwise as
+ * tw_line_sample; each line becomes what it is alone. */
 struct tw_line_job {
     struct tw_line *line;
     struct tw_line_path path;
 };
 enum tw_status tw_lines_sample(size_t n, const struct tw_line_job *job, struct tw_problem *p,
                                tw_line_done_fn *done, void *ctx, struct tw_err *err) TW_CHECKED;
-/* One round of it. *asked: so many points; 0: all lines have enough. */
+/* One round of it. *asked, if not NULL: so many points; 0: all lines have enough. */
 enum tw_status tw_lines_round(size_t n, const struct tw_line_job *job, struct tw_problem *p,
                               tw_line_done_fn *done, void *ctx, size_t *asked,
                               struct tw_err *err) TW_CHECKED;

@@ -121,7 +121,8 @@ enum tw_status tw_problem_eval_many(struct tw_problem *p, size_t n, const struct
                                     tw_problem_done_fn *done, void *ctx,
                                     struct tw_err *err) TW_CHECKED;
 /* The same, but done (which must be given) hears of the requests in their order: what is done early
- * waits for its turn. After it returned false it still hears of those that were begun. */
+ * waits for its turn, so no places are shared. After it returned false it still hears of those that
+ * were begun. */
 enum tw_status tw_problem_eval_in_order(struct tw_problem *p, size_t n, const struct tw_request *r,
                                         tw_problem_done_fn *done, void *ctx,
                                         struct tw_err *err) TW_CHECKED;

@@ -122,6 +122,7 @@ struct tw_gemm {
     void *y;
     const long *moff; /* or NULL */
     size_t apart;     /* with moff; 0: nothing is known of them */
+    size_t whole; /* the rows of which these are a part, if not 0: what meets is summed as there */
     long mstride;
     size_t nc[3];
     long xc[3], yc[3];
