@@ -54,7 +54,7 @@ static void *panels(const struct tw_run *r, const struct tw_instr *in, size_t nu
     size_t which = (size_t)p * d->groups + group;
     size_t at = transposed ? planes * d->groups * forward + which * back : which * forward;
 
-    return (char *)r->kept[number] + at * r->k->size;
+    return r->kept[number] ? (char *)r->kept[number] + at * r->k->size : NULL;
 }
 
 static void conv_prepare(const struct tw_run *r, const struct tw_instr *in, size_t number,

@@ -115,7 +115,7 @@ static void *panels(const struct tw_run *r, const struct tw_instr *in, size_t nu
     size_t forward = r->k->packed_size(s->m, s->k), back = r->k->packed_size(s->k, s->m);
     size_t at = transposed ? planes * forward + (size_t)p * back : (size_t)p * forward;
 
-    return (char *)r->kept[number] + at * r->k->size;
+    return r->kept[number] ? (char *)r->kept[number] + at * r->k->size : NULL;
 }
 
 static void matmul_prepare(const struct tw_run *r, const struct tw_instr *in, size_t number,
