@@ -127,6 +127,15 @@ void tw_exec_free_back(struct tw_exec *e)
     free(e->back.sums);
 }
 
+double tw_back_more(const struct tw_job *j)
+{
+    const struct tw_back *b = &j->e->back;
+    const double sums = (double)j->nchunk * (double)j->per + 1.0 - (double)b->nsum;
+    const double reals = (double)j->e->planes * (double)j->e->utotal * (double)j->e->k->size;
+
+    return (sums > 0.0 ? sums * sizeof *b->sums : 0.0) + (has_fixed(b) ? 0.0 : reals);
+}
+
 static void no_gradient(const struct tw_job *j)
 {
     const struct tw_exec_run *run = j->run;

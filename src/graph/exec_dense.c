@@ -63,10 +63,9 @@ bool tw_dense_fits(const struct tw_job *j)
     const size_t lanes = j->lanes > e->slot_lanes ? j->lanes : e->slot_lanes;
     const double bytes =
         (double)slots * (double)lanes * ((double)e->arena + (double)e->garena) * (double)e->k->size;
+    const double beside = (double)(e->memory - e->slot_memory) + tw_back_more(j);
 
-    return bytes <= MOST_BYTES &&
-           (!e->memory_limit ||
-            (double)(e->memory - e->slot_memory) + bytes <= (double)e->memory_limit);
+    return bytes <= MOST_BYTES && (!e->memory_limit || beside + bytes <= (double)e->memory_limit);
 }
 
 /* Rows k .. of one instruction's weights. */

@@ -195,12 +195,6 @@ enum tw_status tw_exec_run(struct tw_exec *e, const struct tw_exec_run *run, str
     tw_exec_refresh(e, &j.alg, j.reuse ? e->reuse.at : NULL);
     if (back)
         st = tw_back_begin(&j, err);
-    if (j.dense && (st == TW_ENOMEM || !tw_dense_fits(&j))) { /* beside the sums */
-        if (st && err)
-            *err = (struct tw_err){ 0 };
-        choose_lanes(&j, false);
-        st = tw_back_begin(&j, err);
-    }
     j.dense = j.dense && j.sums;
     if (!st && j.dense && !e->g->mixes) {
         st = tw_exec_slots(e, j.ntile, j.lanes, err);

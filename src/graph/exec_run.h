@@ -58,6 +58,8 @@ void tw_tile_ready(const struct tw_job *j, const struct tw_run *r, size_t i);
 
 /* Before the tiles: j->sums, needed, zero_at, if anything flows back; else a gradient of zeros. */
 enum tw_status tw_back_begin(struct tw_job *j, struct tw_err *err) TW_CHECKED;
+/* The bytes that it would take beside those that are held. */
+double tw_back_more(const struct tw_job *j);
 /* The sums of a chunk become zero: part `me` of `team`. */
 void tw_back_zero(const struct tw_job *j, size_t chunk, size_t me, size_t team);
 /* After them: through the uniform part to the results. */

@@ -87,9 +87,10 @@ static size_t batches(const struct tw_matmul_data *d, bool outside)
 
 static bool uses_pack(const struct tw_graph *g, const struct tw_instr *in)
 {
+    const struct tw_matmul_data *d = in->data;
     enum side side = weight_side(g, in);
 
-    return side != NEITHER && !loops_outside(in->data, side);
+    return d->ni && d->nj && d->nk && side != NEITHER && !loops_outside(in->data, side);
 }
 
 static size_t matmul_keep(const struct tw_graph *g, const struct tw_instr *in,
@@ -115,7 +116,7 @@ static void *panels(const struct tw_run *r, const struct tw_instr *in, size_t nu
     size_t forward = r->k->packed_size(s->m, s->k), back = r->k->packed_size(s->k, s->m);
     size_t at = transposed ? planes * forward + (size_t)p * back : (size_t)p * forward;
 
-    return r->kept[number] ? (char *)r->kept[number] + at * r->k->size : NULL;
+    return (char *)r->kept[number] + at * r->k->size;
 }
 
 static void matmul_prepare(const struct tw_run *r, const struct tw_instr *in, size_t number,
