@@ -41,7 +41,7 @@ void *tw_alloc(size_t n, size_t size)
 
 void *tw_alloc_aligned(size_t bytes)
 {
-    void *p = bytes <= SIZE_MAX - 63 ? aligned_alloc(64, (bytes + 63) / 64 * 64) : NULL;
+    void *p = bytes <= PTRDIFF_MAX - 63 ? aligned_alloc(64, (bytes + 63) / 64 * 64) : NULL;
 
     advise(p, bytes);
     return p;

@@ -42,7 +42,8 @@ void *tw_alloc(size_t n, size_t size)
 
 void *tw_alloc_aligned(size_t bytes)
 {
-    return bytes > SIZE_MAX - 63 || fail_now() ? NULL : aligned_alloc(64, (bytes + 63) / 64 * 64);
+    return bytes > PTRDIFF_MAX - 63 || fail_now() ? NULL
+                                                  : aligned_alloc(64, (bytes + 63) / 64 * 64);
 }
 
 bool tw_grow(void *array, size_t n, size_t *cap, size_t size)
