@@ -109,6 +109,9 @@ for threads in 1 2 4; do # enough samples that threads share them
         -o threads.h5 --force >/dev/null
     thalweg export threads.h5 --csv threads$threads.csv -q
 done
+thalweg info -v threads.h5 | awk '/^input / { on = 1; next } !NF { on = 0 } on { print $2 "  " $1 }' >inputs
+[ "$(wc -l <inputs)" -eq 2 ] && sha256sum -c --status inputs
+report $? 'inputs have the digests of their files, whoever computed them'
 cmp -s threads1.csv threads2.csv && cmp -s threads1.csv threads4.csv
 report $? 'the same bits with one thread, two and four'
 for how in layer weight none; do

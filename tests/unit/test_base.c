@@ -397,6 +397,11 @@ static void sha256_gives_the_known_answers(void **state)
     free(million);
 }
 
+static bool stop_after(void *blocks)
+{
+    return (*(int *)blocks)-- == 0;
+}
+
 static void a_file_has_the_digest_of_its_bytes(void **state)
 {
     char path[] = "/tmp/thalweg-test-XXXXXX", hex[TW_DIGEST_HEX];
@@ -409,6 +414,12 @@ static void a_file_has_the_digest_of_its_bytes(void **state)
     (void)close(fd);
     assert_int_equal(tw_digest_file(path, hex, &err), TW_OK);
     assert_memory_equal(hex, "ba7816bf8f01cfea", 16);
+    for (int blocks = 0; blocks < 2; blocks++) { /* one that is stopped at once has seen nothing */
+        int left = blocks;
+
+        assert_int_equal(tw_digest_until(path, stop_after, &left, hex, &err), TW_OK);
+        assert_memory_equal(hex, blocks ? "ba7816bf8f01cfea" : "e3b0c44298fc1c14", 16);
+    }
     (void)unlink(path);
     assert_int_equal(tw_digest_file(path, hex, &err), TW_EIO);
     assert_non_null(strstr(err.msg, path));

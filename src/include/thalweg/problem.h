@@ -112,10 +112,9 @@ enum tw_status tw_problem_eval(struct tw_problem *p, const struct tw_request *r,
  * n requests, each with places of its own for its results; they are done in any order. done
  * (NULL: not wanted) hears of each, and before another one's results are written: so requests
  * without directions, and all where one is worked on at once, may share places whose contents
- * `done` uses up. A request that fails with
- * TW_EDOMAIN is a failed point: done hears why, and the others go on; any other failure ends it.
- * TW_ESTOP if done returned false: what was begun has been finished and told. Without done the
- * first failure of all is returned.
+ * `done` uses up. A request that fails with TW_EDOMAIN is a failed point: done hears why, and the
+ * others go on; any other failure ends it. TW_ESTOP if done returned false: what was begun has been
+ * finished and told. Without done the first failure of all is returned.
  */
 enum tw_status tw_problem_eval_many(struct tw_problem *p, size_t n, const struct tw_request *r,
                                     tw_problem_done_fn *done, void *ctx,
